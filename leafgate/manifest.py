@@ -1,0 +1,125 @@
+"""The split manifest: which image is on which side, and proof that it is still the same image.
+
+A row is path, class, side, leaf group and SHA-256. A group (shots of one leaf, exact copies) is
+never divided between sides. The digest names the data set in runs, verdicts and audit records.
+"""
+
+import csv
+import hashlib
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Literal, cast, get_args
+
+from leafgate.errors import UserError
+
+Side = Literal["train", "validation", "test"]
+SIDES: tuple[Side, ...] = get_args(Side)
+
+
+@dataclass(frozen=True, order=True)
+class ManifestRow:
+    """One image. path: relative to the data folder, with forward slashes."""
+
+    path: str
+    class_name: str
+    side: Side
+    group: str
+    sha256: str
+
+
+COLUMNS = tuple(field.name for field in fields(ManifestRow))
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """Rows in path order, and the folder that their paths start from."""
+
+    root: Path
+    rows: tuple[ManifestRow, ...]
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Class names, sorted: the order of every model's outputs."""
+        return tuple(sorted({row.class_name for row in self.rows}))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the sorted rows; the folder's place on this machine does not count."""
+        lines = "\n".join("\t".join(_cells(row)) for row in sorted(self.rows))
+        return hashlib.sha256(lines.encode()).hexdigest()
+
+    def side(self, side: Side) -> tuple[ManifestRow, ...]:
+        """The rows on one side."""
+        return tuple(row for row in self.rows if row.side == side)
+
+    def file(self, row: ManifestRow) -> Path:
+        """Where the row's image lies on this machine."""
+        return self.root / row.path
+
+    def groups_on_two_sides(self) -> tuple[str, ...]:
+        """Leaf groups that leak: empty for a sound split."""
+        sides: dict[str, set[str]] = {}
+        for row in self.rows:
+            sides.setdefault(row.group, set()).add(row.side)
+        return tuple(sorted(group for group, found in sides.items() if len(found) > 1))
+
+    def changed_files(self, rows: Iterable[ManifestRow]) -> list[str]:
+        """Paths among `rows` whose file is missing or no longer has the recorded SHA-256."""
+        return [row.path for row in rows if _digest_or_none(self.file(row)) != row.sha256]
+
+    def save(self, file: Path) -> None:
+        """Write as CSV, beside and then renamed, so that no half-written file is ever seen."""
+        file.parent.mkdir(parents=True, exist_ok=True)
+        beside = file.with_name(f".{file.name}.{os.getpid()}")
+        with beside.open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(COLUMNS)
+            writer.writerows(_cells(row) for row in sorted(self.rows))
+        beside.replace(file)
+
+    @staticmethod
+    def load(file: Path, root: Path) -> "Manifest":
+        """Read a saved manifest. Raises UserError that names the line that is wrong."""
+        if not file.is_file():
+            raise UserError(f"no manifest at {file}", "make one with `leafgate data split`")
+        with file.open(newline="", encoding="utf-8") as stream:
+            reader = csv.DictReader(stream)
+            if tuple(reader.fieldnames or ()) != COLUMNS:
+                raise UserError(
+                    f"{file} has columns {reader.fieldnames}", f"expected {', '.join(COLUMNS)}"
+                )
+            rows = [_row(file, reader.line_num, record) for record in reader]
+        return Manifest(root, tuple(sorted(rows)))
+
+
+def _cells(row: ManifestRow) -> tuple[str, ...]:
+    return (row.path, row.class_name, row.side, row.group, row.sha256)
+
+
+def _row(file: Path, line: int, record: dict[str, str]) -> ManifestRow:
+    if record["side"] not in SIDES:
+        raise UserError(
+            f"{file} line {line}: side {record['side']!r}", f"use one of {', '.join(SIDES)}"
+        )
+    return ManifestRow(
+        record["path"],
+        record["class_name"],
+        cast(Side, record["side"]),
+        record["group"],
+        record["sha256"],
+    )
+
+
+def _digest_or_none(file: Path) -> str | None:
+    try:
+        return file_digest(file)
+    except OSError:
+        return None
+
+
+def file_digest(file: Path) -> str:
+    """SHA-256 of a file's bytes, in hex."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,97 @@
+"""Every setting of every part, in one place; set by environment (prefix LEAFGATE_) or `.env`.
+
+Nothing reads settings at import: they are built at the edge (CLI, server start) and handed in.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from leafgate.errors import UserError
+
+MIN_SECRET_BYTES = 32
+
+
+class Settings(BaseSettings):
+    """One immutable object; `Settings()` reads the environment, keyword arguments override it."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="LEAFGATE_", env_file=".env", extra="ignore", frozen=True
+    )
+
+    var_dir: Path = Field(Path("var"), description="where the embedded defaults keep their state")
+    mlflow_tracking_uri: str = Field("", description="empty: SQLite under var_dir")
+    experiment: str = "leafgate"
+    classifier_name: str = "leaf-classifier"
+    generator_name: str = "leaf-generator"
+    database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite under var_dir")
+
+    engine: Literal["auto", "openvino", "tensorflow"] = "auto"
+    model_poll_seconds: float = Field(10.0, gt=0)
+
+    jwt_secret: SecretStr | None = Field(None, description="at least 32 bytes; signs the tokens")
+    jwt_issuer: str = "leafgate"
+    jwt_audience: str = "leafgate-api"
+    token_minutes: int = Field(60, gt=0)
+    redis_url: str = Field("", description="shared rate limits; empty: in memory")
+    token_limit: str = "10/minute"  # noqa: S105 - a rate, no secret
+    predict_limit: str = "600/minute"
+    generate_limit: str = "60/minute"
+    address_limit: str = Field("1200/minute", description="per client address, before sign-in")
+
+    host: str = "127.0.0.1"
+    api_port: int = Field(8000, gt=0, lt=65536)
+    dashboard_port: int = Field(8501, gt=0, lt=65536)
+    mlflow_port: int = Field(5000, gt=0, lt=65536)
+    api_url: str = Field("", description="where the dashboard finds the API; empty: host and port")
+
+    max_upload_bytes: int = Field(10 * 2**20, gt=0)
+    max_pixels: int = Field(40_000_000, gt=0)
+    max_generate: int = Field(256, gt=0, description="images in one /generate answer")
+
+    @field_validator("var_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().resolve()
+
+    @property
+    def tracking_uri(self) -> str:
+        """The MLflow tracking URI in force."""
+        return self.mlflow_tracking_uri or f"sqlite:///{self.var_dir / 'mlflow' / 'mlflow.db'}"
+
+    @property
+    def database(self) -> str:
+        """The SQLAlchemy URL in force."""
+        return self.database_url or f"sqlite:///{self.var_dir / 'leafgate.db'}"
+
+    @property
+    def api_address(self) -> str:
+        """The API's base URL as a client of this machine sees it."""
+        return self.api_url or f"http://{self.host}:{self.api_port}"
+
+    def require_jwt_secret(self) -> str:
+        """The signing secret. Raises UserError where none, or a short one, is configured."""
+        secret = self.jwt_secret.get_secret_value() if self.jwt_secret else ""
+        if len(secret.encode()) < MIN_SECRET_BYTES:
+            state = "too short" if secret else "not set"
+            raise UserError(
+                f"LEAFGATE_JWT_SECRET is {state}",
+                f"set it to at least {MIN_SECRET_BYTES} bytes, for example the output of "
+                "`openssl rand -hex 32`; `leafgate demo` makes one for itself",
+                code="no_secret",
+            )
+        return secret
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Settings from the environment, with `overrides`. Raises UserError naming each bad value."""
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        problems = "; ".join(
+            f"LEAFGATE_{'.'.join(map(str, item['loc'])).upper()}={item['input']!r}: {item['msg']}"
+            for item in error.errors()
+        )
+        raise UserError(f"bad settings: {problems}", "correct the environment or .env") from None

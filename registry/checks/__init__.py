@@ -1,0 +1,1 @@
+"""One file per gate check; the table of them is CHECKS."""

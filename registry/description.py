@@ -1,0 +1,40 @@
+"""`model.json`: what must be known of a stored model before it runs."""
+
+import json
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+from leafgate.errors import UserError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    Description = TypeVar("Description", bound=DataclassInstance)
+
+DESCRIPTION_FILE = "model.json"
+
+
+def write_description(description: "DataclassInstance", folder: Path) -> None:
+    """Write the dataclass into the model's folder."""
+    text = json.dumps(asdict(description), indent=2, ensure_ascii=False)
+    (folder / DESCRIPTION_FILE).write_text(text, encoding="utf-8")
+
+
+def read_description(folder: Path, kind: "type[Description]") -> "Description":
+    """Read it back. Raises UserError where it is missing, or of another kind of model."""
+    file = folder / DESCRIPTION_FILE
+    if not file.is_file():
+        raise UserError(
+            f"no {DESCRIPTION_FILE} in the stored model", "train it again", code="artifact_missing"
+        )
+    found = json.loads(file.read_text(encoding="utf-8"))
+    known = {field.name: field.default for field in fields(kind)}
+    if found.get("kind") != known["kind"] or found.get("format") != known["format"]:
+        raise UserError(
+            f"the stored model is a {found.get('kind')!r} of format {found.get('format')}",
+            f"expected a {known['kind']!r} of format {known['format']}",
+            code="wrong_model_kind",
+        )
+    values = {name: found[name] for name in known}
+    return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})

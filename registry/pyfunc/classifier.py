@@ -1,0 +1,41 @@
+"""The classifier as MLflow runs it: column `image` (bytes; Base64 in JSON) to class and top 5."""
+
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pandas as pd
+
+from leafgate.images import decode
+from registry.classifier_model import Classifier
+
+
+class ClassifierPyFunc(mlflow.pyfunc.PythonModel):
+    """Loads the stored folder once; one row in, one row out."""
+
+    def load_context(self, context: Any) -> None:  # noqa: ANN401 - MLflow's context
+        """Load the network on the engine that suits this machine."""
+        self.classifier = Classifier.load(Path(context.artifacts["model"]))
+
+    def predict(
+        self,
+        context: Any,  # noqa: ANN401
+        model_input: pd.DataFrame,
+        params: dict[str, Any] | None = None,
+    ) -> pd.DataFrame:
+        """Class, confidence and top 5 of each image. Raises ImageError for one that is none."""
+        images = [decode(data) for data in model_input["image"]]
+        answers = self.classifier.predict(images)
+        return pd.DataFrame(
+            {
+                "class": [answer.class_name for answer in answers],
+                "confidence": [answer.confidence for answer in answers],
+                "top": [
+                    [{"class": name, "confidence": value} for name, value in answer.top]
+                    for answer in answers
+                ],
+            }
+        )
+
+
+mlflow.models.set_model(ClassifierPyFunc())

@@ -1,0 +1,242 @@
+"""Registered model versions, their aliases and tags: the only door to MLflow's model registry.
+
+MLflow takes three seconds to import, so it is imported on first use. Its search leaves the
+aliases of versions empty (mlflow#16734): they are read from the registered model instead.
+"""
+
+import hashlib
+import logging
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from leafgate.errors import UserError
+from leafgate.manifest import file_digest
+from leafgate.settings import Settings
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+STAGING, PRODUCTION, PREVIOUS = "staging", "production", "previous"
+DIGEST_TAG = "artifact.digest"
+
+
+@dataclass(frozen=True)
+class ModelVersion:
+    """One version of a registered model, as it stood when it was read."""
+
+    name: str
+    version: int
+    run_id: str
+    aliases: tuple[str, ...]
+    tags: dict[str, str]
+    created_at_ms: int
+
+    def __str__(self) -> str:
+        return f"{self.name} version {self.version}"
+
+
+class ModelStore:
+    """Versions, aliases, tags and local copies of stored models."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._client: MlflowClient | None = None
+
+    @property
+    def client(self) -> "MlflowClient":
+        """The MLflow client of the configured store, made on first use."""
+        if self._client is None:
+            uri = self.settings.tracking_uri
+            self._client = open_mlflow(self.settings).MlflowClient(uri, uri)
+        return self._client
+
+    def versions(self, name: str) -> tuple[ModelVersion, ...]:
+        """All versions, newest first; empty for an unknown model."""
+        aliases = self._aliases(name)
+        with registry_errors(self.settings):
+            found = self.client.search_model_versions(f"name='{name}'", max_results=1000)
+        versions = (_version(item, aliases) for item in found)
+        return tuple(sorted(versions, key=lambda item: -item.version))
+
+    def get(self, name: str, which: int | str) -> ModelVersion:
+        """The version with that number or alias. Raises UserError that lists what there is."""
+        found = [v for v in self.versions(name) if which == v.version or which in v.aliases]
+        if found:
+            return found[0]
+        known = ", ".join(_described(v) for v in self.versions(name)) or "none"
+        wanted = f"version {which}" if isinstance(which, int) else f"version with alias '{which}'"
+        raise UserError(
+            f"{name} has no {wanted}",
+            f"there are: {known}; train one with `leafgate train`",
+            code="no_such_version",
+        )
+
+    def find(self, name: str, alias: str) -> ModelVersion | None:
+        """The version that carries `alias`, or None."""
+        number = self._aliases(name).get(alias)
+        if number is None:
+            return None
+        with registry_errors(self.settings):
+            item = self.client.get_model_version(name, str(number))
+        return _version(item, self._aliases(name))
+
+    def set_alias(self, name: str, alias: str, version: int | None) -> None:
+        """Point `alias` at `version`, or remove it with None."""
+        with registry_errors(self.settings):
+            if version is None:
+                self.client.delete_registered_model_alias(name, alias)
+            else:
+                self.client.set_registered_model_alias(name, alias, str(version))
+
+    def set_tags(self, version: ModelVersion, tags: dict[str, str]) -> None:
+        """Write `tags` on the version."""
+        with registry_errors(self.settings):
+            for key, value in tags.items():
+                self.client.set_model_version_tag(version.name, str(version.version), key, value)
+
+    def run_metrics(self, version: ModelVersion) -> dict[str, float]:
+        """The metrics that the version's run logged, last value of each."""
+        with registry_errors(self.settings):
+            return dict(self.client.get_run(version.run_id).data.metrics)
+
+    def run_tags(self, version: ModelVersion) -> dict[str, str]:
+        """The tags of the version's run."""
+        with registry_errors(self.settings):
+            return dict(self.client.get_run(version.run_id).data.tags)
+
+    def run_artifact(self, version: ModelVersion, path: str, into: Path) -> Path:
+        """Download one artifact of the version's run. Raises UserError where it is missing."""
+        try:
+            with registry_errors(self.settings):
+                return Path(self.client.download_artifacts(version.run_id, path, str(into)))
+        except UserError as error:
+            raise UserError(
+                f"the run of {version} has no artifact {path} ({error.problem})",
+                "train it again",
+                code="artifact_missing",
+            ) from error
+
+    def log_run_artifacts(self, version: ModelVersion, folder: Path, path: str) -> str:
+        """Upload a folder's files to the version's run; returns the artifact URI."""
+        with registry_errors(self.settings):
+            self.client.log_artifacts(version.run_id, str(folder), path)
+        return f"runs:/{version.run_id}/{path}"
+
+    def folder(self, version: ModelVersion) -> Path:
+        """A verified local copy of the stored model (see `classifier_model`), kept by digest.
+
+        Raises UserError where the artefact is missing or differs from the digest it was
+        registered with. A copy that is there already is reused without asking MLflow.
+        """
+        digest = version.tags.get(DIGEST_TAG, "")
+        kept = self.settings.var_dir / "models" / digest
+        if digest and kept.is_dir():
+            return kept
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=kept.parent, prefix=".download-") as beside:
+            (model,) = (self.pyfunc_folder(version, Path(beside)) / "artifacts").iterdir()
+            found = folder_digest(model)
+            if found != digest:
+                raise UserError(
+                    f"the stored files of {version} have digest {found[:12]}, "
+                    f"registered was {digest[:12] or 'none'}",
+                    "the artefact was changed after training: train it again",
+                    code="artifact_changed",
+                )
+            try:
+                model.rename(kept)
+            except OSError:
+                if not kept.is_dir():  # else another process was first with the same copy
+                    raise
+        return kept
+
+    def pyfunc_folder(self, version: ModelVersion, into: Path) -> Path:
+        """Download the whole stored PyFunc under `into`. Raises UserError where it is missing."""
+        mlflow = open_mlflow(self.settings)
+        try:
+            with registry_errors(self.settings):
+                uri = f"models:/{version.name}/{version.version}"
+                return Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(into)))
+        except (UserError, OSError) as error:
+            raise UserError(
+                f"the files of {version} cannot be fetched ({error})",
+                "look at its artifacts in MLflow; train it again if they are gone",
+                code="artifact_missing",
+            ) from error
+
+    def _aliases(self, name: str) -> dict[str, int]:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            model = self.client.get_registered_model(name)
+        except MlflowException as error:
+            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                return {}
+            raise _unreachable(self.settings, error) from error
+        return {alias: int(number) for alias, number in model.aliases.items()}
+
+
+def open_mlflow(settings: Settings) -> Any:  # noqa: ANN401 - the mlflow module
+    """MLflow, pointed at the configured store, without telemetry and bars of its own."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    import mlflow
+
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    uri = settings.tracking_uri
+    if uri.startswith("sqlite:///"):
+        Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    if mlflow.get_tracking_uri() != uri:
+        mlflow.set_tracking_uri(uri)
+    return mlflow
+
+
+@contextmanager
+def registry_errors(settings: Settings) -> Iterator[None]:
+    """Turn MLflow's exceptions into UserError."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        yield
+    except MlflowException as error:
+        raise _unreachable(settings, error) from error
+
+
+def _unreachable(settings: Settings, error: Exception) -> UserError:
+    message = str(error).splitlines()[0][:300]
+    return UserError(
+        f"MLflow at {settings.tracking_uri} answered: {message}",
+        "check LEAFGATE_MLFLOW_TRACKING_URI and that the server is up",
+        code="registry_error",
+    )
+
+
+def folder_digest(folder: Path) -> str:
+    """SHA-256 over the names and contents of all files in `folder`, in hex."""
+    total = hashlib.sha256()
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        total.update(f"{file.relative_to(folder).as_posix()}\0{file_digest(file)}\n".encode())
+    return total.hexdigest()
+
+
+def _version(item: Any, aliases: dict[str, int]) -> ModelVersion:  # noqa: ANN401 - MLflow entity
+    number = int(item.version)
+    return ModelVersion(
+        name=item.name,
+        version=number,
+        run_id=cast(str, item.run_id),
+        aliases=tuple(sorted(alias for alias, v in aliases.items() if v == number)),
+        tags=dict(item.tags),
+        created_at_ms=int(item.creation_timestamp),
+    )
+
+
+def _described(version: ModelVersion) -> str:
+    names = f" ({', '.join(version.aliases)})" if version.aliases else ""
+    return f"{version.version}{names}"

@@ -1,0 +1,164 @@
+"""MLflow runs: what every job logs, so that its figures can be traced and repeated.
+
+A run holds the whole configuration, the seed, the data set's digest with the manifest itself, the
+environment and code version, metrics by epoch, pictures, and the stored model.
+"""
+
+import json
+import os
+import platform
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any
+
+from leafgate import __version__
+from leafgate.manifest import SIDES, Manifest
+from leafgate.settings import Settings
+from registry.pyfunc import PYFUNCS, StoredKind
+from registry.store import (
+    DIGEST_TAG,
+    STAGING,
+    ModelStore,
+    ModelVersion,
+    folder_digest,
+    open_mlflow,
+)
+
+MANIFEST_ARTIFACT = "data/manifest.csv"
+
+
+@dataclass(frozen=True)
+class Run:
+    """An open MLflow run. run_id: MLflow's own."""
+
+    run_id: str
+    settings: Settings
+
+    def log_params(self, params: Mapping[str, object]) -> None:
+        """The configuration, flat."""
+        open_mlflow(self.settings).log_params(dict(params))
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Figures, of an epoch where `step` is given."""
+        open_mlflow(self.settings).log_metrics(dict(metrics), step=step)
+
+    def set_tags(self, tags: Mapping[str, str]) -> None:
+        """Searchable facts about the run."""
+        open_mlflow(self.settings).set_tags(dict(tags))
+
+    def log_file(self, file: Path, folder: str) -> None:
+        """Upload one file under `folder`."""
+        open_mlflow(self.settings).log_artifact(str(file), folder)
+
+    def log_text(self, text: str, path: str) -> None:
+        """Store `text` as the artifact `path`."""
+        open_mlflow(self.settings).log_text(text, path)
+
+    def log_json(self, value: object, path: str) -> None:
+        """Store `value` as indented JSON as the artifact `path`."""
+        self.log_text(json.dumps(value, indent=2, ensure_ascii=False, default=str), path)
+
+    def log_picture(self, png: bytes, path: str) -> None:
+        """Store an encoded picture as the artifact `path`."""
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / Path(path).name
+            file.write_bytes(png)
+            self.log_file(file, str(Path(path).parent))
+
+    def log_data(self, manifest: Manifest, name: str) -> None:
+        """The manifest as the run's dataset, under its own digest, and as an artifact.
+
+        MLflow's digest of an array looks at its first 10,000 elements only, so ours is used.
+        """
+        mlflow = open_mlflow(self.settings)
+        import pandas as pd
+
+        rows = pd.DataFrame([vars(row) for row in manifest.rows])
+        dataset = mlflow.data.from_pandas(
+            rows, source=str(manifest.root), name=name, digest=manifest.digest[:32]
+        )
+        mlflow.log_input(dataset, context="training")
+        self.set_tags({"data.root": str(manifest.root), "data.digest": manifest.digest})
+        self.log_params({f"images_{side}": len(manifest.side(side)) for side in SIDES})
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / Path(MANIFEST_ARTIFACT).name
+            manifest.save(file)
+            self.log_file(file, str(Path(MANIFEST_ARTIFACT).parent))
+
+    def register(self, kind: StoredKind, folder: Path, name: str) -> ModelVersion:
+        """Log the stored model in `folder` as a PyFunc, register it as `name`, alias `staging`."""
+        mlflow = open_mlflow(self.settings)
+        digest = folder_digest(folder)
+        info = PYFUNCS[kind].log(mlflow, folder)
+        version = mlflow.register_model(info.model_uri, name, tags={DIGEST_TAG: digest})
+        store = ModelStore(self.settings)
+        store.set_alias(name, STAGING, int(version.version))
+        return store.get(name, int(version.version))
+
+
+@contextmanager
+def start_run(settings: Settings, job: str, run_id: str | None = None) -> Iterator[Run]:
+    """Open a run named after the job, or go on with `run_id`; an error marks it failed."""
+    mlflow = open_mlflow(settings)
+    mlflow.set_experiment(experiment_id=_experiment(mlflow, settings))
+    with mlflow.start_run(run_id=run_id, run_name=None if run_id else job) as active:
+        run = Run(active.info.run_id, settings)
+        run.set_tags({"job": job, **code_version()})
+        run.log_json(environment(), "environment/environment.json")
+        yield run
+
+
+def _experiment(mlflow: Any, settings: Settings) -> str:  # noqa: ANN401 - the mlflow module
+    found = mlflow.get_experiment_by_name(settings.experiment)
+    if found is not None:
+        return str(found.experiment_id)
+    embedded = settings.tracking_uri.startswith("sqlite:///")
+    artifacts = (settings.var_dir / "mlflow" / "artifacts").as_uri() if embedded else None
+    return str(mlflow.create_experiment(settings.experiment, artifact_location=artifacts))
+
+
+def environment() -> dict[str, object]:
+    """Interpreter, machine and the version of every installed package."""
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "processor": _processor(),
+        "cpus": os.cpu_count(),
+        "packages": {item.name: item.version for item in sorted(distributions(), key=_by_name)},
+    }
+
+
+def _by_name(item: Any) -> str:  # noqa: ANN401 - importlib.metadata's Distribution
+    return str(item.name).lower()
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()
+
+
+def code_version() -> dict[str, str]:
+    """LeafGate's version and, in a git checkout, its commit and whether it was changed since."""
+    here = Path(__file__).parent
+    tags = {"leafgate.version": __version__}
+    try:
+        commit = _git(here, "rev-parse", "HEAD")
+        changed = _git(here, "status", "--porcelain", "--untracked-files=no")
+    except (OSError, subprocess.CalledProcessError):
+        return tags
+    return {**tags, "git.commit": commit, "git.changed": str(bool(changed)).lower()}
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    command = ["git", "-C", str(folder), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+    return done.stdout.strip()

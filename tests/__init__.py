@@ -1,0 +1,1 @@
+"""LeafGate's promises, checked."""

@@ -1,0 +1,71 @@
+"""A job's configuration: one frozen object, from defaults, a YAML file and `key=value` pairs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from leafgate.errors import UserError
+
+
+class JobConfig(BaseModel):
+    """Base of every job's configuration: immutable, and strict about names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+Config = TypeVar("Config", bound=JobConfig)
+
+
+def read_config(kind: type[Config], file: Path | None, assignments: Sequence[str]) -> Config:
+    """Defaults of `kind`, overridden by the YAML file, overridden by `key=value` pairs.
+
+    Raises UserError naming the setting, the value and what is known.
+    """
+    values = _from_file(file) if file else {}
+    for assignment in assignments:
+        name, separator, value = assignment.partition("=")
+        if not separator:
+            raise UserError(f"{assignment!r} is no setting", "write name=value, as in epochs=5")
+        values[name.strip()] = yaml.safe_load(value) if value.strip() else ""
+    return make_config(kind, values)
+
+
+def make_config(kind: type[Config], values: dict[str, object]) -> Config:
+    """`kind(**values)` with problems told as UserError."""
+    try:
+        return kind(**values)
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(map(str, item['loc']))}={item['input']!r} ({item['msg']})"
+            for item in error.errors()
+        ]
+        known = ", ".join(kind.model_fields)
+        raise UserError(f"bad settings: {'; '.join(problems)}", f"known are: {known}") from None
+
+
+def _from_file(file: Path) -> dict[str, object]:
+    if not file.is_file():
+        raise UserError(f"no configuration file {file}", "check the path given to --config")
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise UserError(f"{file} is not YAML ({error})", "correct the file") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{file} holds no settings", "write lines of `name: value`")
+    return {str(name): value for name, value in values.items()}
+
+
+def settings_help(kind: type[JobConfig]) -> str:
+    """One line a setting: name, default, what it does; for --help."""
+    lines = [
+        f"{name}={_shown(field.default)}  {field.description or ''}".rstrip()
+        for name, field in kind.model_fields.items()
+    ]
+    return "\n\n".join(lines)
+
+
+def _shown(value: object) -> str:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,1 @@
+"""Generators: families, one training loop, pictures."""
