@@ -1,0 +1,21 @@
+"""The request log, the users and every figure asked of them. What others may use is listed here."""
+
+from sql.analytics import Span
+from sql.database import ddl, downgrade, is_reachable, migrate, open_database
+from sql.request_log import RequestLog, RequestRecord
+from sql.users import SCOPES, User, add_user, find_user
+
+__all__ = [
+    "SCOPES",
+    "RequestLog",
+    "RequestRecord",
+    "Span",
+    "User",
+    "add_user",
+    "ddl",
+    "downgrade",
+    "find_user",
+    "is_reachable",
+    "migrate",
+    "open_database",
+]

@@ -1,0 +1,1 @@
+"""Alembic's environment; run through sql.database, which hands over its connection."""

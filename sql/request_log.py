@@ -1,0 +1,179 @@
+"""The request log's writer: callers never wait for the database, and an outage loses nothing.
+
+Records queue in memory; one thread writes them in batches, in order, idempotently by id, and keeps
+trying while the database is away. Closing flushes. What is still queued is lost by kill -9 or a
+power cut: there is no outbox on disk yet.
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
+
+from sql.schema import requests
+
+log = logging.getLogger(__name__)
+
+BATCH = 500
+BACK_OFF_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestRecord:
+    """One request as it is stored. at_utc: aware, in UTC; sha256: of the uploaded bytes, hex."""
+
+    id: str
+    at_utc: datetime
+    method: str
+    endpoint: str
+    status: int
+    latency_ms: float
+    user_name: str | None = None
+    source: str | None = None
+    images: int = 0
+    file_name: str | None = None
+    sha256: str | None = None
+    model_name: str | None = None
+    model_version: int | None = None
+    class_name: str | None = None
+    confidence: float | None = None
+    error_code: str | None = None
+
+
+LENGTHS = {
+    column.name: column.type.length
+    for column in requests.columns
+    if isinstance(column.type, sa.String) and column.type.length
+}
+
+
+class RequestLog:
+    """A bounded queue before the table `requests`. Use from any thread; close it at the end."""
+
+    def __init__(self, engine: sa.Engine, limit: int = 100_000) -> None:
+        self.engine = engine
+        self.limit = limit
+        self.dropped = 0
+        self.set_aside = 0
+        self._queue: deque[tuple[float, RequestRecord]] = deque()
+        self._changed = threading.Condition()
+        self._closing = False
+        self._writer = threading.Thread(target=self._run, name="request-log", daemon=True)
+        self._writer.start()
+
+    @property
+    def backlog(self) -> int:
+        """Records that are not in the database yet."""
+        return len(self._queue)
+
+    @property
+    def oldest_age_seconds(self) -> float:
+        """How long the oldest of them has waited; 0 where there is none."""
+        with self._changed:
+            return time.monotonic() - self._queue[0][0] if self._queue else 0.0
+
+    def record(self, record: RequestRecord) -> None:
+        """Take the record and return at once. Beyond the limit it is counted as dropped."""
+        with self._changed:
+            if len(self._queue) >= self.limit:
+                self.dropped += 1
+                return
+            self._queue.append((time.monotonic(), record))
+            self._changed.notify_all()
+
+    def flush(self, timeout_seconds: float = 10.0) -> bool:
+        """Wait until the queue is empty; False where it is not in time."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._queue, timeout_seconds)
+
+    def close(self, timeout_seconds: float = 10.0) -> bool:
+        """Flush, then stop the writer. False where records were left behind (they are logged)."""
+        done = self.flush(timeout_seconds)
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self._writer.join(timeout_seconds)
+        if not done:
+            log.error("request log closed with %d records not stored", self.backlog)
+        return done
+
+    def _run(self) -> None:
+        failures = 0
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._queue or self._closing)
+                if self._closing:
+                    return
+                batch = [record for _, record in list(self._queue)[:BATCH]]
+            try:
+                self._store(batch)
+                failures = 0
+            except DBAPIError as error:
+                pause = BACK_OFF_SECONDS[min(failures, len(BACK_OFF_SECONDS) - 1)]
+                failures += 1
+                log.warning("request log: database away, retry in %s s (%s)", pause, error.orig)
+                with self._changed:
+                    self._changed.wait_for(lambda: self._closing, pause)
+                continue
+            with self._changed:
+                for _ in batch:
+                    self._queue.popleft()
+                self._changed.notify_all()
+
+    def _store(self, batch: Sequence[RequestRecord]) -> None:
+        try:
+            insert_requests(self.engine, batch)
+        except (DataError, IntegrityError, StatementError) as error:
+            if isinstance(error, DBAPIError) and error.connection_invalidated:
+                raise
+            if not isinstance(error, DataError | IntegrityError) and isinstance(error, DBAPIError):
+                raise
+            self._store_one_by_one(batch)
+
+    def _store_one_by_one(self, batch: Sequence[RequestRecord]) -> None:
+        """A record that the database refuses is set aside with its error; the rest go in."""
+        for record in batch:
+            try:
+                insert_requests(self.engine, [record])
+            except (DataError, IntegrityError) as error:
+                self.set_aside += 1
+                log.error("request log: %s set aside: %s", record, error.orig)
+            except DBAPIError:
+                raise
+            except StatementError as error:
+                self.set_aside += 1
+                log.error("request log: %s set aside: %s", record, error.orig)
+
+
+def insert_requests(engine: sa.Engine, records: Sequence[RequestRecord]) -> None:
+    """Store the records that are not stored yet, in one transaction."""
+    rows = {record.id: _row(record) for record in records}
+    with engine.begin() as connection:
+        known = connection.scalars(sa.select(requests.c.id).where(requests.c.id.in_(list(rows))))
+        for identifier in known:
+            del rows[identifier]
+        if rows:
+            connection.execute(requests.insert(), list(rows.values()))
+
+
+def _row(record: RequestRecord) -> dict[str, object]:
+    row = asdict(record)
+    row["at_utc"] = naive_utc(record.at_utc)
+    for name, length in LENGTHS.items():
+        if isinstance(row[name], str):
+            row[name] = row[name][:length]
+    return row
+
+
+def naive_utc(moment: datetime) -> datetime:
+    """The moment as it is stored: UTC without a zone, cut to milliseconds."""
+    utc = moment.astimezone(UTC).replace(tzinfo=None)
+    return utc.replace(microsecond=utc.microsecond // 1000 * 1000)
+
+

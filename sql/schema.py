@@ -1,0 +1,50 @@
+"""The tables, once for SQLite, PostgreSQL and SQL Server.
+
+Times are UTC with milliseconds, kept without a zone. Ids are UUIDv7 as text: they sort by time, so
+rows are appended to the end of the clustered key and are found again by the id in the answer.
+"""
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mssql
+
+metadata = sa.MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Moment = sa.DateTime().with_variant(mssql.DATETIME2(3), "mssql")
+Ascii = sa.String
+Text = sa.Unicode  # NVARCHAR on SQL Server: names may be in any language
+
+requests = sa.Table(
+    "requests",
+    metadata,
+    sa.Column("id", Ascii(36), primary_key=True),
+    sa.Column("at_utc", Moment, nullable=False, index=True),
+    sa.Column("method", Ascii(8), nullable=False),
+    sa.Column("endpoint", Text(200), nullable=False),
+    sa.Column("status", sa.SmallInteger, nullable=False),
+    sa.Column("latency_ms", sa.Float, nullable=False),
+    sa.Column("user_name", Text(100)),
+    sa.Column("source", Ascii(64)),
+    sa.Column("images", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("file_name", Text(255)),
+    sa.Column("sha256", Ascii(64)),
+    sa.Column("model_name", Text(200)),
+    sa.Column("model_version", sa.Integer),
+    sa.Column("class_name", Text(200)),
+    sa.Column("confidence", sa.Float),
+    sa.Column("error_code", Ascii(64)),
+)
+
+users = sa.Table(
+    "users",
+    metadata,
+    sa.Column("name", Text(100), primary_key=True),
+    sa.Column("password_hash", Ascii(255), nullable=False),
+    sa.Column("scopes", Ascii(255), nullable=False),
+    sa.Column("created_at_utc", Moment, nullable=False),
+    sa.Column("disabled", sa.Boolean, nullable=False, server_default=sa.false()),
+)
