@@ -190,9 +190,7 @@ def percentiles(values: Sequence[float], levels: Sequence[float]) -> tuple[float
 
 
 def _within(span: Span) -> sa.ColumnElement[bool]:
-    return sa.and_(
-        COLUMNS.at_utc >= naive_utc(span.since), COLUMNS.at_utc < naive_utc(span.until)
-    )
+    return sa.and_(COLUMNS.at_utc >= naive_utc(span.since), COLUMNS.at_utc < naive_utc(span.until))
 
 
 def _count_if(condition: sa.ColumnElement[bool]) -> sa.ColumnElement[int]:

@@ -11,7 +11,11 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, Operati
 from leafgate.errors import UserError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-DIALECTS = {"sqlite": "sqlite://", "postgresql": "postgresql+psycopg://", "mssql": "mssql+pyodbc://"}
+DIALECTS = {
+    "sqlite": "sqlite://",
+    "postgresql": "postgresql+psycopg://",
+    "mssql": "mssql+pyodbc://",
+}
 MIGRATION_LOCK = 7_142_026  # any number that no other user of the database takes
 SQLITE_WAIT_MS = 15_000
 
@@ -35,7 +39,7 @@ def open_database(url: str) -> sa.Engine:
 
 
 def _bulk_is_safe(url: sa.URL) -> bool:
-    """pyodbc's bulk mode; it crashes the process under FreeTDS (pyodbc#459)."""
+    """Pyodbc's bulk mode; it crashes the process under FreeTDS (pyodbc#459)."""
     driver = f"{url.query.get('driver', '')}{url.query.get('odbc_connect', '')}".lower()
     freetds = "freetds" in driver or "tdsodbc" in driver
     return url.drivername == "mssql+pyodbc" and not freetds
@@ -55,7 +59,8 @@ def _prepare_sqlite(engine: sa.Engine, url: sa.URL) -> None:
 
 def migrate(engine: sa.Engine, revision: str = "head") -> None:
     """Bring the schema to `revision`; nothing happens where it is there, or another process does
-    it at the same time. Raises UserError where the database cannot be reached."""
+    it at the same time. Raises UserError where the database cannot be reached.
+    """
     try:
         with engine.connect() as connection:
             _lock(connection)

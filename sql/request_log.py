@@ -175,5 +175,3 @@ def naive_utc(moment: datetime) -> datetime:
     """The moment as it is stored: UTC without a zone, cut to milliseconds."""
     utc = moment.astimezone(UTC).replace(tzinfo=None)
     return utc.replace(microsecond=utc.microsecond // 1000 * 1000)
-
-

@@ -25,9 +25,7 @@ class Backbone:
 
 
 BACKBONES: dict[str, Backbone] = {
-    "resnet50": Backbone(
-        keras.applications.ResNet50, keras.applications.resnet50.preprocess_input
-    ),
+    "resnet50": Backbone(keras.applications.ResNet50, keras.applications.resnet50.preprocess_input),
 }
 
 
@@ -61,7 +59,7 @@ def load_backbone(name: str, weights: str, image_size: int) -> LoadedBackbone:
     try:
         network = build(include_top=False, weights="imagenet", input_shape=shape)
         return LoadedBackbone(network, "imagenet", "")
-    except Exception as error:  # noqa: BLE001 - Keras raises a bare Exception for a failed download
+    except Exception as error:
         if weights == "auto":
             note = f"ImageNet weights could not be downloaded ({_first_line(error)})"
             network = build(include_top=False, weights=None, input_shape=shape)

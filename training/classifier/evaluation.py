@@ -35,7 +35,11 @@ class Evaluation:
         """Flat figures for MLflow, prefixed with the side."""
         flat = {"weighted_f1": self.weighted_f1}
         for name, interval in (("accuracy", self.accuracy), ("macro_f1", self.macro_f1)):
-            flat |= {name: interval.value, f"{name}_low": interval.low, f"{name}_high": interval.high}
+            flat |= {
+                name: interval.value,
+                f"{name}_low": interval.low,
+                f"{name}_high": interval.high,
+            }
         return {f"{side}_{name}": value for name, value in flat.items()}
 
     def as_dict(self) -> dict[str, object]:

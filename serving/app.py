@@ -1,0 +1,67 @@
+"""The API, put together. `create_app` builds one; nothing happens at import."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.concurrency import run_in_threadpool
+
+from leafgate import __version__
+from leafgate.settings import Settings
+from serving.limits import AddressLimit, make_limiter
+from serving.live_models import LiveModels
+from serving.problems import add_problem_handlers
+from serving.request_logging import RequestLogging
+from serving.routes.generate import generate_routes
+from serving.routes.health import health_routes
+from serving.routes.predict import predict_routes
+from serving.routes.token import token_routes
+from serving.state import AppState
+from sql import RequestLog, migrate, open_database
+
+FORM_BYTES = 64 * 1024  # what multipart adds around an image
+DESCRIPTION = """Classify leaves and make synthetic ones.
+
+Sign in with the Authorize button; every answer carries its request id."""
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """An API for `settings`. Raises UserError where no signing secret is configured."""
+    settings.require_jwt_secret()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.leafgate = state = await run_in_threadpool(_open, settings)
+        state.models.start()
+        yield
+        state.models.stop()
+        await run_in_threadpool(_close, state)
+
+    limiter = make_limiter(settings)
+    app = FastAPI(
+        title="LeafGate",
+        version=__version__,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        max_body_size=settings.max_upload_bytes + FORM_BYTES,
+    )
+    app.state.limiter = limiter
+    add_problem_handlers(app)
+    app.include_router(token_routes(settings, limiter))
+    app.include_router(predict_routes(settings, limiter))
+    app.include_router(generate_routes(settings, limiter))
+    app.include_router(health_routes())
+    app.add_middleware(AddressLimit, settings=settings)
+    app.add_middleware(RequestLogging)
+    return app
+
+
+def _open(settings: Settings) -> AppState:
+    database = open_database(settings.database)
+    migrate(database)
+    return AppState(settings, database, RequestLog(database), LiveModels(settings))
+
+
+def _close(state: AppState) -> None:
+    state.log.close()
+    state.database.dispose()

@@ -1,0 +1,97 @@
+"""Every request gets an id and becomes one row: refused and failed ones too.
+
+ASGI middleware rather than a background task, which FastAPI skips when a handler raises.
+"""
+
+import logging
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import uuid_utils
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serving.limits import client_address
+from serving.problems import MEDIA_TYPE, problem_body
+from serving.state import Facts
+from sql import RequestRecord
+
+log = logging.getLogger(__name__)
+
+# Probes ask every few seconds and browsers load the documentation: neither is a use of a model.
+NOT_LOGGED = ("/health", "/ready", "/docs", "/openapi.json", "/favicon.ico")
+
+
+class RequestLogging:
+    """The outermost middleware. Reads the log from `app.state.leafgate`."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, time it, and hand its row to the log."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        facts = Facts(str(uuid_utils.uuid7()))
+        scope.setdefault("state", {})["facts"] = facts
+        answer = Answer(facts.request_id, send)
+        at_utc, started = datetime.now(UTC), time.perf_counter()
+        try:
+            await self.app(scope, receive, answer.send)
+        except Exception:
+            log.exception("request %s failed", facts.request_id)
+            facts.error_code = "internal_error"
+            await answer.apologise()
+        finally:
+            if scope["path"] not in NOT_LOGGED:
+                latency_ms = (time.perf_counter() - started) * 1000
+                record = _record(scope, facts, answer.status, at_utc, latency_ms)
+                scope["app"].state.leafgate.log.record(record)
+
+
+class Answer:
+    """The way out: adds the request id to the headers, and remembers the status."""
+
+    def __init__(self, request_id: str, send: Send) -> None:
+        self.request_id = request_id
+        self.status = 500
+        self.started = False
+        self._send = send
+
+    async def send(self, message: Message) -> None:
+        """Pass a message on."""
+        if message["type"] == "http.response.start":
+            self.status, self.started = message["status"], True
+            message["headers"] = [
+                *message.get("headers", []),
+                (b"x-request-id", self.request_id.encode()),
+            ]
+        await self._send(message)
+
+    async def apologise(self) -> None:
+        """Answer 500 without any inside knowledge, unless an answer is on its way already."""
+        self.status = 500
+        if self.started:
+            return
+        detail, fix = "the service failed", "try again; tell whoever runs it the request id"
+        body = problem_body(500, "internal_error", detail, fix, self.request_id)
+        headers = [(b"content-type", MEDIA_TYPE.encode())]
+        await self.send({"type": "http.response.start", "status": 500, "headers": headers})
+        await self.send({"type": "http.response.body", "body": body})
+
+
+def _record(
+    scope: Scope, facts: Facts, status: int, at_utc: datetime, latency_ms: float
+) -> RequestRecord:
+    known: dict[str, Any] = {k: v for k, v in vars(facts).items() if k != "request_id"}
+    return RequestRecord(
+        id=facts.request_id,
+        at_utc=at_utc,
+        method=scope["method"],
+        endpoint=scope["path"],
+        status=status,
+        latency_ms=latency_ms,
+        source=client_address(scope),
+        **known,
+    )
