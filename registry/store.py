@@ -8,7 +8,7 @@ import hashlib
 import logging
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 STAGING, PRODUCTION, PREVIOUS = "staging", "production", "previous"
 DIGEST_TAG = "artifact.digest"
+KIND_TAG = "model.kind"
 
 
 @dataclass(frozen=True)
@@ -139,15 +140,7 @@ class ModelStore:
             return kept
         kept.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=kept.parent, prefix=".download-") as beside:
-            (model,) = (self.pyfunc_folder(version, Path(beside)) / "artifacts").iterdir()
-            found = folder_digest(model)
-            if found != digest:
-                raise UserError(
-                    f"the stored files of {version} have digest {found[:12]}, "
-                    f"registered was {digest[:12] or 'none'}",
-                    "the artefact was changed after training: train it again",
-                    code="artifact_changed",
-                )
+            model = self._verified(version, Path(beside))
             try:
                 model.rename(kept)
             except OSError:
@@ -155,8 +148,28 @@ class ModelStore:
                     raise
         return kept
 
-    def pyfunc_folder(self, version: ModelVersion, into: Path) -> Path:
-        """Download the whole stored PyFunc under `into`. Raises UserError where it is missing."""
+    def pyfunc(self, version: ModelVersion) -> "ClassifierCall":
+        """The stored PyFunc of a classifier, downloaded anew and verified, as MLflow runs it."""
+        mlflow = open_mlflow(self.settings)
+        folder = tempfile.TemporaryDirectory(prefix="leafgate-pyfunc-")
+        self._verified(version, Path(folder.name))
+        root = next(path.parent for path in Path(folder.name).rglob("MLmodel"))
+        return ClassifierCall(mlflow.pyfunc.load_model(str(root)), folder)
+
+    def _verified(self, version: ModelVersion, into: Path) -> Path:
+        """Download under `into`; the model's own folder, whose digest is the registered one."""
+        (model,) = (self._download(version, into) / "artifacts").iterdir()
+        found, digest = folder_digest(model), version.tags.get(DIGEST_TAG, "")
+        if found != digest:
+            raise UserError(
+                f"the stored files of {version} have digest {found[:12]}, "
+                f"registered was {digest[:12] or 'none'}",
+                "the artefact was changed after training: train it again",
+                code="artifact_changed",
+            )
+        return model
+
+    def _download(self, version: ModelVersion, into: Path) -> Path:
         mlflow = open_mlflow(self.settings)
         try:
             with registry_errors(self.settings):
@@ -179,6 +192,21 @@ class ModelStore:
                 return {}
             raise _unreachable(self.settings, error) from error
         return {alias: int(number) for alias, number in model.aliases.items()}
+
+
+@dataclass(frozen=True)
+class ClassifierCall:
+    """A loaded classifier PyFunc; its files live as long as it does."""
+
+    model: Any
+    files: tempfile.TemporaryDirectory[str]
+
+    def classes(self, images: Sequence[bytes]) -> list[str]:
+        """The class that the model names for each encoded image."""
+        import pandas as pd
+
+        answers = self.model.predict(pd.DataFrame({"image": list(images)}))
+        return [str(name) for name in answers["class"]]
 
 
 def open_mlflow(settings: Settings) -> Any:  # noqa: ANN401 - the mlflow module

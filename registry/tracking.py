@@ -22,6 +22,7 @@ from leafgate.settings import Settings
 from registry.pyfunc import PYFUNCS, StoredKind
 from registry.store import (
     DIGEST_TAG,
+    KIND_TAG,
     STAGING,
     ModelStore,
     ModelVersion,
@@ -95,7 +96,8 @@ class Run:
         mlflow = open_mlflow(self.settings)
         digest = folder_digest(folder)
         info = PYFUNCS[kind].log(mlflow, folder)
-        version = mlflow.register_model(info.model_uri, name, tags={DIGEST_TAG: digest})
+        tags = {DIGEST_TAG: digest, KIND_TAG: kind}
+        version = mlflow.register_model(info.model_uri, name, tags=tags)
         store = ModelStore(self.settings)
         store.set_alias(name, STAGING, int(version.version))
         return store.get(name, int(version.version))

@@ -82,7 +82,7 @@ def _from_file(build: Callable[..., Network], shape: tuple[int, int, int], file:
     except Exception as error:  # h5py, Keras and zipfile each raise their own
         raise UserError(
             f"{file} does not hold weights of this backbone ({_first_line(error)})",
-            "save them with model.save_weights() from the same Keras application, include_top=False",
+            "save them from the same Keras application, built with include_top=False",
         ) from error
     return network
 

@@ -10,6 +10,8 @@ import keras
 from training.classifier.backbones import LoadedBackbone, Network, find_backbone
 from training.classifier.config import ClassifierConfig
 
+LAST_IN_BRANCH = "_3_bn"  # Keras's name for the last normalisation of a residual branch
+
 
 def build_network(config: ClassifierConfig, backbone: LoadedBackbone, classes: int) -> Network:
     """(n, size, size, 3) RGB in [0, 255] to (n, classes) softmax probabilities.
@@ -21,7 +23,7 @@ def build_network(config: ClassifierConfig, backbone: LoadedBackbone, classes: i
     pretrained = backbone.weights != "none"
     momentum = 0.99 if pretrained else config.scratch_momentum
     if not pretrained:
-        _set_momentum(backbone.network, momentum)
+        _prepare_for_scratch(backbone.network, momentum)
     pixels = keras.Input((config.image_size, config.image_size, 3), name="pixels")
     prepared = find_backbone(config.backbone).prepare(pixels)
     features = backbone.network(prepared, training=False if pretrained else None)
@@ -33,11 +35,18 @@ def build_network(config: ClassifierConfig, backbone: LoadedBackbone, classes: i
     return keras.Model(pixels, probabilities, name="classifier")
 
 
-def _set_momentum(network: Network, momentum: float) -> None:
-    """Keras's 0.99 needs thousands of steps before inference matches training; we have hundreds."""
+def _prepare_for_scratch(network: Network, momentum: float) -> None:
+    """What a residual network needs to learn within a few hundred steps.
+
+    Keras's momentum of 0.99 takes thousands of steps before inference matches training. And each
+    residual branch starts at zero (its last scale), so that the network starts out shallow: Goyal
+    et al. 2017, arXiv 1706.02677, section 5.1.
+    """
     for layer in network.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = momentum
+            if layer.name.endswith(LAST_IN_BRANCH):
+                layer.gamma.assign(keras.ops.zeros_like(layer.gamma))
 
 
 def freeze_all(backbone: Network) -> None:
@@ -54,15 +63,16 @@ def unfreeze_last(backbone: Network, count: int) -> None:
 
 def augmentation(config: ClassifierConfig) -> Any:  # noqa: ANN401 - keras.Sequential
     """Random changes that keep the label, on RGB in [0, 255], before any preparation."""
-    layers = keras.layers
+    layers, seed = keras.layers, config.seed
+    reach, fill = config.translation, "reflect"
     steps = [
-        layers.RandomFlip("horizontal_and_vertical", seed=config.seed) if config.flip else None,
-        layers.RandomRotation(config.rotation, fill_mode="reflect", seed=config.seed + 1),
-        layers.RandomZoom(config.zoom, fill_mode="reflect", seed=config.seed + 2),
-        layers.RandomTranslation(
-            config.translation, config.translation, fill_mode="reflect", seed=config.seed + 3
-        ),
-        layers.RandomContrast(config.contrast, value_range=(0, 255), seed=config.seed + 4),
-        layers.RandomBrightness(config.brightness, value_range=(0, 255), seed=config.seed + 5),
+        config.flip and layers.RandomFlip("horizontal_and_vertical", seed=seed),
+        config.rotation and layers.RandomRotation(config.rotation, fill_mode=fill, seed=seed + 1),
+        config.zoom and layers.RandomZoom(config.zoom, fill_mode=fill, seed=seed + 2),
+        reach and layers.RandomTranslation(reach, reach, fill_mode=fill, seed=seed + 3),
+        config.contrast
+        and layers.RandomContrast(config.contrast, value_range=(0, 255), seed=seed + 4),
+        config.brightness
+        and layers.RandomBrightness(config.brightness, value_range=(0, 255), seed=seed + 5),
     ]
-    return keras.Sequential([step for step in steps if step is not None], name="augmentation")
+    return keras.Sequential([step for step in steps if step] or [layers.Identity()])

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from leafgate.images import encode_png, grid
-from registry.generator_model import latents, to_pixels
+from registry import latents, to_pixels
 from training.gan.unfinished import EpochLosses
 
 SAMPLES, COLUMNS = 64, 8

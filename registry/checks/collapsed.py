@@ -1,0 +1,19 @@
+"""The generator has not collapsed: different latents give different pictures."""
+
+from leafgate.metrics.generative import near_copies, pixel_diversity
+from registry.checks.evidence import GeneratorEvidence
+from registry.checks.verdict import Verdict
+
+NEAR = 0.1  # of the mean distance between two real images
+
+
+def not_collapsed(evidence: GeneratorEvidence, near_copies_at_most: float) -> Verdict:
+    """Passes where few pictures have a near copy among the others."""
+    share = near_copies(evidence.images, NEAR * pixel_diversity(evidence.real))
+    return Verdict(
+        "not_collapsed",
+        share <= near_copies_at_most,
+        share,
+        f"at most {near_copies_at_most:g}",
+        f"{share:.1%} of {len(evidence.images)} pictures have a near copy among the others",
+    )

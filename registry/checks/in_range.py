@@ -1,0 +1,15 @@
+"""Outputs lie in [-1, 1], so that making pixels of them cuts nothing off."""
+
+import numpy as np
+
+from registry.checks.evidence import GeneratorEvidence
+from registry.checks.verdict import Verdict
+
+
+def in_range(evidence: GeneratorEvidence, tolerance: float) -> Verdict:
+    """Passes where no value lies further outside than `tolerance`."""
+    largest = float(np.abs(evidence.outputs).max()) if evidence.outputs.size else float("nan")
+    sentence = f"the largest output is {largest:.4f}; pixels need -1 to 1"
+    return Verdict(
+        "in_range", largest <= 1 + tolerance, largest, f"at most {1 + tolerance:g}", sentence
+    )
