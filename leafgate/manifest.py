@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Literal, cast, get_args
+from typing import Literal, get_args
 
 from leafgate.errors import UserError
 
@@ -106,7 +106,7 @@ def _row(file: Path, line: int, record: dict[str, str]) -> ManifestRow:
     return ManifestRow(
         record["path"],
         record["class_name"],
-        cast(Side, record["side"]),
+        record["side"],
         record["group"],
         record["sha256"],
     )

@@ -33,14 +33,14 @@ def progress(description: str, total: int) -> Iterator[Advance]:
     )
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task(description, total=total, note="")
-        seen = {"note": "", "done": 0}
+        notes = [""]
 
         def advance(note: str = "") -> None:
-            seen["note"], seen["done"] = note or seen["note"], int(seen["done"]) + 1
-            bar.update(task, advance=1, note=seen["note"])
+            notes.append(note or notes[-1])
+            bar.update(task, advance=1, note=notes[-1])
 
         yield advance
     if not console.is_terminal:
         console.print(
-            f"{description}: {seen['done']}/{total} {seen['note']}", highlight=False, markup=False
+            f"{description}: {len(notes) - 1}/{total} {notes[-1]}", highlight=False, markup=False
         )

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from leafgate.settings import Settings
 from registry.checks import CHECKS, ModelKind, Verdict
@@ -66,10 +67,8 @@ def run_gate(
 
 def kind_of(settings: Settings, version: ModelVersion) -> ModelKind:
     """What the version is, as it was registered; by its name where that is not told."""
-    told = version.tags.get(KIND_TAG)
-    if told == "classifier" or told == "generator":
-        return told
-    return "generator" if version.name == settings.generator_name else "classifier"
+    named = "generator" if version.name == settings.generator_name else "classifier"
+    return cast(ModelKind, version.tags.get(KIND_TAG, named))
 
 
 def judge(policy: Policy, measure: Callable[[], Evidence]) -> tuple[Verdict, ...]:

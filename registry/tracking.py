@@ -9,6 +9,7 @@ import os
 import platform
 import subprocess
 import tempfile
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -80,9 +81,11 @@ class Run:
         import pandas as pd
 
         rows = pd.DataFrame([vars(row) for row in manifest.rows])
-        dataset = mlflow.data.from_pandas(
-            rows, source=str(manifest.root), name=name, digest=manifest.digest[:32]
-        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # two equal readings of a folder as a source
+            dataset = mlflow.data.from_pandas(
+                rows, source=str(manifest.root), name=name, digest=manifest.digest[:32]
+            )
         mlflow.log_input(dataset, context="training")
         self.set_tags({"data.root": str(manifest.root), "data.digest": manifest.digest})
         self.log_params({f"images_{side}": len(manifest.side(side)) for side in SIDES})

@@ -36,7 +36,7 @@ class Slot(Generic[Model]):
         self.name = name
         self.problem: str | None = "not loaded yet"
         self._store = store
-        self._load = load
+        self._load: Callable[[ModelVersion], Model] = load
         self._live: Live[Model] | None = None
 
     @property

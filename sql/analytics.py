@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
@@ -205,9 +206,9 @@ def _buckets(span: Span) -> list[datetime]:
 def _rows(
     engine: sa.Engine,
     span: Span,
-    column: sa.ColumnElement[object],
+    column: sa.ColumnElement[Any],
     condition: sa.ColumnElement[bool] | None = None,
-) -> list[tuple[datetime, object]]:
+) -> list[tuple[datetime, Any]]:
     query = sa.select(COLUMNS.at_utc, column).where(_within(span))
     if condition is not None:
         query = query.where(condition)

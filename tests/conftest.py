@@ -1,6 +1,44 @@
-"""Fixtures that several kinds of test share: settings in a folder of their own, small models."""
+"""Fixtures that several kinds of test share."""
 
 import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+from leafgate.manifest import Manifest
+from leafgate.settings import Settings
+from tests.colours import make_colour_folder
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Tests see no LEAFGATE_ settings of the machine, but for those meant for tests."""
+    for name in list(os.environ):
+        if name.startswith("LEAFGATE_") and not name.startswith(("LEAFGATE_TEST", "LEAFGATE_REQ")):
+            monkeypatch.delenv(name)
+    yield
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Embedded defaults in a folder of their own, with a signing secret."""
+    return Settings(_env_file=None, var_dir=tmp_path / "var", jwt_secret="s" * 40)  # type: ignore[call-arg, arg-type]
+
+
+@pytest.fixture(scope="session")
+def colour_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve pictures of each of three colours."""
+    return make_colour_folder(tmp_path_factory.mktemp("colours") / "images")
+
+
+@pytest.fixture(scope="session")
+def colour_manifest(colour_folder: Path) -> Manifest:
+    """Their split: some of each colour on the test side."""
+    from training.data.folder import scan_folder
+    from training.data.split import split
+
+    return split(scan_folder(colour_folder), (0.5, 0.25, 0.25))

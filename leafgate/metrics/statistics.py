@@ -3,6 +3,7 @@
 Shots of one leaf are no independent evidence, so a leaf's images are drawn together.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -29,7 +30,12 @@ def bootstrap(
     level: float = 0.95,
     seed: int = 0,
 ) -> Interval:
-    """Interval of `statistic`, which maps row indices to a figure; `groups[i]` is row i's group."""
+    """Interval of `statistic`, which maps row indices to a figure; `groups[i]` is row i's group.
+
+    All NaN without rows.
+    """
+    if not len(groups):
+        return Interval(math.nan, math.nan, math.nan, level)
     _, inverse = np.unique(np.asarray(groups), return_inverse=True)
     members = [np.flatnonzero(inverse == group) for group in range(inverse.max() + 1)]
     rng = np.random.default_rng(seed)

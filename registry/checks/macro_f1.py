@@ -1,6 +1,7 @@
 """F1 averaged over the classes, each counting the same, with its interval."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from leafgate.metrics.classification import class_scores, confusion
 from leafgate.metrics.statistics import bootstrap
@@ -14,7 +15,7 @@ def macro_f1(evidence: ClassifierEvidence, at_least: float) -> Verdict:
     # An answer that is no known class (-1) takes the place of one more, which has no images.
     predicted = np.where(evidence.predicted < 0, classes, evidence.predicted)
 
-    def figures(rows: np.ndarray) -> list[float]:
+    def figures(rows: NDArray[np.intp]) -> list[float]:
         matrix = confusion(evidence.truth[rows], predicted[rows], classes + 1)
         return [score.f1 for score in class_scores(matrix)[:classes]]
 

@@ -107,6 +107,7 @@ def fit_stages(
                 validation_data=validation,
                 epochs=stage.epochs,
                 verbose=0,
+                shuffle=False,  # the data set shuffles itself, by seed
                 callbacks=_callbacks(stage, config, history, log_metrics, advance),
             )
     return history

@@ -1,0 +1,41 @@
+# LeafGate's commands. `make demo` and `make test` set up everything they need.
+PYTHON ?= python3.11
+UV_VERSION := 0.13.8
+BIN := .venv/bin
+
+.PHONY: help demo test check bench lock clean
+
+help:            ## this list
+	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/ -/'
+
+demo: .venv/ready  ## run the whole loop and leave it up; DATA=folder for your own images
+	$(BIN)/leafgate demo $(if $(DATA),--data "$(DATA)")
+
+test: .venv/ready  ## run all tests; says what it skipped and why
+	$(BIN)/python -m pytest $(TESTS)
+
+check: .venv/ready  ## lint, types, import directions
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: .venv/ready  ## measure what the documentation states
+	$(BIN)/python -m benchmarks.prediction
+
+lock:            ## write requirements.txt anew from pyproject.toml
+	$(BIN)/uv pip compile pyproject.toml --extra dev --python-version 3.11 \
+	  --python-platform x86_64-manylinux_2_28 --generate-hashes --no-emit-index-url \
+	  --custom-compile-command "make lock" -o requirements.txt -q
+
+clean:           ## remove the environment; your data and models in var/ stay
+	rm -rf .venv
+
+.venv/ready: requirements.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "LeafGate needs Python 3.11: no '$(PYTHON)' on the PATH. Install it, or give it as make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "LeafGate needs Python 3.11, $(PYTHON) is another: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	$(BIN)/uv pip install --require-hashes -r requirements.txt
+	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation -e .
+	touch $@

@@ -1,0 +1,261 @@
+"""`leafgate demo`: the whole loop as a user runs it first, then everything left running.
+
+The training runs in a process of its own, so that its memory is free again once the services run.
+"""
+
+import json
+import os
+import secrets
+import shlex
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import typer
+
+from leafgate.errors import UserError
+from leafgate.loop import run_loop
+from leafgate.ports import require_free_port
+from leafgate.settings import Settings
+
+__all__ = ["run_demo", "run_loop"]
+
+HELD_BACK = 3
+START_SECONDS = 120
+STOP_SECONDS = 15
+USER = "demo"
+
+
+@dataclass(frozen=True)
+class Account:
+    """The demo's own secrets, made once and kept readable by this user alone."""
+
+    jwt_secret: str
+    password: str
+
+
+@dataclass(frozen=True)
+class Service:
+    """One part that stays up. probe: answers 200 once it is ready for people."""
+
+    command: str
+    address: str
+    probe: str
+    port: int
+    setting: str
+
+
+def run_demo(settings: Settings, data: Path | None) -> None:
+    """Loop, services, addresses; returns after Ctrl-C. Raises UserError where a port is taken."""
+    parts = services(settings)
+    for part in parts:
+        require_free_port(settings.host, part.port, part.setting)
+    promoted = _train_and_gate(data)
+    account = make_account(settings)
+    with running(settings, parts, account) as processes:
+        typer.echo(farewell(settings, parts, account, data, promoted))
+        _wait(processes)
+    typer.echo("stopped")
+
+
+def services(settings: Settings) -> list[Service]:
+    """The three that a person opens."""
+
+    def at(port: int) -> str:
+        return f"http://{settings.host}:{port}"
+
+    return [
+        Service(
+            "mlflow",
+            at(settings.mlflow_port),
+            "/health",
+            settings.mlflow_port,
+            "LEAFGATE_MLFLOW_PORT",
+        ),
+        Service("serve", at(settings.api_port), "/health", settings.api_port, "LEAFGATE_API_PORT"),
+        Service(
+            "dashboard",
+            at(settings.dashboard_port),
+            "/_stcore/health",
+            settings.dashboard_port,
+            "LEAFGATE_DASHBOARD_PORT",
+        ),
+    ]
+
+
+def _train_and_gate(data: Path | None) -> bool:
+    command = [sys.executable, "-m", "leafgate.cli", "demo", "--no-serve"]
+    code = subprocess.call([*command, *(["--data", str(data)] if data else [])])
+    if code not in (0, HELD_BACK):
+        raise typer.Exit(code)
+    return code == 0
+
+
+def make_account(settings: Settings) -> Account:
+    """The demo's user, in the database and in a file of mode 0600; the same on every run."""
+    from serving import hash_password
+    from sql import add_user, find_user, migrate, open_database
+
+    file = settings.var_dir / "demo" / "account.json"
+    if not file.is_file():
+        made = {"jwt_secret": secrets.token_hex(32), "password": secrets.token_urlsafe(9)}
+        beside = file.with_suffix(".part")
+        beside.touch(mode=0o600)
+        beside.write_text(json.dumps(made), encoding="utf-8")
+        beside.replace(file)
+    account = Account(**json.loads(file.read_text(encoding="utf-8")))
+    database = open_database(settings.database)
+    migrate(database)
+    if find_user(database, USER) is None:
+        scopes = ("predict", "generate", "feedback", "admin")
+        add_user(database, USER, hash_password(account.password), scopes)
+    database.dispose()
+    return account
+
+
+@contextmanager
+def running(
+    settings: Settings, parts: list[Service], account: Account
+) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
+    """Start the services, wait until each answers, and stop them all in the end."""
+    environment = {
+        **os.environ,
+        "LEAFGATE_VAR_DIR": str(settings.var_dir),
+        "LEAFGATE_JWT_SECRET": os.environ.get("LEAFGATE_JWT_SECRET") or account.jwt_secret,
+    }
+    logs = settings.var_dir / "demo" / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    processes: dict[str, subprocess.Popen[bytes]] = {}
+    try:
+        for part in parts:
+            with (logs / f"{part.command}.log").open("wb") as log:
+                processes[part.command] = subprocess.Popen(
+                    [sys.executable, "-m", "leafgate.cli", part.command],
+                    env=environment,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,  # Ctrl-C is for us; we stop them in order
+                )
+        for part in parts:
+            _await(part, processes[part.command], logs / f"{part.command}.log")
+        _await_models(settings)
+        yield processes
+    finally:
+        _stop(processes)
+
+
+def _await(part: Service, process: subprocess.Popen[bytes], log: Path) -> None:
+    typer.echo(f"starting {part.command} …", err=True)
+    deadline = time.monotonic() + START_SECONDS
+    while not _answers(part.address + part.probe):
+        if process.poll() is not None or time.monotonic() > deadline:
+            last = "\n".join(log.read_text(errors="replace").splitlines()[-8:])
+            raise UserError(
+                f"`leafgate {part.command}` did not come up:\n{last}", f"look into {log}"
+            )
+        time.sleep(0.2)
+
+
+def _await_models(settings: Settings) -> None:
+    """Give the models in production time to load; without one, /ready goes on answering 503."""
+    for _ in range(100):
+        if _answers(f"{settings.api_address}/ready"):
+            return
+        time.sleep(0.1)
+
+
+def _answers(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address, timeout=2) as answer:  # noqa: S310 - our own services
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def farewell(
+    settings: Settings, parts: list[Service], account: Account, data: Path | None, promoted: bool
+) -> str:
+    """What a newcomer needs now: addresses, user, and a line that works when pasted."""
+    mlflow, api, dashboard = (part.address for part in parts)
+    folder = data.expanduser().resolve() if data else settings.var_dir / "demo" / "leaves"
+    state = (
+        "The classifier passed the gate and is in production."
+        if promoted
+        else "The gate held the classifier back (report above): /predict answers 503 until a "
+        "version passes. Everything else is up."
+    )
+    return "\n".join(
+        [
+            "",
+            state,
+            "",
+            f"  dashboard  {dashboard}",
+            f"  API        {api}/docs",
+            f"  MLflow     {mlflow}",
+            f"  sign in    user {USER}, password {account.password}",
+            "",
+            "Classify an image from another terminal:",
+            "",
+            f"  {curl_line(api, account.password, _first_image(folder))}",
+            "",
+            "Ctrl-C stops everything.",
+        ]
+    )
+
+
+def curl_line(api: str, password: str, image: Path) -> str:
+    """One shell line: sign in, then classify `image`."""
+    read_out = 'import json,sys;print(json.load(sys.stdin)["access_token"])'
+    token = (
+        f"$(curl -s {api}/token -d username={USER} -d password={shlex.quote(password)} "
+        f"| {shlex.quote(sys.executable)} -c {shlex.quote(read_out)})"
+    )
+    upload = shlex.quote(f'file=@"{image}"')
+    return f'curl -s {api}/predict -H "Authorization: Bearer {token}" -F {upload}'
+
+
+def _first_image(folder: Path) -> Path:
+    from leafgate.images import SUFFIXES
+
+    found = (file for file in sorted(folder.glob("*/*")) if file.suffix.lower() in SUFFIXES)
+    return next(found)
+
+
+def _wait(processes: dict[str, subprocess.Popen[bytes]]) -> None:
+    """Until Ctrl-C or SIGTERM; a service that ends by itself is told of, the others stay up."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    told: set[str] = set()
+    while not stop.wait(0.5):
+        for name, process in processes.items():
+            if process.poll() is not None and name not in told:
+                told.add(name)
+                typer.echo(f"`leafgate {name}` ended with {process.returncode}", err=True)
+
+
+def _stop(processes: dict[str, subprocess.Popen[bytes]]) -> None:
+    for process in processes.values():
+        _signal(process, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_SECONDS
+    for process in processes.values():
+        try:
+            process.wait(max(deadline - time.monotonic(), 0.1))
+        except subprocess.TimeoutExpired:
+            _signal(process, signal.SIGKILL)
+            process.wait()
+
+
+def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    try:
+        os.killpg(process.pid, number)
+    except ProcessLookupError:
+        return  # it ended by itself, with all it started

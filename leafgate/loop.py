@@ -1,0 +1,123 @@
+"""The loop once through: images, split, both models, both gates. What exists is not made again."""
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import typer
+
+from leafgate.manifest import SIDES, Manifest
+from leafgate.settings import Settings
+from registry import ModelStore, ModelVersion, run_gate
+from training.classifier.config import ClassifierConfig
+from training.config import JobConfig
+from training.data.folder import read_folder
+from training.data.procedural import make_leaf_folder
+from training.data.split import parse_ratios, split
+from training.gan.config import GanConfig
+
+RECIPE_TAG = "demo.recipe"
+LEAVES = 900
+IMAGE_SIZE = 64
+SCRATCH_PASSES = 45_000  # images through the network; about a quarter of an hour on two cores
+GENERATOR_PASSES = 12_000
+
+
+def run_loop(settings: Settings, data: Path | None) -> bool:
+    """Train and gate both models on the folder, or on drawn leaves. True: the classifier is in
+    production. Raises UserError for images that cannot be used.
+    """
+    folder = data.expanduser().resolve() if data else draw_leaves(settings)
+    manifest = split_images(settings, folder)
+    generator = generator_recipe(manifest, drawn=data is None)
+    classifier = classifier_recipe(manifest, drawn=data is None)
+    judge(settings, settings.generator_name, manifest, generator, _train_generator)
+    return judge(settings, settings.classifier_name, manifest, classifier, _train_classifier)
+
+
+def draw_leaves(settings: Settings) -> Path:
+    """The embedded set, drawn once."""
+    from leafgate.progress import progress
+
+    folder = settings.var_dir / "demo" / "leaves"
+    with progress("drawing synthetic leaves", LEAVES) as advance:
+        make_leaf_folder(folder, LEAVES, on_image=advance)
+    typer.echo(f"data: {LEAVES} SYNTHETIC leaves (drawings, no photographs) in {folder}")
+    return folder
+
+
+def split_images(settings: Settings, folder: Path) -> Manifest:
+    """Read, prove and divide the images; the manifest is kept beside the other state."""
+    scan = read_folder(folder)
+    typer.echo(scan.summary())
+    manifest = split(scan, parse_ratios("70/15/15"))
+    file = settings.var_dir / "demo" / f"split-{manifest.digest[:12]}.csv"
+    manifest.save(file)
+    sizes = ", ".join(f"{len(manifest.side(side))} {side}" for side in SIDES)
+    typer.echo(f"split: {sizes} ({file})")
+    return manifest
+
+
+def classifier_recipe(manifest: Manifest, drawn: bool) -> ClassifierConfig:
+    """Small pictures and few passes, so that two cores are done within minutes.
+
+    Drawn leaves: no pretrained weights, so that every machine does the same without a download.
+    """
+    mild = {"rotation": 0.0, "zoom": 0.0, "translation": 0.0, "contrast": 0.0, "brightness": 0.0}
+    if drawn:
+        return ClassifierConfig(image_size=IMAGE_SIZE, weights="none", scratch_epochs=14, **mild)
+    return ClassifierConfig(
+        image_size=IMAGE_SIZE,
+        scratch_epochs=_epochs(SCRATCH_PASSES, manifest),
+        stage1_epochs=10,
+        stage2_epochs=10,
+    )
+
+
+def generator_recipe(manifest: Manifest, drawn: bool) -> GanConfig:
+    """Enough to see shapes come; a good generator needs hours."""
+    passes = 6_000 if drawn else GENERATOR_PASSES
+    return GanConfig(batch_size=32, epochs=_epochs(passes, manifest), sample_every=2)
+
+
+def _epochs(passes: int, manifest: Manifest) -> int:
+    return min(max(passes // len(manifest.side("train")), 2), 60)
+
+
+def judge(
+    settings: Settings,
+    name: str,
+    manifest: Manifest,
+    recipe: JobConfig,
+    train: Callable[[Settings, Manifest, JobConfig], ModelVersion],
+) -> bool:
+    """Have a version of this recipe (trained now or before) judged; True where it is promoted."""
+    store = ModelStore(settings)
+    told = f"{name} {manifest.digest} {recipe.model_dump_json()}"
+    key = hashlib.sha256(told.encode()).hexdigest()[:16]
+    made = [item for item in store.versions(name) if item.tags.get(RECIPE_TAG) == key]
+    if made and "production" in made[0].aliases:
+        typer.echo(f"{made[0]} is in production already: same data, same recipe")
+        return True
+    version = made[0] if made else train(settings, manifest, recipe)
+    store.set_tags(version, {RECIPE_TAG: key})
+    result = run_gate(settings, name, version.version, data=manifest.root)
+    typer.echo("\n".join(result.report.lines()))
+    typer.echo(f"report: {result.page}")
+    return result.promoted
+
+
+def _train_generator(settings: Settings, manifest: Manifest, recipe: JobConfig) -> ModelVersion:
+    from training.gan.train import train_generator
+
+    typer.echo("training the generator (DCGAN)")
+    assert isinstance(recipe, GanConfig)  # noqa: S101 - the caller's pair
+    return train_generator(settings, manifest, recipe)
+
+
+def _train_classifier(settings: Settings, manifest: Manifest, recipe: JobConfig) -> ModelVersion:
+    from training.classifier.train import train_classifier
+
+    typer.echo("training the classifier (ResNet50)")
+    assert isinstance(recipe, ClassifierConfig)  # noqa: S101 - the caller's pair
+    return train_classifier(settings, manifest, recipe)
