@@ -1,0 +1,57 @@
+"""What Streamlit runs, once for every interaction: sign-in, then the page."""
+
+import sys
+from functools import partial
+from pathlib import Path
+
+import streamlit as st
+
+# Streamlit puts this folder on the path, where `pages` would be found as a package of its own.
+sys.path[:] = [entry for entry in sys.path if Path(entry or ".") != Path(__file__).parent]
+
+from dashboard.client import ApiClient, ApiProblem  # noqa: E402
+from dashboard.navigation import PAGES  # noqa: E402
+from dashboard.session import sign_in_page, sign_out, signed_in  # noqa: E402
+from leafgate.settings import Settings, load_settings  # noqa: E402
+
+
+def main() -> None:
+    """One run of the script."""
+    st.set_page_config(page_title="LeafGate", page_icon=":material/eco:", layout="wide")
+    settings = load_settings()
+    who = signed_in()
+    if who is None:
+        sign_in_page(settings)
+        return
+    offered = [entry for entry in PAGES if entry.scope is None or entry.scope in who.scopes]
+    pages = [
+        st.Page(
+            partial(entry.render, settings),
+            title=entry.title,
+            icon=entry.icon,
+            url_path=entry.path,
+            default=number == 0,
+        )
+        for number, entry in enumerate(offered)
+    ]
+    with st.sidebar:
+        _sidebar(settings, who.name)
+    st.navigation(pages).run()
+
+
+def _sidebar(settings: Settings, name: str) -> None:
+    st.caption(f"Signed in as **{name}**")
+    if st.button("Sign out"):
+        sign_out()
+        st.rerun()
+    try:
+        for model in ApiClient(settings.api_address).models():
+            if model.version is None:
+                st.warning(f"{model.name} is not served: {model.problem}")
+            else:
+                st.caption(f"{model.name}: version {model.version} in production")
+    except ApiProblem as problem:
+        st.error(f"{problem.detail}. {problem.fix}")
+
+
+main()

@@ -1,0 +1,104 @@
+"""The only door to the API: typed answers, and every error as an ApiProblem for a person."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+TIMEOUT_SECONDS = 60.0
+
+
+class ApiProblem(Exception):
+    """What went wrong. status: 0 where the API was not reached; fix: what to do."""
+
+    def __init__(self, detail: str, fix: str, code: str, status: int) -> None:
+        super().__init__(detail)
+        self.detail, self.fix, self.code, self.status = detail, fix, code, status
+
+
+@dataclass(frozen=True)
+class SignIn:
+    """A signed-in user of this browser session."""
+
+    name: str
+    token: str
+    scopes: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """The API's answer for one image. top: (class, confidence), most probable first."""
+
+    request_id: str
+    class_name: str
+    confidence: float
+    top: tuple[tuple[str, float], ...]
+    model: str
+    latency_ms: float
+
+
+@dataclass(frozen=True)
+class ModelState:
+    """One model as the API serves it; version None: none, and problem says why."""
+
+    name: str
+    version: int | None
+    problem: str | None
+
+
+class ApiClient:
+    """Calls of one user, or of nobody yet."""
+
+    def __init__(self, base_url: str, token: str | None = None) -> None:
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._http = httpx.Client(base_url=base_url, headers=headers, timeout=TIMEOUT_SECONDS)
+
+    def sign_in(self, name: str, password: str) -> SignIn:
+        """A token for the user. Raises ApiProblem `bad_credentials`."""
+        answer = self._ask("POST", "/token", data={"username": name, "password": password}).json()
+        return SignIn(name, answer["access_token"], frozenset(answer["scope"].split()))
+
+    def predict(self, file_name: str, data: bytes) -> Diagnosis:
+        """Classify one image."""
+        answer = self._ask("POST", "/predict", files={"file": (file_name, data)}).json()
+        return Diagnosis(
+            request_id=answer["request_id"],
+            class_name=answer["class"],
+            confidence=answer["confidence"],
+            top=tuple((item["class"], item["confidence"]) for item in answer["top"]),
+            model=f"{answer['model']['name']} version {answer['model']['version']}",
+            latency_ms=answer["latency_ms"],
+        )
+
+    def generate(self, n: int, seed: int) -> bytes:
+        """A ZIP of n synthetic pictures and their manifest."""
+        ask = {"n": n, "seed": seed, "format": "zip"}
+        return self._ask("POST", "/generate", json=ask).content
+
+    def models(self) -> tuple[ModelState, ...]:
+        """What the API serves now."""
+        found = self._ask("GET", "/health").json()["models"]
+        return tuple(ModelState(m["name"], m["version"], m["problem"]) for m in found)
+
+    def _ask(self, method: str, path: str, **content: Any) -> httpx.Response:  # noqa: ANN401
+        try:
+            answer = self._http.request(method, path, **content)
+        except httpx.TransportError as error:
+            raise ApiProblem(
+                f"the API at {self._http.base_url} does not answer ({error})",
+                "start it with `leafgate serve`, or check LEAFGATE_API_URL",
+                "api_unreachable",
+                0,
+            ) from error
+        if answer.is_success:
+            return answer
+        raise _problem(answer)
+
+
+def _problem(answer: httpx.Response) -> ApiProblem:
+    try:
+        told = answer.json()
+        return ApiProblem(told["detail"], told["fix"], told["code"], answer.status_code)
+    except (ValueError, KeyError, TypeError):
+        detail = f"the API answered {answer.status_code} without a reason"
+        return ApiProblem(detail, "look into its log", "unexpected_answer", answer.status_code)

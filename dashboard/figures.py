@@ -1,0 +1,83 @@
+"""What pages of figures share: the database, the time range in the URL, and charts over time."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import altair as alt
+import pandas as pd
+import streamlit as st
+
+from dashboard.theme import CHART_HEIGHT
+from leafgate.settings import Settings
+from sql import Span, migrate, open_database
+
+RANGES = {
+    "15 minutes": (timedelta(minutes=15), timedelta(minutes=1)),
+    "1 hour": (timedelta(hours=1), timedelta(minutes=2)),
+    "24 hours": (timedelta(hours=24), timedelta(minutes=30)),
+    "7 days": (timedelta(days=7), timedelta(hours=4)),
+    "30 days": (timedelta(days=30), timedelta(days=1)),
+}
+DEFAULT_RANGE = "1 hour"
+REFRESH_SECONDS = 10
+
+
+@st.cache_resource(show_spinner=False)
+def database(url: str) -> Any:  # noqa: ANN401 - a SQLAlchemy engine
+    """One engine for all sessions, on the current schema."""
+    engine = open_database(url)
+    migrate(engine)
+    return engine
+
+
+def chosen_span() -> Span:
+    """The time range picked on the page; it stands in the URL, so that a link shows the same."""
+    asked = st.query_params.get("range", DEFAULT_RANGE)
+    names = list(RANGES)
+    picked = st.segmented_control(
+        "Time range",
+        names,
+        default=asked if asked in RANGES else DEFAULT_RANGE,
+        key="range",
+    )
+    name = picked or DEFAULT_RANGE
+    st.query_params["range"] = name
+    return span_of(name)
+
+
+def span_of(name: str) -> Span:
+    """The range up to now, cut into its buckets."""
+    length, bucket = RANGES[name]
+    now = datetime.now(UTC)
+    return Span(now - length, now + timedelta(seconds=1), bucket)
+
+
+def local_times(moments: Sequence[datetime]) -> list[pd.Timestamp]:
+    """For charts: without a zone, in UTC, as the axis says."""
+    return [pd.Timestamp(moment).tz_convert("UTC").tz_localize(None) for moment in moments]
+
+
+def over_time(
+    frame: pd.DataFrame, value: str, series: str, colours: dict[str, str], stacked: bool
+) -> alt.Chart:
+    """`frame` (columns: at, series, value) as stacked bars or lines over time."""
+    colour = alt.Color(
+        f"{series}:N",
+        title=None,
+        scale=alt.Scale(domain=list(colours), range=list(colours.values())),
+        legend=alt.Legend(orient="top"),
+    )
+    chart = alt.Chart(frame).encode(
+        x=alt.X("at:T", title="time (UTC)"),
+        y=alt.Y(f"{value}:Q", title=value, stack=stacked),
+        color=colour,
+        tooltip=["at:T", f"{series}:N", f"{value}:Q"],
+    )
+    marked = chart.mark_bar() if stacked else chart.mark_line(point=True)
+    return marked.properties(height=CHART_HEIGHT)
+
+
+def open_log(settings: Settings) -> Any:  # noqa: ANN401 - a SQLAlchemy engine
+    """The engine of the configured request log."""
+    return database(settings.database)

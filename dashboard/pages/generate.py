@@ -1,0 +1,66 @@
+"""Generate: synthetic pictures by number and seed, to look at and to take home as ZIP."""
+
+import io
+import json
+import zipfile
+from dataclasses import dataclass
+
+import streamlit as st
+
+from dashboard.session import client, problems_shown
+from leafgate.settings import Settings
+from registry import MAX_SEED
+
+COLUMNS = 8
+KEY = "generated"
+
+
+@dataclass(frozen=True)
+class Archive:
+    """What came back: the ZIP itself, its pictures, and where they come from."""
+
+    data: bytes
+    pictures: tuple[bytes, ...]
+    model: str
+    seed: str
+
+
+def render(settings: Settings) -> None:
+    """The page."""
+    st.title("Generate synthetic leaves")
+    with st.form("generate"):
+        left, right = st.columns(2)
+        n = left.number_input("Number of images", 1, settings.max_generate, 16)
+        seed = right.number_input("Seed (the same seed gives the same pictures)", 0, MAX_SEED, 7)
+        asked = st.form_submit_button("Generate", type="primary")
+    if asked:
+        st.session_state.pop(KEY, None)
+        with problems_shown():
+            st.session_state[KEY] = read_archive(client(settings).generate(int(n), int(seed)))
+    archive: Archive | None = st.session_state.get(KEY)
+    if archive is None:
+        st.info("Choose a number and a seed. The pictures are synthetic, and say so in their file.")
+        return
+    _show(archive)
+
+
+def _show(archive: Archive) -> None:
+    st.caption(f"{len(archive.pictures)} SYNTHETIC images by {archive.model}, seed {archive.seed}")
+    st.download_button(
+        "Download as ZIP",
+        archive.data,
+        file_name=f"synthetic_{archive.seed}.zip",
+        mime="application/zip",
+    )
+    for start in range(0, len(archive.pictures), COLUMNS):
+        row = archive.pictures[start : start + COLUMNS]
+        for column, picture in zip(st.columns(COLUMNS), row, strict=False):
+            column.image(picture, width="stretch")
+
+
+def read_archive(data: bytes) -> Archive:
+    """Take apart the API's ZIP."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        about = json.loads(archive.read("manifest.json"))
+        pictures = tuple(archive.read(name) for name in about["files"])
+    return Archive(data, pictures, f"{about['model']} version {about['version']}", about["seed"])

@@ -1,0 +1,77 @@
+"""Running `leafgate` as a user does: as a process, with settings in its environment."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+
+def free_port() -> int:
+    """A port that nothing listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def environment(var_dir: Path, **settings: object) -> dict[str, str]:
+    """What a command of its own state sees. settings: by name, without LEAFGATE_."""
+    clean = {k: v for k, v in os.environ.items() if not k.startswith("LEAFGATE_")}
+    named = {f"LEAFGATE_{name.upper()}": str(value) for name, value in settings.items()}
+    return {**clean, "LEAFGATE_VAR_DIR": str(var_dir), "TF_CPP_MIN_LOG_LEVEL": "3", **named}
+
+
+def leafgate(
+    *arguments: object, env: Mapping[str, str], cwd: Path | None = None, stdin: str | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "leafgate.cli", *map(str, arguments)],
+        env=dict(env),
+        cwd=cwd,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+
+
+@contextmanager
+def service(command: str, probe: str, env: Mapping[str, str], log: Path) -> Iterator[None]:
+    """`leafgate COMMAND` in the background until the block ends; waits until `probe` answers."""
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "leafgate.cli", command],
+            env=dict(env),
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        _await(probe, process, log)
+        yield
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _await(probe: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + 90
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            if httpx.get(probe, timeout=5).status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.2)
+    raise AssertionError(f"{probe} does not answer:\n{log.read_text(errors='replace')[-3000:]}")
