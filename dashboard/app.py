@@ -1,8 +1,10 @@
 """What Streamlit runs, once for every interaction: sign-in, then the page."""
 
 import sys
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import streamlit as st
 
@@ -10,7 +12,7 @@ import streamlit as st
 sys.path[:] = [entry for entry in sys.path if Path(entry or ".") != Path(__file__).parent]
 
 from dashboard.client import ApiClient, ApiProblem  # noqa: E402
-from dashboard.navigation import PAGES  # noqa: E402
+from dashboard.navigation import PAGES, Entry  # noqa: E402
 from dashboard.session import sign_in_page, sign_out, signed_in  # noqa: E402
 from leafgate.settings import Settings, load_settings  # noqa: E402
 
@@ -21,22 +23,26 @@ def main() -> None:
     settings = load_settings()
     who = signed_in()
     if who is None:
-        sign_in_page(settings)
+        # Every page stands for the sign-in form, so that a link leads on to its page afterwards.
+        st.navigation(_pages(settings, PAGES, sign_in=True), position="hidden").run()
         return
+    with st.sidebar:
+        _sidebar(settings, who.name)
     offered = [entry for entry in PAGES if entry.scope is None or entry.scope in who.scopes]
-    pages = [
+    st.navigation(_pages(settings, offered)).run()
+
+
+def _pages(settings: Settings, entries: Sequence[Entry], sign_in: bool = False) -> list[Any]:
+    return [
         st.Page(
-            partial(entry.render, settings),
+            partial(sign_in_page if sign_in else entry.render, settings),
             title=entry.title,
             icon=entry.icon,
             url_path=entry.path,
             default=number == 0,
         )
-        for number, entry in enumerate(offered)
+        for number, entry in enumerate(entries)
     ]
-    with st.sidebar:
-        _sidebar(settings, who.name)
-    st.navigation(pages).run()
 
 
 def _sidebar(settings: Settings, name: str) -> None:

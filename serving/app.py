@@ -8,6 +8,7 @@ from starlette.concurrency import run_in_threadpool
 
 from leafgate import __version__
 from leafgate.settings import Settings
+from serving.body_limit import BodyLimit
 from serving.limits import AddressLimit, make_limiter
 from serving.live_models import LiveModels
 from serving.problems import add_problem_handlers
@@ -43,7 +44,6 @@ def create_app(settings: Settings) -> FastAPI:
         version=__version__,
         description=DESCRIPTION,
         lifespan=lifespan,
-        max_body_size=settings.max_upload_bytes + FORM_BYTES,
     )
     app.state.limiter = limiter
     add_problem_handlers(app)
@@ -51,6 +51,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(predict_routes(settings, limiter))
     app.include_router(generate_routes(settings, limiter))
     app.include_router(health_routes())
+    app.add_middleware(BodyLimit, most=settings.max_upload_bytes + FORM_BYTES)
     app.add_middleware(AddressLimit, settings=settings)
     app.add_middleware(RequestLogging)
     return app

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from leafgate.settings import Settings
-from serving.problems import MEDIA_TYPE, problem_body
+from serving.problems import send_problem
 from serving.state import Facts
 
 NOT_LIMITED = ("/health", "/ready")
@@ -62,15 +62,7 @@ class AddressLimit:
             await self._refuse(scope["state"]["facts"], send)
 
     async def _refuse(self, facts: Facts, send: Send) -> None:
-        facts.error_code = "too_many_requests"
-        body = problem_body(
-            429,
-            facts.error_code,
-            f"more than {self.limit} requests from this address",
-            "wait as long as Retry-After says",
-            facts.request_id,
-        )
-        seconds = str(self.limit.get_expiry()).encode()
-        headers = [(b"content-type", MEDIA_TYPE.encode()), (b"retry-after", seconds)]
-        await send({"type": "http.response.start", "status": 429, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        detail = f"more than {self.limit} requests from this address"
+        fix = "wait as long as Retry-After says"
+        wait = {"retry-after": str(self.limit.get_expiry())}
+        await send_problem(send, facts, 429, "too_many_requests", detail, fix, wait)

@@ -1,5 +1,6 @@
 """Errors as problem documents (RFC 9457, `application/problem+json`) with stable codes."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -9,9 +10,10 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 from slowapi.errors import RateLimitExceeded
 from starlette.exceptions import HTTPException
+from starlette.types import Send
 
 from leafgate.errors import UserError
-from serving.state import facts_of
+from serving.state import Facts, facts_of
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -79,6 +81,24 @@ def problem_response(request: Request, status: int, code: str, detail: str, fix:
     return Response(body, status, headers, media_type=MEDIA_TYPE)
 
 
+async def send_problem(
+    send: Send,
+    facts: Facts,
+    status: int,
+    code: str,
+    detail: str,
+    fix: str,
+    headers: Mapping[str, str] | None = None,
+) -> None:
+    """The answer of a middleware, where no route has been reached."""
+    facts.error_code = code
+    body = problem_body(status, code, detail, fix, facts.request_id)
+    told = {"content-type": MEDIA_TYPE, "content-length": str(len(body)), **(headers or {})}
+    raw = [(name.encode(), value.encode()) for name, value in told.items()]
+    await send({"type": "http.response.start", "status": status, "headers": raw})
+    await send({"type": "http.response.body", "body": body})
+
+
 def add_problem_handlers(app: FastAPI) -> None:
     """Answer every foreseeable error of `app` with a problem document."""
     app.add_exception_handler(UserError, _user_error)
@@ -110,7 +130,9 @@ def _http_error(request: Request, error: Exception) -> Response:
     limit = f"{request.app.state.leafgate.settings.max_upload_bytes:,}"
     fixes = {413: f"send at most {limit} bytes", 404: "see /docs for what there is"}
     fix = fixes.get(error.status_code, "see /docs")
-    return problem_response(request, error.status_code, code, str(error.detail), fix)
+    answer = problem_response(request, error.status_code, code, str(error.detail), fix)
+    answer.headers.update(error.headers or {})
+    return answer
 
 
 def _too_many(request: Request, error: Exception) -> Response:

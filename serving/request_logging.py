@@ -12,7 +12,7 @@ import uuid_utils
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.limits import client_address
-from serving.problems import MEDIA_TYPE, problem_body
+from serving.problems import send_problem
 from serving.state import Facts
 from sql import RequestRecord
 
@@ -35,13 +35,12 @@ class RequestLogging:
             return
         facts = Facts(str(uuid_utils.uuid7()))
         scope.setdefault("state", {})["facts"] = facts
-        answer = Answer(facts.request_id, send)
+        answer = Answer(facts, send)
         at_utc, started = datetime.now(UTC), time.perf_counter()
         try:
             await self.app(scope, receive, answer.send)
         except Exception:
             log.exception("request %s failed", facts.request_id)
-            facts.error_code = "internal_error"
             await answer.apologise()
         finally:
             if scope["path"] not in NOT_LOGGED:
@@ -53,8 +52,8 @@ class RequestLogging:
 class Answer:
     """The way out: adds the request id to the headers, and remembers the status."""
 
-    def __init__(self, request_id: str, send: Send) -> None:
-        self.request_id = request_id
+    def __init__(self, facts: Facts, send: Send) -> None:
+        self.facts = facts
         self.status = 500
         self.started = False
         self._send = send
@@ -64,10 +63,14 @@ class Answer:
         if message["type"] == "http.response.start":
             self.status, self.started = message["status"], True
             message["headers"] = [
-                *message.get("headers", []),
-                (b"x-request-id", self.request_id.encode()),
+                *(header for header in message.get("headers", []) if self._fits(header[0])),
+                (b"x-request-id", self.facts.request_id.encode()),
             ]
         await self._send(message)
+
+    def _fits(self, header: bytes) -> bool:
+        """SlowAPI sets Retry-After on every answer; it belongs to those that ask to wait."""
+        return self.status >= 400 or header.lower() != b"retry-after"
 
     async def apologise(self) -> None:
         """Answer 500 without any inside knowledge, unless an answer is on its way already."""
@@ -75,10 +78,7 @@ class Answer:
         if self.started:
             return
         detail, fix = "the service failed", "try again; tell whoever runs it the request id"
-        body = problem_body(500, "internal_error", detail, fix, self.request_id)
-        headers = [(b"content-type", MEDIA_TYPE.encode())]
-        await self.send({"type": "http.response.start", "status": 500, "headers": headers})
-        await self.send({"type": "http.response.body", "body": body})
+        await send_problem(self.send, self.facts, 500, "internal_error", detail, fix)
 
 
 def _record(
