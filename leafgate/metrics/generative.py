@@ -21,8 +21,9 @@ def thumbnails(images: NDArray[np.uint8], side: int = SIDE) -> NDArray[np.float3
 
 def pixel_distances(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
     """(n * (n - 1) / 2,) root mean square distance of every pair of rows, in [0, 1]."""
-    squares = (vectors**2).sum(axis=1)
-    gram = squares[:, None] + squares[None, :] - 2 * vectors @ vectors.T
+    exact = vectors.astype(np.float64)  # differences of large sums: float32 is too coarse
+    squares = (exact**2).sum(axis=1)
+    gram = squares[:, None] + squares[None, :] - 2 * exact @ exact.T
     upper = np.triu_indices(len(vectors), k=1)
     return np.sqrt(np.maximum(gram[upper], 0) / vectors.shape[1]).astype(np.float32)
 

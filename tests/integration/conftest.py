@@ -1,0 +1,115 @@
+"""A running API for tests: the real app under uvicorn, with tiny real models in production."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+import uvicorn
+
+from leafgate.settings import Settings
+from serving import hash_password
+from serving.app import create_app
+from sql import add_user, migrate, open_database
+from tests.commands import free_port
+from tests.models import register_tiny_classifier, register_tiny_generator
+
+PASSWORD = "correct horse"
+
+
+@dataclass(frozen=True)
+class RunningApi:
+    """An API on a port of its own. client: signed in as `ada`, with scopes predict and generate."""
+
+    settings: Settings
+    url: str
+    client: httpx.Client
+
+    def token(self, name: str = "ada", **more: str) -> str:
+        """A fresh token."""
+        form = {"username": name, "password": PASSWORD, **more}
+        return str(httpx.post(f"{self.url}/token", data=form).json()["access_token"])
+
+
+StartApi = Callable[[Settings], RunningApi]
+
+
+@pytest.fixture(scope="session")
+def served_var(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """State with both models in production; made once, since Keras is slow to start."""
+    settings = Settings(_env_file=None, var_dir=tmp_path_factory.mktemp("served") / "var")
+    register_tiny_classifier(settings)
+    register_tiny_generator(settings)
+    return settings.var_dir
+
+
+@pytest.fixture
+def start_api() -> Iterator[StartApi]:
+    """Starts APIs, and stops them after the test."""
+    stops: list[Callable[[], None]] = []
+
+    def start(settings: Settings) -> RunningApi:
+        _add_users(settings)
+        port = free_port()
+        config = uvicorn.Config(create_app(settings), port=port, log_level="warning")
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=server.run)
+        thread.start()
+        url = f"http://127.0.0.1:{port}"
+        _await_models(server, url)
+        client = httpx.Client(base_url=url, timeout=30)
+
+        def stop() -> None:
+            client.close()
+            server.should_exit = True
+            thread.join(20)
+
+        stops.append(stop)
+        api = RunningApi(settings, url, client)
+        client.headers["Authorization"] = f"Bearer {api.token()}"
+        return api
+
+    yield start
+    for stop in stops:
+        stop()
+
+
+@pytest.fixture
+def api(served_var: Path, tmp_path: Path, start_api: StartApi) -> RunningApi:
+    """The API with usual settings and a database of its own."""
+    return start_api(api_settings(served_var, tmp_path))
+
+
+def api_settings(var_dir: Path, tmp_path: Path, **overrides: object) -> Settings:
+    """Settings of an API over the state in `var_dir`, with a database of the test's own."""
+    values: dict[str, object] = {
+        "var_dir": var_dir,
+        "database_url": f"sqlite:///{tmp_path / 'log.db'}",
+        "jwt_secret": "s" * 40,
+        "model_poll_seconds": 0.1,
+        "token_limit": "1000/minute",
+        **overrides,
+    }
+    return Settings(_env_file=None, **values)
+
+
+def _add_users(settings: Settings) -> None:
+    database = open_database(settings.database)
+    migrate(database)
+    hashed = hash_password(PASSWORD)
+    for name, scopes in {"ada": ("predict", "generate"), "eve": ("feedback",)}.items():
+        add_user(database, name, hashed, scopes)
+    database.dispose()
+
+
+def _await_models(server: uvicorn.Server, url: str) -> None:
+    for _ in range(600):
+        if server.started:
+            answer = httpx.get(f"{url}/ready")
+            if answer.status_code == 200 or "being loaded" not in answer.json()["detail"]:
+                return
+        time.sleep(0.05)
+    raise AssertionError("the API did not start")

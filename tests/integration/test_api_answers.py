@@ -1,0 +1,201 @@
+"""What the API answers to those who ask properly."""
+
+import base64
+import hashlib
+import io
+import json
+import zipfile
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from leafgate.images import decode
+from registry import ModelStore
+from sql import open_database
+from sql.analytics import recent_requests
+from tests.colours import colour_picture
+from tests.integration.conftest import PASSWORD, RunningApi, StartApi, api_settings
+from tests.models import register_tiny_classifier
+
+
+def png(colour: str = "red", size: int = 40) -> bytes:
+    buffer = io.BytesIO()
+    colour_picture(colour, 5, size).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("colour", ["red", "green", "blue"])
+def test_predict_names_the_class_with_confidence_model_and_request(
+    api: RunningApi, colour: str
+) -> None:
+    answer = api.client.post("/predict", files={"file": ("leaf.png", png(colour))})
+    told = answer.json()
+    assert answer.status_code == 200, answer.text
+    assert told["class"] == colour
+    assert told["top"][0] == {"class": colour, "confidence": told["confidence"]}
+    assert sum(item["confidence"] for item in told["top"]) == pytest.approx(1, abs=1e-5)
+    assert told["model"] == {"name": "leaf-classifier", "version": 1}
+    assert told["request_id"] == answer.headers["X-Request-ID"]
+    assert "retry-after" not in answer.headers
+
+
+def test_a_prediction_is_a_row_with_all_that_is_known(api: RunningApi) -> None:
+    data = png("green")
+    told = api.client.post("/predict", files={"file": ("blätt 1.png", data)}).json()
+    row = stored(api, told["request_id"])
+    assert row["endpoint"] == "/predict"
+    assert row["user_name"] == "ada"
+    assert row["source"] == "127.0.0.1"
+    assert row["file_name"] == "blätt 1.png"
+    assert row["sha256"] == hashlib.sha256(data).hexdigest()
+    assert (row["class_name"], row["status"], row["images"]) == ("green", 200, 1)
+    assert row["confidence"] == pytest.approx(told["confidence"])
+    assert row["model_version"] == 1
+    assert row["latency_ms"] >= told["latency_ms"]
+
+
+def test_the_same_seed_gives_the_same_pictures_by_get_and_post(api: RunningApi) -> None:
+    by_get = api.client.get("/generate", params={"n": 3, "seed": 11}).json()
+    by_post = api.client.post("/generate", json={"n": 3, "seed": 11}).json()
+    assert by_get["images"] == by_post["images"]
+    other = api.client.get("/generate", params={"n": 3, "seed": 12}).json()
+    assert by_get["images"] != other["images"]
+    picture = decode(base64.b64decode(by_get["images"][0]["png_base64"]))
+    assert picture.shape == (32, 32, 3)
+
+
+def test_a_drawn_seed_is_told_and_repeats_the_pictures(api: RunningApi) -> None:
+    first = api.client.get("/generate", params={"n": 2}).json()
+    again = api.client.get("/generate", params={"n": 2, "seed": first["seed"]}).json()
+    assert first["images"] == again["images"]
+
+
+def test_the_zip_holds_every_picture_and_says_that_they_are_synthetic(api: RunningApi) -> None:
+    answer = api.client.get("/generate", params={"n": 5, "seed": 7, "format": "zip"})
+    with zipfile.ZipFile(io.BytesIO(answer.content)) as archive:
+        about = json.loads(archive.read("manifest.json"))
+        first = Image.open(io.BytesIO(archive.read(about["files"][0])))
+    assert answer.headers["content-type"] == "application/zip"
+    assert len(about["files"]) == 5
+    assert about["synthetic"] == "true"
+    text = first.text  # type: ignore[attr-defined]
+    assert text["synthetic"] == "true"
+    assert (text["seed"], text["index"]) == ("7", "0")
+
+
+def test_the_png_is_one_grid(api: RunningApi) -> None:
+    answer = api.client.get("/generate", params={"n": 4, "seed": 1, "format": "png"})
+    assert answer.headers["content-type"] == "image/png"
+    assert answer.headers["X-Seed"] == "1"
+    assert decode(answer.content).shape == (70, 70, 3)
+
+
+def test_swagger_can_sign_in_and_problems_are_documented(api: RunningApi) -> None:
+    described = httpx.get(f"{api.url}/openapi.json").json()
+    flow = described["components"]["securitySchemes"]["OAuth2PasswordBearer"]["flows"]["password"]
+    assert flow["tokenUrl"] == "token"
+    assert set(flow["scopes"]) == {"predict", "generate", "feedback", "admin"}
+    refusals = described["paths"]["/predict"]["post"]["responses"]
+    assert "application/problem+json" in refusals["415"]["content"]
+    assert httpx.get(f"{api.url}/docs").status_code == 200
+
+
+def test_a_token_holds_only_the_scopes_asked_for(api: RunningApi) -> None:
+    form = {"username": "ada", "password": PASSWORD, "scope": "predict admin"}
+    told = httpx.post(f"{api.url}/token", data=form).json()
+    assert told["scope"] == "predict"
+
+
+def test_probes_need_no_token_and_are_not_logged(api: RunningApi) -> None:
+    assert httpx.get(f"{api.url}/health").json()["status"] == "ok"
+    ready = httpx.get(f"{api.url}/ready").json()
+    assert [item["engine"] for item in ready["models"]] == ["openvino-fp32", "openvino-fp32"]
+    assert api.client.get("/models").json() == ready["models"]
+    endpoints = {row.endpoint for row in recent_requests(open_database(api.settings.database))}
+    assert not endpoints & {"/health", "/ready"}
+
+
+def test_without_a_model_the_api_is_alive_but_not_ready(
+    tmp_path: Path, start_api: StartApi
+) -> None:
+    api = start_api(api_settings(tmp_path / "empty", tmp_path))
+    ready = httpx.get(f"{api.url}/ready")
+    assert ready.status_code == 503
+    assert "no version has the alias 'production'" in ready.json()["detail"]
+    assert "leafgate gate leaf-classifier" in ready.json()["fix"]
+    assert "retry-after" in ready.headers
+    assert httpx.get(f"{api.url}/health").status_code == 200
+    answer = api.client.post("/predict", files={"file": ("a.png", png())})
+    assert (answer.status_code, answer.json()["code"]) == (503, "no_production_model")
+
+
+def test_a_promotion_is_seen_without_a_restart_and_a_broken_one_changes_nothing(
+    tmp_path: Path, start_api: StartApi
+) -> None:
+    settings = api_settings(tmp_path / "var", tmp_path)
+    register_tiny_classifier(settings)
+    api = start_api(settings)
+    second = register_tiny_classifier(settings, order=-1, alias=None)
+    assert version_answering(api) == 1
+
+    ModelStore(settings).set_alias("leaf-classifier", "production", second.version)
+    assert eventually(lambda: version_answering(api) == 2)
+
+    third = register_tiny_classifier(settings, labels=("green", "red"), alias=None)
+    for stored_file in settings.var_dir.glob("mlflow/artifacts/**/model.json"):
+        if "blue" not in stored_file.read_text():
+            stored_file.write_text("{}")
+    ModelStore(settings).set_alias("leaf-classifier", "production", third.version)
+    assert eventually(lambda: httpx.get(f"{api.url}/health").json()["status"] == "degraded")
+    health = httpx.get(f"{api.url}/health").json()["models"][0]
+    assert "changed after training" in health["problem"]
+    assert version_answering(api) == 2
+
+
+def version_answering(api: RunningApi) -> int:
+    answer = api.client.post("/predict", files={"file": ("a.png", png())})
+    return int(answer.json()["model"]["version"])
+
+
+def eventually(happened: object) -> bool:
+    import time
+
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        if happened():  # type: ignore[operator]
+            return True
+        time.sleep(0.1)
+    return False
+
+
+def stored(api: RunningApi, request_id: str) -> dict[str, object]:
+    """The row of a request, once it is in the database."""
+    import sqlalchemy as sa
+
+    from sql.schema import requests
+
+    engine = open_database(api.settings.database)
+    query = sa.select(requests).where(requests.c.id == request_id)
+
+    def find() -> dict[str, object] | None:
+        with engine.connect() as connection:
+            row = connection.execute(query).mappings().first()
+            return dict(row) if row else None
+
+    assert eventually(find)
+    row = find()
+    assert row is not None
+    return row
+
+
+def test_sixteen_bit_grey_and_transparent_images_are_answered(api: RunningApi) -> None:
+    deep = Image.fromarray(np.random.default_rng(0).integers(0, 65535, (20, 20), np.uint16))
+    clear = Image.new("RGBA", (20, 20), (210, 40, 30, 255))
+    for picture in (deep, clear):
+        buffer = io.BytesIO()
+        picture.save(buffer, "PNG")
+        answer = api.client.post("/predict", files={"file": ("a.png", buffer.getvalue())})
+        assert answer.status_code == 200, answer.text

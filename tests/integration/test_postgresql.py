@@ -1,0 +1,104 @@
+"""The same schema, log and figures on a real PostgreSQL that is stopped and started again."""
+
+import os
+import pwd
+import subprocess
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from sql import RequestLog, Span, analytics, downgrade, migrate, open_database
+from sql.schema import metadata, requests
+from tests.commands import free_port
+from tests.requirements import postgresql_bin
+from tests.unit.test_request_log import record
+
+
+class Server:
+    """A PostgreSQL of the test's own. It refuses to run as root, so root lends it a user."""
+
+    def __init__(self, folder: Path) -> None:
+        self.programs, self.folder, self.port = postgresql_bin(), folder, free_port()
+        self.user = "postgres" if os.getuid() == 0 else None
+        if self.user:
+            found = pwd.getpwnam(self.user)
+            os.chown(folder, found.pw_uid, found.pw_gid)
+        self._run("initdb", "-A", "trust", "-U", "leafgate", "-D", str(folder / "data"))
+
+    @property
+    def url(self) -> str:
+        return f"postgresql+psycopg://leafgate@127.0.0.1:{self.port}/postgres"
+
+    def start(self) -> None:
+        options = f"-p {self.port} -c listen_addresses=127.0.0.1 -k {self.folder} -F"
+        log = str(self.folder / "log")
+        self._run(
+            "pg_ctl", "-D", str(self.folder / "data"), "-o", options, "-l", log, "-w", "start"
+        )
+
+    def stop(self) -> None:
+        self._run("pg_ctl", "-D", str(self.folder / "data"), "-m", "immediate", "-w", "stop")
+
+    def _run(self, program: str, *arguments: str) -> None:
+        subprocess.run(
+            [self.programs / program, *arguments],
+            user=self.user,
+            cwd=self.folder,
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="leafgate-pg-") as folder:
+        running = Server(Path(folder))
+        running.start()
+        yield running
+        running.stop()
+
+
+def test_migrations_go_up_and_down(server: Server) -> None:
+    engine = open_database(server.url)
+    migrate(engine)
+    migrate(engine)
+    assert set(metadata.tables) < set(sa.inspect(engine).get_table_names())
+    downgrade(engine, "base")
+    assert sa.inspect(engine).get_table_names() == ["alembic_version"]
+    migrate(engine)
+    engine.dispose()
+
+
+def test_a_crash_of_the_server_loses_and_doubles_nothing(server: Server) -> None:
+    engine = open_database(server.url)
+    migrate(engine)
+    log = RequestLog(engine)
+    start = datetime.now(UTC) - timedelta(minutes=5)
+    for number in range(300):
+        log.record(record(number, at_utc=start, class_name="rust", confidence=0.5))
+    assert log.flush()
+    server.stop()
+    for number in range(300, 600):
+        log.record(record(number, at_utc=start))
+    time.sleep(0.5)
+    assert log.backlog == 300
+    server.start()
+    assert log.flush(timeout_seconds=30)
+    assert log.close()
+    with engine.connect() as connection:
+        ids = list(connection.scalars(sa.select(requests.c.id)))
+    assert sorted(ids) == [f"{number:036d}" for number in range(600)]
+
+    span = Span(start - timedelta(minutes=1), start + timedelta(minutes=1), timedelta(minutes=1))
+    assert analytics.summary(engine, span).requests == 600
+    assert analytics.disease_frequency(engine, span)[0].count == 300
+    assert sum(item.answered for item in analytics.volume(engine, span)) == 600
+    assert analytics.latency(engine, span)[0].requests == 600
+    assert len(analytics.recent_requests(engine, 7)) == 7
+    engine.dispose()

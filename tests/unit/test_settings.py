@@ -1,0 +1,71 @@
+"""Settings: from the environment, immutable, and refused with the value that is wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from leafgate.errors import UserError
+from leafgate.settings import load_settings
+from training.classifier.config import ClassifierConfig
+from training.config import read_config, settings_help
+
+
+def test_embedded_defaults_lie_under_one_folder(tmp_path: Path) -> None:
+    settings = load_settings(_env_file=None, var_dir=tmp_path)
+    assert settings.tracking_uri == f"sqlite:///{tmp_path}/mlflow/mlflow.db"
+    assert settings.database == f"sqlite:///{tmp_path}/leafgate.db"
+
+
+def test_the_environment_sets_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEAFGATE_API_PORT", "9000")
+    monkeypatch.setenv("LEAFGATE_DATABASE_URL", "postgresql+psycopg://db/leafgate")
+    settings = load_settings(_env_file=None)
+    assert settings.api_address == "http://127.0.0.1:9000"
+    assert settings.database == "postgresql+psycopg://db/leafgate"
+
+
+def test_a_bad_value_is_named_with_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEAFGATE_API_PORT", "ninety")
+    with pytest.raises(UserError, match="LEAFGATE_API_PORT='ninety'"):
+        load_settings(_env_file=None)
+
+
+def test_a_secret_never_shows_in_print(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LEAFGATE_JWT_SECRET", "z" * 40)
+    assert "zzz" not in repr(load_settings(_env_file=None))
+
+
+def test_pairs_override_the_file_and_the_file_the_defaults(tmp_path: Path) -> None:
+    file = tmp_path / "job.yaml"
+    file.write_text("image_size: 96\nbatch_size: 8\n")
+    config = read_config(ClassifierConfig, file, ["batch_size=4", "weights=none"])
+    assert (config.image_size, config.batch_size, config.weights) == (96, 4, "none")
+    assert config.dropout == 0.4
+
+
+@pytest.mark.parametrize(
+    ("pair", "told"),
+    [
+        ("image_sise=64", "image_sise"),
+        ("image_size=huge", "image_size='huge'"),
+        ("image_size", "is no setting"),
+        ("dropout=1.5", "dropout=1.5"),
+    ],
+)
+def test_a_wrong_setting_is_named_with_what_is_known(pair: str, told: str) -> None:
+    with pytest.raises(UserError, match=told):
+        read_config(ClassifierConfig, None, [pair])
+
+
+def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no configuration file"):
+        read_config(ClassifierConfig, tmp_path / "none.yaml", [])
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("a: [")
+    with pytest.raises(UserError, match="is not YAML"):
+        read_config(ClassifierConfig, broken, [])
+
+
+def test_help_lists_every_setting_with_its_default() -> None:
+    told = settings_help(ClassifierConfig)
+    assert all(f"{name}=" in told for name in ClassifierConfig.model_fields)
