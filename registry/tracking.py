@@ -29,6 +29,7 @@ from registry.store import (
     ModelVersion,
     folder_digest,
     open_mlflow,
+    registry_errors,
 )
 
 MANIFEST_ARTIFACT = "data/manifest.csv"
@@ -111,7 +112,9 @@ def start_run(settings: Settings, job: str, run_id: str | None = None) -> Iterat
     """Open a run named after the job, or go on with `run_id`; an error marks it failed."""
     mlflow = open_mlflow(settings)
     mlflow.set_experiment(experiment_id=_experiment(mlflow, settings))
-    with mlflow.start_run(run_id=run_id, run_name=None if run_id else job) as active:
+    with registry_errors(settings):
+        opened = mlflow.start_run(run_id=run_id, run_name=None if run_id else job)
+    with opened as active:
         run = Run(active.info.run_id, settings)
         run.set_tags({"job": job, **code_version()})
         run.log_json(environment(), "environment/environment.json")

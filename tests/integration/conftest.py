@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -85,7 +86,7 @@ def api(served_var: Path, tmp_path: Path, start_api: StartApi) -> RunningApi:
 
 def api_settings(var_dir: Path, tmp_path: Path, **overrides: object) -> Settings:
     """Settings of an API over the state in `var_dir`, with a database of the test's own."""
-    values: dict[str, object] = {
+    values: dict[str, Any] = {
         "var_dir": var_dir,
         "database_url": f"sqlite:///{tmp_path / 'log.db'}",
         "jwt_secret": "s" * 40,

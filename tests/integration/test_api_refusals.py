@@ -47,7 +47,7 @@ def upload(data: bytes, name: str = "leaf.jpg") -> Refusal:
     return lambda api: api.client.post("/predict", files={"file": (name, data)})
 
 
-def ask(**params: object) -> Refusal:
+def ask(**params: str | int) -> Refusal:
     return lambda api: api.client.get("/generate", params=params)
 
 

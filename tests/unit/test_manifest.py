@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from leafgate.errors import UserError
-from leafgate.manifest import Manifest
+from leafgate.manifest import Manifest, Side
 
 
 def test_it_is_read_back_as_it_was_written(colour_manifest: Manifest, tmp_path: Path) -> None:
@@ -20,7 +20,7 @@ def test_the_digest_depends_on_rows_and_not_on_place_or_order(colour_manifest: M
     moved = Manifest(Path("/elsewhere"), tuple(reversed(colour_manifest.rows)))
     assert moved.digest == colour_manifest.digest
     first, *rest = colour_manifest.rows
-    other = "test" if first.side != "test" else "train"
+    other: Side = "test" if first.side != "test" else "train"
     assert Manifest(moved.root, (replace(first, side=other), *rest)).digest != moved.digest
 
 

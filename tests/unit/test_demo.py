@@ -1,0 +1,57 @@
+"""The demo's own promises: recipes, secrets, and a line that can be pasted."""
+
+import json
+import shlex
+import stat
+from pathlib import Path
+
+import pytest
+
+from leafgate.demo import curl_line, make_account, run_demo
+from leafgate.errors import UserError
+from leafgate.loop import classifier_recipe, generator_recipe
+from leafgate.manifest import Manifest
+from leafgate.settings import Settings
+from sql import find_user, open_database
+from tests.commands import free_port
+
+
+def test_the_account_is_made_once_and_readable_by_its_owner_alone(settings: Settings) -> None:
+    (settings.var_dir / "demo").mkdir(parents=True)
+    account = make_account(settings)
+    file = settings.var_dir / "demo" / "account.json"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert len(json.loads(file.read_text())["jwt_secret"]) >= 32
+    assert make_account(settings) == account
+    user = find_user(open_database(settings.database), "demo")
+    assert user is not None
+    assert user.password_hash.startswith("$argon2")
+
+
+def test_the_curl_line_survives_spaces_and_commas_in_a_file_name() -> None:
+    image = Path("/data/Pepper,_bell___healthy/a b.JPG")
+    words = shlex.split(curl_line("http://127.0.0.1:8000", "p w", image))
+    assert 'file=@"/data/Pepper,_bell___healthy/a b.JPG"' in words
+    assert words[:2] == ["curl", "-s"]
+
+
+def test_a_port_in_use_is_told_before_anything_is_trained(settings: Settings) -> None:
+    import socket
+
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        ports = {"dashboard_port": taken.getsockname()[1]}
+        ports |= {"api_port": free_port(), "mlflow_port": free_port()}
+        with pytest.raises(UserError, match=str(ports["dashboard_port"])) as raised:
+            run_demo(settings.model_copy(update=ports), None)
+    assert "LEAFGATE_DASHBOARD_PORT" in raised.value.fix
+    assert not (settings.var_dir / "demo").exists()
+
+
+def test_drawn_leaves_need_no_download_and_photographs_try_for_imagenet(
+    colour_manifest: Manifest,
+) -> None:
+    assert classifier_recipe(colour_manifest, drawn=True).weights == "none"
+    assert classifier_recipe(colour_manifest, drawn=False).weights == "auto"
+    assert 2 <= generator_recipe(colour_manifest, drawn=False).epochs <= 60
