@@ -5,6 +5,7 @@ Nothing heavy is imported before it is needed (Keras takes nine seconds, MLflow 
 """
 
 import errno
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -408,6 +409,7 @@ def db_ddl(
 
 def main() -> None:
     """Run a command; a foreseeable mistake ends with two sentences, not a traceback."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow talks a lot as it starts
     try:
         app()
     except UserError as error:

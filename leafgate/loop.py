@@ -81,7 +81,7 @@ def generator_recipe(manifest: Manifest, drawn: bool) -> GanConfig:
     """
     passes = 5_300 if drawn else GENERATOR_PASSES
     epochs = _epochs(passes, manifest)
-    return GanConfig(batch_size=16, learning_rate=5e-4, epochs=epochs, sample_every=2)
+    return GanConfig(batch_size=16, learning_rate=1e-3, epochs=epochs, sample_every=2)
 
 
 def _epochs(passes: int, manifest: Manifest) -> int:
