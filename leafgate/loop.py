@@ -114,7 +114,7 @@ def judge(
 def _train_generator(settings: Settings, manifest: Manifest, recipe: JobConfig) -> ModelVersion:
     from training.gan.train import train_generator
 
-    typer.echo("training the generator (DCGAN)")
+    typer.echo("training the generator (DCGAN): a first look, leaves need hundreds of epochs")
     assert isinstance(recipe, GanConfig)  # noqa: S101 - the caller's pair
     return train_generator(settings, manifest, recipe)
 

@@ -43,7 +43,7 @@ def frequency_bars(counts: tuple[analytics.ClassCount, ...]) -> alt.Chart:
         tooltip=["class:N", "told:N"],
     )
     labels = base.mark_text(align="left", dx=4).encode(text="told:N")
-    return (base.mark_bar(color=BLUE) + labels).properties(height=max(36 * len(counts), 60))
+    return (base.mark_bar(color=BLUE) + labels).properties(height=36 * len(counts) + 80)
 
 
 def _over_time(log: object, span: Span, shown: list[str]) -> alt.Chart:
