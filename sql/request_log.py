@@ -114,10 +114,10 @@ class RequestLog:
             try:
                 self._store(batch)
                 failures = 0
-            except DBAPIError as error:
+            except Exception as error:  # noqa: BLE001 - this thread must outlive whatever happens
                 pause = BACK_OFF_SECONDS[min(failures, len(BACK_OFF_SECONDS) - 1)]
                 failures += 1
-                log.warning("request log: database away, retry in %s s (%s)", pause, error.orig)
+                log.warning("request log: not stored, retry in %s s (%s)", pause, error)
                 with self._changed:
                     self._changed.wait_for(lambda: self._closing, pause)
                 continue
@@ -129,10 +129,8 @@ class RequestLog:
     def _store(self, batch: Sequence[RequestRecord]) -> None:
         try:
             insert_requests(self.engine, batch)
-        except (DataError, IntegrityError, StatementError) as error:
-            if isinstance(error, DBAPIError) and error.connection_invalidated:
-                raise
-            if not isinstance(error, DataError | IntegrityError) and isinstance(error, DBAPIError):
+        except StatementError as error:
+            if not _refused(error):
                 raise
             self._store_one_by_one(batch)
 
@@ -141,14 +139,16 @@ class RequestLog:
         for record in batch:
             try:
                 insert_requests(self.engine, [record])
-            except (DataError, IntegrityError) as error:
-                self.set_aside += 1
-                log.error("request log: %s set aside: %s", record, error.orig)
-            except DBAPIError:
-                raise
             except StatementError as error:
+                if not _refused(error):
+                    raise
                 self.set_aside += 1
                 log.error("request log: %s set aside: %s", record, error.orig)
+
+
+def _refused(error: StatementError) -> bool:
+    """Whether the record is at fault, rather than the way to the database."""
+    return isinstance(error, DataError | IntegrityError) or not isinstance(error, DBAPIError)
 
 
 def insert_requests(engine: sa.Engine, records: Sequence[RequestRecord]) -> None:
