@@ -68,22 +68,24 @@ def run_demo(settings: Settings, data: Path | None) -> None:
 
 def services(settings: Settings) -> list[Service]:
     """The three that a person opens."""
-
-    def at(port: int) -> str:
-        return f"http://{settings.host}:{port}"
-
     return [
         Service(
             "mlflow",
-            at(settings.mlflow_port),
+            settings.address(settings.mlflow_port),
             "/health",
             settings.mlflow_port,
             "LEAFGATE_MLFLOW_PORT",
         ),
-        Service("serve", at(settings.api_port), "/health", settings.api_port, "LEAFGATE_API_PORT"),
+        Service(
+            "serve",
+            settings.address(settings.api_port),
+            "/health",
+            settings.api_port,
+            "LEAFGATE_API_PORT",
+        ),
         Service(
             "dashboard",
-            at(settings.dashboard_port),
+            settings.address(settings.dashboard_port),
             "/_stcore/health",
             settings.dashboard_port,
             "LEAFGATE_DASHBOARD_PORT",

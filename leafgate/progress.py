@@ -1,5 +1,6 @@
 """Progress bars with time left: one look for every long step; one plain line off a terminal."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -15,12 +16,14 @@ from rich.progress import (
 
 Advance = Callable[..., object]
 
+SECONDS_BETWEEN_LINES = 15
+
 
 @contextmanager
 def progress(description: str, total: int) -> Iterator[Advance]:
     """A bar on standard error; yields `advance(note="")`, to be called once for each step done.
 
-    `note` is shown beside the bar (a loss, a file name). Off a terminal, one line at the end.
+    `note` is shown beside the bar (a loss, a file name). Off a terminal, a line now and then.
     """
     console = Console(stderr=True)
     columns = (
@@ -31,16 +34,35 @@ def progress(description: str, total: int) -> Iterator[Advance]:
         TimeRemainingColumn(),
         TextColumn("[dim]{task.fields[note]}"),
     )
+    lines = Lines(console, description, total)
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task(description, total=total, note="")
-        notes = [""]
 
         def advance(note: str = "") -> None:
-            notes.append(note or notes[-1])
-            bar.update(task, advance=1, note=notes[-1])
+            lines.step(note)
+            bar.update(task, advance=1, note=lines.note)
 
         yield advance
-    if not console.is_terminal:
-        console.print(
-            f"{description}: {len(notes) - 1}/{total} {notes[-1]}", highlight=False, markup=False
-        )
+    lines.tell()
+
+
+class Lines:
+    """The same news for a file or a pipe: a line every few seconds, and one at the end."""
+
+    def __init__(self, console: Console, description: str, total: int) -> None:
+        self.console, self.description, self.total = console, description, total
+        self.done, self.note = 0, ""
+        self._next = time.monotonic() + SECONDS_BETWEEN_LINES
+
+    def step(self, note: str) -> None:
+        """One step more."""
+        self.done, self.note = self.done + 1, note or self.note
+        if time.monotonic() > self._next and self.done < self.total:
+            self._next = time.monotonic() + SECONDS_BETWEEN_LINES
+            self.tell()
+
+    def tell(self) -> None:
+        """Print where it stands, unless a bar shows it."""
+        if not self.console.is_terminal:
+            line = f"{self.description}: {self.done}/{self.total} {self.note}"
+            self.console.print(line, highlight=False, markup=False, soft_wrap=True)

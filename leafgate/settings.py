@@ -69,7 +69,12 @@ class Settings(BaseSettings):
     @property
     def api_address(self) -> str:
         """The API's base URL as a client of this machine sees it."""
-        return self.api_url or f"http://{self.host}:{self.api_port}"
+        return self.api_url or self.address(self.api_port)
+
+    def address(self, port: int) -> str:
+        """A part's base URL as a client of this machine sees it."""
+        host = "127.0.0.1" if self.host == "0.0.0.0" else self.host  # noqa: S104 - compared
+        return f"http://{host}:{port}"
 
     def require_jwt_secret(self) -> str:
         """The signing secret. Raises UserError where none, or a short one, is configured."""
