@@ -42,10 +42,3 @@ def chromium() -> Path:
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
     found = next((path for name in names if (path := shutil.which(name))), None)
     return Path(found) if found else absent("Chromium", "apt-get install chromium")
-
-
-def real_images(name: str) -> Path:
-    """A folder of real images: LEAFGATE_TEST_DATA, or `shared/data` beside the checkout."""
-    default = Path(__file__).resolve().parents[2] / "shared" / "data"
-    folder = Path(os.environ.get("LEAFGATE_TEST_DATA", default)) / name
-    return folder if folder.is_dir() else absent(f"image set {name}", "set LEAFGATE_TEST_DATA")
