@@ -1,0 +1,175 @@
+"""The subcommands of `leafgate data` and `leafgate train`."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from leafgate.cli_options import (
+    Assignments,
+    ConfigFile,
+    DataFolder,
+    ManifestFile,
+    Out,
+    Seed,
+    say,
+    settings,
+)
+
+data_app = typer.Typer(help="Get images, make them scarce, split them.", no_args_is_help=True)
+train_app = typer.Typer(
+    help="Train a model; it is registered with the alias `staging`.", no_args_is_help=True
+)
+
+
+@data_app.command("kaggle")
+def data_kaggle(out: Out = Path("data/plantvillage")) -> None:
+    """Download PlantVillage from Kaggle (2 GB; needs your API token, checked first)."""
+    from training.data.kaggle_source import download_plantvillage
+
+    say(f"ready: {download_plantvillage(out)}")
+
+
+@data_app.command("demo")
+def data_demo(
+    out: Out = Path("data/leaves"),
+    count: Annotated[int, typer.Option(help="images in all", min=6)] = 900,
+    seed: Seed = 0,
+) -> None:
+    """Draw the synthetic leaf set: six classes, imbalanced like a field set."""
+    from leafgate.progress import progress
+    from training.data.procedural import make_leaf_folder
+
+    with progress("drawing leaves", count) as advance:
+        make_leaf_folder(out, count, seed, on_image=advance)
+    say(f"{count} synthetic leaves in {out}")
+
+
+@data_app.command("scarce")
+def data_scarce(
+    data: DataFolder,
+    out: Out,
+    per_class: Annotated[int, typer.Option(help="at most so many images a class", min=1)] = 50,
+    seed: Seed = 0,
+) -> None:
+    """Copy at most N images of each class, to see how a model does with few."""
+    from training.data.scarcity import make_scarce
+
+    kept = make_scarce(_scan(data), out, per_class, seed)
+    say(*(f"{count:6d}  {name}" for name, count in kept.items()), f"in {out}")
+
+
+@data_app.command("split")
+def data_split(
+    data: DataFolder,
+    out: Annotated[Path, typer.Option(help="the manifest, a CSV file")] = Path("split.csv"),
+    ratios: Annotated[str, typer.Option(help="train/validation/test")] = "70/15/15",
+    seed: Seed = 0,
+) -> None:
+    """Divide images into train, validation and test; write a manifest with each SHA-256.
+
+    Stratified by class; copies of one picture stay on one side.
+    """
+    from leafgate.manifest import SIDES
+    from training.data.split import parse_ratios, split
+
+    manifest = split(_scan(data), parse_ratios(ratios), seed)
+    manifest.save(out)
+    sizes = ", ".join(f"{len(manifest.side(side))} {side}" for side in SIDES)
+    say(f"{out}: {sizes}", f"digest {manifest.digest}")
+
+
+def _scan(data: Path) -> Any:  # noqa: ANN401 - training.data.folder.FolderScan, imported late
+    from training.data.folder import read_folder
+
+    scan = read_folder(data)
+    say(scan.summary())
+    return scan
+
+
+def _manifest(data: Path, file: Path | None, ratios: str, seed: int) -> Any:  # noqa: ANN401
+    from leafgate.manifest import Manifest
+    from training.data.split import parse_ratios, split
+
+    if file is not None:
+        return Manifest.load(file, data)
+    return split(_scan(data), parse_ratios(ratios), seed)
+
+
+class _ClassifierCommand(TyperCommand):
+    """`--help` lists every setting, from the configuration itself."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - click's
+        from training.classifier.config import ClassifierConfig
+        from training.config import settings_help
+
+        self.epilog = settings_help(ClassifierConfig)
+        super().format_help(ctx, formatter)
+
+
+class _GeneratorCommand(TyperCommand):
+    """`--help` lists every setting, from the configuration itself."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - click's
+        from training.config import settings_help
+        from training.gan.config import GanConfig
+
+        self.epilog = settings_help(GanConfig)
+        super().format_help(ctx, formatter)
+
+
+@train_app.command("classifier", cls=_ClassifierCommand)
+def train_classifier(
+    data: DataFolder,
+    assignments: Assignments = None,
+    manifest: ManifestFile = None,
+    config: ConfigFile = None,
+) -> None:
+    """Train the classifier and register it as `staging`.
+
+    With pretrained weights in two stages: the head alone, then the last layers too. Without
+    them, from scratch in one. The test images are measured once, at the end.
+
+    Example: leafgate train classifier --data photos image_size=128 stage1_epochs=10
+    """
+    from training.classifier.config import ClassifierConfig
+    from training.config import read_config
+
+    chosen = read_config(ClassifierConfig, config, assignments or [])
+    configured = settings()
+    split = _manifest(data, manifest, chosen.ratios, chosen.split_seed)
+    from training.classifier.train import train_classifier as train
+
+    say(
+        f"{train(configured, split, chosen)} is in staging; next: leafgate gate "
+        f"{configured.classifier_name}"
+    )
+
+
+@train_app.command("generator", cls=_GeneratorCommand)
+def train_generator(
+    data: DataFolder,
+    assignments: Assignments = None,
+    manifest: ManifestFile = None,
+    config: ConfigFile = None,
+) -> None:
+    """Train a generator (DCGAN) and register it as `staging`.
+
+    Only training images are learnt from. A killed run goes on where it stopped when the same
+    command is given again.
+
+    Example: leafgate train generator --data photos epochs=200 classes=Potato___healthy
+    """
+    from training.config import read_config
+    from training.gan.config import GanConfig
+
+    chosen = read_config(GanConfig, config, assignments or [])
+    configured = settings()
+    split = _manifest(data, manifest, chosen.ratios, chosen.split_seed)
+    from training.gan.train import train_generator as train
+
+    say(
+        f"{train(configured, split, chosen)} is in staging; next: leafgate gate "
+        f"{configured.generator_name}"
+    )

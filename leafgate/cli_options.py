@@ -1,0 +1,32 @@
+"""What the commands share: how they speak, their settings, and options of one meaning."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+DataFolder = Annotated[
+    Path, typer.Option("--data", help="folder of class folders: DIR/<class>/<image>")
+]
+Out = Annotated[Path, typer.Option(help="where to write")]
+Seed = Annotated[int, typer.Option(help="the same seed gives the same result")]
+ManifestFile = Annotated[
+    Path | None, typer.Option("--manifest", help="from `leafgate data split`; else split anew")
+]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="YAML file of settings")]
+Assignments = Annotated[
+    list[str] | None, typer.Argument(metavar="[NAME=VALUE]...", help="settings, as listed below")
+]
+
+
+def say(*lines: str) -> None:
+    """Print lines on standard output."""
+    for line in lines:
+        typer.echo(line)
+
+
+def settings() -> Any:  # noqa: ANN401 - leafgate.settings.Settings, imported late
+    """The settings in force, read when a command runs."""
+    from leafgate.settings import load_settings
+
+    return load_settings()
