@@ -23,6 +23,7 @@ from training.classifier.evaluation import evaluate
 from training.classifier.fit import History, fit_stages
 from training.classifier.network import augmentation, build_network
 from training.data.pipeline import batches, load_side
+from training.devices import use_gpu_memory_as_needed
 from training.pictures import confusion_picture, learning_curves
 
 
@@ -33,6 +34,7 @@ def train_classifier(
 
     Raises UserError for an unknown backbone or weights that cannot be had.
     """
+    use_gpu_memory_as_needed()
     keras.utils.set_random_seed(config.seed)
     backbone = load_backbone(config.backbone, config.weights, config.image_size)
     with start_run(settings, "train classifier") as run:

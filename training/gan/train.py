@@ -3,13 +3,12 @@
 import tempfile
 from pathlib import Path
 
-import tensorflow as tf
-
 from leafgate.images import Pixels, load_images
 from leafgate.manifest import Manifest, ManifestRow
 from leafgate.progress import progress
 from leafgate.settings import Settings
 from registry import GeneratorDescription, ModelVersion, Run, start_run, store_generator
+from training.devices import use_gpu_memory_as_needed
 from training.gan.config import GanConfig, chosen_classes, training_rows
 from training.gan.families import Family, find_family
 from training.gan.loop import Gan, build_gan, train
@@ -47,12 +46,6 @@ def read_images(manifest: Manifest, rows: tuple[ManifestRow, ...], family: Famil
     """The rows' images as (n, image_size, image_size, 3) uint8."""
     with progress("read images", len(rows)) as advance:
         return load_images([manifest.file(row) for row in rows], family.image_size, advance)
-
-
-def use_gpu_memory_as_needed() -> None:
-    """Must come before a GPU is first used; registering runs the stored model beside this one."""
-    for gpu in tf.config.list_physical_devices("GPU"):
-        tf.config.experimental.set_memory_growth(gpu, True)
 
 
 def log_job(run: Run, manifest: Manifest, config: GanConfig, images: int) -> None:

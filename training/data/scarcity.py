@@ -1,0 +1,45 @@
+"""A scarce copy of a data set: at most N images a class, chosen by seed."""
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from leafgate.errors import UserError
+from training.data.folder import FolderScan
+
+
+def make_scarce(scan: FolderScan, out: Path, per_class: int, seed: int = 0) -> dict[str, int]:
+    """Copy (hard links where they can be) at most `per_class` images of each class into `out`.
+
+    Returns the number kept of each class. Raises UserError where `out` holds files already.
+    """
+    if per_class < 1:
+        raise UserError(f"per-class {per_class}", "keep at least one image a class")
+    if out.exists() and any(out.iterdir()):
+        raise UserError(f"{out} is not empty", "choose another folder or remove it")
+    beside = out.with_name(f".{out.name}.{os.getpid()}")
+    kept: dict[str, int] = {}
+    try:
+        for number, class_name in enumerate(scan.counts):
+            paths = sorted(image.path for image in scan.images if image.class_name == class_name)
+            picked = np.random.default_rng([seed, number]).permutation(len(paths))[:per_class]
+            for index in picked:
+                _copy(scan.root / paths[index], beside / paths[index])
+            kept[class_name] = len(picked)
+        if out.exists():
+            out.rmdir()
+        out.parent.mkdir(parents=True, exist_ok=True)
+        beside.rename(out)
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return kept
+
+
+def _copy(source: Path, target: Path) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.hardlink_to(source)
+    except OSError:  # another file system, or one without links
+        shutil.copyfile(source, target)
