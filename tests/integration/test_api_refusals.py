@@ -52,19 +52,27 @@ def ask(**params: str | int) -> Refusal:
 
 
 def signed(secret: str = "s" * 40, algorithm: str = "HS256", **claims: object) -> Refusal:
-    now = datetime.now(UTC)
-    usual = {
-        "sub": "ada",
-        "scope": "predict",
-        "iss": "leafgate",
-        "aud": "leafgate-api",
-        "iat": now,
-        "nbf": now - timedelta(minutes=1),
-        "exp": now + timedelta(minutes=5),
-        "jti": "1",
-    }
-    kept = {name: value for name, value in {**usual, **claims}.items() if value is not None}
-    return bearer(jwt.encode(kept, secret, algorithm=algorithm))
+    """A token of the usual claims but for `claims`; a time is given as minutes from now."""
+
+    def send(api: RunningApi) -> httpx.Response:
+        usual = {
+            "sub": "ada",
+            "scope": "predict",
+            "iss": "leafgate",
+            "aud": "leafgate-api",
+            "iat": 0,
+            "nbf": -1,
+            "exp": 5,
+            "jti": "1",
+        }
+        now = datetime.now(UTC)
+        kept = {name: value for name, value in {**usual, **claims}.items() if value is not None}
+        for name in ("iat", "nbf", "exp"):
+            if isinstance(minutes := kept.get(name), int):
+                kept[name] = now + timedelta(minutes=minutes)
+        return bearer(jwt.encode(kept, secret, algorithm=algorithm))(api)
+
+    return send
 
 
 def bearer(token: str) -> Refusal:
@@ -72,8 +80,6 @@ def bearer(token: str) -> Refusal:
 
 
 HEADLESS = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZGEifQ."
-PAST = datetime.now(UTC) - timedelta(minutes=1)
-FUTURE = datetime.now(UTC) + timedelta(minutes=1)
 
 REFUSALS: dict[str, tuple[Refusal, int, str]] = {
     "no token": (lambda api: httpx.post(f"{api.url}/predict"), 401, "token_missing"),
@@ -82,8 +88,8 @@ REFUSALS: dict[str, tuple[Refusal, int, str]] = {
     "alg none": (bearer(HEADLESS), 401, "token_invalid"),
     "another secret": (signed(secret="t" * 40), 401, "token_invalid"),
     "another algorithm": (signed(algorithm="HS512"), 401, "token_invalid"),
-    "expired": (signed(exp=PAST), 401, "token_expired"),
-    "not yet valid": (signed(nbf=FUTURE), 401, "token_invalid"),
+    "expired": (signed(exp=-1), 401, "token_expired"),
+    "not yet valid": (signed(nbf=2), 401, "token_invalid"),
     "no expiry": (signed(exp=None), 401, "token_invalid"),
     "no subject": (signed(sub=None), 401, "token_invalid"),
     "wrong audience": (signed(aud="others"), 401, "token_invalid"),
