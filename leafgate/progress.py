@@ -46,6 +46,11 @@ def progress(description: str, total: int) -> Iterator[Advance]:
     lines.tell()
 
 
+def tell(line: str) -> None:
+    """Say something once, on standard error."""
+    Console(stderr=True).print(line, highlight=False, markup=False, soft_wrap=True)
+
+
 class Lines:
     """The same news for a file or a pipe: a line every few seconds, and one at the end."""
 

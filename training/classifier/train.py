@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from leafgate.manifest import Manifest
-from leafgate.progress import progress
+from leafgate.progress import progress, tell
 from leafgate.settings import Settings
 from registry import (
     Classifier,
@@ -37,17 +37,16 @@ def train_classifier(
     use_gpu_memory_as_needed()
     keras.utils.set_random_seed(config.seed)
     backbone = load_backbone(config.backbone, config.weights, config.image_size)
+    if backbone.weights == "none":
+        tell(f"no pretrained weights, training from scratch. {backbone.note}".rstrip())
     with start_run(settings, "train classifier") as run:
         run.log_params(config.model_dump())
         run.log_data(manifest, manifest.root.name)
         run.set_tags({"weights.used": backbone.weights, "weights.note": backbone.note})
-        _fit(run, manifest, config, backbone, network := _network(manifest, config, backbone))
+        network = build_network(config, backbone, len(manifest.classes))
+        _fit(run, manifest, config, backbone, network)
         with tempfile.TemporaryDirectory() as folder:
             return _store(run, Path(folder) / "model", manifest, config, backbone, network)
-
-
-def _network(manifest: Manifest, config: ClassifierConfig, backbone: LoadedBackbone) -> Network:
-    return build_network(config, backbone, len(manifest.classes))
 
 
 def _fit(
