@@ -27,7 +27,10 @@ class SignIn:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """The API's answer for one image. top: (class, confidence), most probable first."""
+    """The API's answer for one image. top: (class, confidence), most probable first.
+
+    unknown: the image is unlike every training image.
+    """
 
     request_id: str
     class_name: str
@@ -35,6 +38,7 @@ class Diagnosis:
     top: tuple[tuple[str, float], ...]
     model: str
     latency_ms: float
+    unknown: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,7 @@ class ApiClient:
             top=tuple((item["class"], item["confidence"]) for item in answer["top"]),
             model=f"{answer['model']['name']} version {answer['model']['version']}",
             latency_ms=answer["latency_ms"],
+            unknown=answer["unknown"],
         )
 
     def generate(self, n: int, seed: int) -> bytes:

@@ -140,7 +140,8 @@ def predict(
     classifier = Classifier.load(store.folder(version), configured.engine)
     for file in files:
         (answer,) = classifier.predict([decode(_bytes(file))])
-        say(f"{file}\t{answer.class_name}\t{answer.confidence:.3f}")
+        doubt = "\tunknown: unlike the training images" if answer.unknown else ""
+        say(f"{file}\t{answer.class_name}\t{answer.confidence:.3f}{doubt}")
 
 
 def _bytes(file: Path) -> bytes:

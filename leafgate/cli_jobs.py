@@ -10,6 +10,7 @@ from leafgate.cli_options import (
     Assignments,
     ConfigFile,
     DataFolder,
+    GroupsFile,
     ManifestFile,
     Out,
     Seed,
@@ -65,19 +66,74 @@ def data_split(
     data: DataFolder,
     out: Annotated[Path, typer.Option(help="the manifest, a CSV file")] = Path("split.csv"),
     ratios: Annotated[str, typer.Option(help="train/validation/test")] = "70/15/15",
+    groups: GroupsFile = None,
     seed: Seed = 0,
 ) -> None:
     """Divide images into train, validation and test; write a manifest with each SHA-256.
 
-    Stratified by class; copies of one picture stay on one side.
+    Stratified by class. Shots of one leaf, copies and near copies stay on one side; `leafgate
+    data leaks` proves it.
     """
-    from leafgate.manifest import SIDES
     from training.data.split import parse_ratios, split
 
-    manifest = split(_scan(data), parse_ratios(ratios), seed)
+    manifest = split(_scan(data), parse_ratios(ratios), seed, groups)
     manifest.save(out)
-    sizes = ", ".join(f"{len(manifest.side(side))} {side}" for side in SIDES)
-    say(f"{out}: {sizes}", f"digest {manifest.digest}")
+    say(f"{out}: {_sizes(manifest)}", f"digest {manifest.digest}")
+
+
+@data_app.command("leaks")
+def data_leaks(
+    data: DataFolder,
+    manifest: Annotated[Path, typer.Option(help="from `leafgate data split`")] = Path("split.csv"),
+    groups: GroupsFile = None,
+) -> None:
+    """Prove that no leaf is on two sides of a split: exit 0, or 1 with the leaks.
+
+    Finds the leaf groups anew, whatever the manifest says, so it judges splits made elsewhere too.
+    """
+    from leafgate.manifest import Manifest
+    from training.data.leaks import find_leaks
+
+    report = find_leaks(_scan(data), Manifest.load(manifest, data), groups)
+    say(*report.lines())
+    if report.leaks:
+        raise typer.Exit(1)
+
+
+@data_app.command("report")
+def data_report(
+    data: DataFolder,
+    out: Out = Path("data-report"),
+    manifest: ManifestFile = None,
+    log: Annotated[bool, typer.Option(help="keep it as a run in MLflow too")] = True,
+) -> None:
+    """Look at the images before training: report.html for people, report.json for machines.
+
+    Counts and imbalance, samples, copies and near copies, unreadable files, outliers, background;
+    and whether the border pixels alone give the class away (a trap of PlantVillage).
+    """
+    from leafgate.manifest import Manifest
+    from training.data.report import data_report as look_at
+    from training.data.report_page import write_report
+
+    scan = _scan(data)
+    report = look_at(scan, Manifest.load(manifest, data) if manifest else None)
+    page = write_report(report, scan, out)
+    if log:
+        from registry import start_run
+
+        with start_run(settings(), "data report") as run:
+            run.set_tags({"data.root": str(data.resolve())})
+            run.log_folder(out, "data")
+    say(*report.lines(), f"report: {page}")
+
+
+def _sizes(manifest: Any) -> str:  # noqa: ANN401 - leafgate.manifest.Manifest, imported late
+    from leafgate.manifest import SIDES
+
+    groups = len({row.group for row in manifest.rows})
+    sides = ", ".join(f"{len(manifest.side(side))} {side}" for side in SIDES)
+    return f"{sides} images, {groups} leaf groups, none divided"
 
 
 def _scan(data: Path) -> Any:  # noqa: ANN401 - training.data.folder.FolderScan, imported late
@@ -88,13 +144,15 @@ def _scan(data: Path) -> Any:  # noqa: ANN401 - training.data.folder.FolderScan,
     return scan
 
 
-def _manifest(data: Path, file: Path | None, ratios: str, seed: int) -> Any:  # noqa: ANN401
+def _manifest(data: Path, file: Path | None, groups: Path | None, ratios: str, seed: int) -> Any:  # noqa: ANN401
     from leafgate.manifest import Manifest
     from training.data.split import parse_ratios, split
 
     if file is not None:
         return Manifest.load(file, data)
-    return split(_scan(data), parse_ratios(ratios), seed)
+    made = split(_scan(data), parse_ratios(ratios), seed, groups)
+    say(_sizes(made))
+    return made
 
 
 class _ClassifierCommand(TyperCommand):
@@ -124,6 +182,7 @@ def train_classifier(
     data: DataFolder,
     assignments: Assignments = None,
     manifest: ManifestFile = None,
+    groups: GroupsFile = None,
     config: ConfigFile = None,
 ) -> None:
     """Train the classifier and register it as `staging`.
@@ -138,11 +197,11 @@ def train_classifier(
 
     chosen = read_config(ClassifierConfig, config, assignments or [])
     configured = settings()
-    split = _manifest(data, manifest, chosen.ratios, chosen.split_seed)
+    split = _manifest(data, manifest, groups, chosen.ratios, chosen.split_seed)
     from training.classifier.train import train_classifier as train
 
     say(
-        f"{train(configured, split, chosen)} is in staging; next: leafgate gate "
+        f"{train(configured, split, chosen, groups)} is in staging; next: leafgate gate "
         f"{configured.classifier_name}"
     )
 
@@ -152,6 +211,7 @@ def train_generator(
     data: DataFolder,
     assignments: Assignments = None,
     manifest: ManifestFile = None,
+    groups: GroupsFile = None,
     config: ConfigFile = None,
 ) -> None:
     """Train a generator (DCGAN) and register it as `staging`.
@@ -166,7 +226,7 @@ def train_generator(
 
     chosen = read_config(GanConfig, config, assignments or [])
     configured = settings()
-    split = _manifest(data, manifest, chosen.ratios, chosen.split_seed)
+    split = _manifest(data, manifest, groups, chosen.ratios, chosen.split_seed)
     from training.gan.train import train_generator as train
 
     say(

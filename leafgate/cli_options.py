@@ -13,6 +13,14 @@ Seed = Annotated[int, typer.Option(help="the same seed gives the same result")]
 ManifestFile = Annotated[
     Path | None, typer.Option("--manifest", help="from `leafgate data split`; else split anew")
 ]
+GroupsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--groups",
+        help="CSV of path,group (one leaf, plot or patient is one group), or a leaf-map.json; "
+        "else found from PlantVillage file names and looks",
+    ),
+]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="YAML file of settings")]
 Assignments = Annotated[
     list[str] | None, typer.Argument(metavar="[NAME=VALUE]...", help="settings, as listed below")

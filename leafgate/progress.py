@@ -20,10 +20,11 @@ SECONDS_BETWEEN_LINES = 15
 
 
 @contextmanager
-def progress(description: str, total: int) -> Iterator[Advance]:
+def progress(description: str, total: int, done: int = 0) -> Iterator[Advance]:
     """A bar on standard error; yields `advance(note="")`, to be called once for each step done.
 
-    `note` is shown beside the bar (a loss, a file name). Off a terminal, a line now and then.
+    done: steps of an earlier time. `note` is shown beside the bar (a loss, a file name). Off a
+    terminal, a line now and then.
     """
     console = Console(stderr=True)
     columns = (
@@ -34,9 +35,9 @@ def progress(description: str, total: int) -> Iterator[Advance]:
         TimeRemainingColumn(),
         TextColumn("[dim]{task.fields[note]}"),
     )
-    lines = Lines(console, description, total)
+    lines = Lines(console, description, total, done)
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task(description, total=total, note="")
+        task = bar.add_task(description, total=total, completed=done, note="")
 
         def advance(note: str = "") -> None:
             lines.step(note)
@@ -54,9 +55,9 @@ def tell(line: str) -> None:
 class Lines:
     """The same news for a file or a pipe: a line every few seconds, and one at the end."""
 
-    def __init__(self, console: Console, description: str, total: int) -> None:
+    def __init__(self, console: Console, description: str, total: int, done: int = 0) -> None:
         self.console, self.description, self.total = console, description, total
-        self.done, self.note = 0, ""
+        self.done, self.note = done, ""
         self._next = time.monotonic() + SECONDS_BETWEEN_LINES
 
     def step(self, note: str) -> None:

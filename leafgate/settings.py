@@ -28,7 +28,9 @@ class Settings(BaseSettings):
     generator_name: str = "leaf-generator"
     database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite under var_dir")
 
-    engine: Literal["auto", "openvino", "tensorflow"] = "auto"
+    engine: Literal[
+        "auto", "openvino", "tensorflow", "openvino-fp32", "openvino-bf16", "openvino-int8"
+    ] = "auto"
     model_poll_seconds: float = Field(10.0, gt=0)
 
     jwt_secret: SecretStr | None = Field(None, description="at least 32 bytes; signs the tokens")

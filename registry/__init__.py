@@ -3,10 +3,13 @@
 from registry.classifier_model import (
     Classifier,
     ClassifierDescription,
+    Explanation,
+    Judgement,
     Prediction,
     store_classifier,
 )
-from registry.engine import EngineChoice
+from registry.description import write_description
+from registry.engine import OPENVINO_CHOICES, EngineChoice, Form, store_int8
 from registry.gate import GateResult, run_gate
 from registry.generator_model import (
     MAX_SEED,
@@ -16,7 +19,9 @@ from registry.generator_model import (
     store_generator,
     to_pixels,
 )
+from registry.head import Head, grad_cam
 from registry.mlflow_server import serve_mlflow
+from registry.outliers import OutlierScore
 from registry.pictures import write_pictures
 from registry.promotion import rollback
 from registry.store import PREVIOUS, PRODUCTION, STAGING, ModelStore, ModelVersion
@@ -24,19 +29,26 @@ from registry.tracking import Run, start_run
 
 __all__ = [
     "MAX_SEED",
+    "OPENVINO_CHOICES",
     "PREVIOUS",
     "PRODUCTION",
     "STAGING",
     "Classifier",
     "ClassifierDescription",
     "EngineChoice",
+    "Explanation",
+    "Form",
     "GateResult",
     "Generator",
     "GeneratorDescription",
+    "Head",
+    "Judgement",
     "ModelStore",
     "ModelVersion",
+    "OutlierScore",
     "Prediction",
     "Run",
+    "grad_cam",
     "latents",
     "rollback",
     "run_gate",
@@ -44,6 +56,8 @@ __all__ = [
     "start_run",
     "store_classifier",
     "store_generator",
+    "store_int8",
     "to_pixels",
+    "write_description",
     "write_pictures",
 ]

@@ -1,75 +1,182 @@
 """The stored classifier: what is in its folder, and how it answers.
 
-A folder holds `model.json` (labels, image size), the Keras model and its OpenVINO form. The network
-takes RGB in [0, 255] and prepares it itself, so every caller hands over plain pixels.
+A folder holds `model.json` (labels, image size, temperature, the preferred form), the Keras model,
+its OpenVINO forms, the head's weights (for Grad-CAM) and the outlier score. The network takes RGB
+in [0, 255] and prepares it itself, so every caller hands over plain pixels.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from leafgate.images import Pixels, resize
+from leafgate.metrics.calibration import softmax
 from registry.description import read_description, write_description
-from registry.engine import Engine, EngineChoice, load_engine, store_network
+from registry.engine import Engine, EngineChoice, Form, load_engine, store_network
+from registry.head import Head, grad_cam
+from registry.outliers import OutlierScore
 
 TOP = 5
 
 
 @dataclass(frozen=True)
 class ClassifierDescription:
-    """What must be known of a classifier before it runs. image_size: pixels, square."""
+    """What must be known of a classifier before it runs. image_size: pixels, square.
+
+    temperature: divides the logits; form: what `auto` runs on a CPU; form_accuracy: of each form on
+    the test side; test_time_views: 1, or 8 positions of the square that are averaged.
+    """
 
     labels: tuple[str, ...]
     image_size: int
     backbone: str
     weights: str
+    temperature: float = 1.0
+    form: Form = "fp32"
+    form_accuracy: dict[str, float] = field(default_factory=dict)
+    test_time_views: int = 1
     kind: str = "classifier"
-    format: int = 1
+    format: int = 2
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """The answer for one image. top: up to five (class, probability), most probable first."""
+    """The answer for one image. top: up to five (class, probability), most probable first.
+
+    unknown: the picture is unlike the training images, whatever the class; its score is about 1 for
+    images as learnt and None for a model without an outlier score.
+    """
 
     class_name: str
     confidence: float
     top: tuple[tuple[str, float], ...]
+    unknown: bool = False
+    unknown_score: float | None = None
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """heat: (h, w) in [0, 1], where the network saw reason for `class_name`, at its own scale."""
+
+    prediction: Prediction
+    class_name: str
+    heat: NDArray[np.float32]
+
+
+class Outputs(NamedTuple):
+    """For n images: logits (n, classes) unscaled, pooled (n, channels), features (n, h, w, c)."""
+
+    logits: NDArray[np.float32]
+    pooled: NDArray[np.float32]
+    features: NDArray[np.float32]
+
+
+class Judgement(NamedTuple):
+    """For n images: logits (n, classes) before the temperature, and outlier scores (n,)."""
+
+    logits: NDArray[np.float32]
+    scores: NDArray[np.float64]
 
 
 class Classifier:
     """A stored classifier, loaded."""
 
-    def __init__(self, description: ClassifierDescription, engine: Engine) -> None:
-        self.description = description
-        self.engine = engine
+    def __init__(
+        self,
+        description: ClassifierDescription,
+        engine: Engine,
+        head: Head,
+        outliers: OutlierScore | None = None,
+    ) -> None:
+        self.description, self.engine = description, engine
+        self.head, self.outliers = head, outliers
 
     @classmethod
     def load(cls, folder: Path, engine: EngineChoice = "auto") -> "Classifier":
         """Load from the folder of a stored model. Raises UserError where it is not one."""
-        return cls(read_description(folder, ClassifierDescription), load_engine(folder, engine))
+        description = read_description(folder, ClassifierDescription)
+        loaded = load_engine(folder, engine, description.form)
+        return cls(description, loaded, Head.load(folder), OutlierScore.load(folder))
+
+    def outputs(self, images: Sequence[Pixels] | Pixels) -> Outputs:
+        """What the network gives for images of (height, width, 3) uint8 of any size."""
+        size = self.description.image_size
+        batch = np.stack([resize(image, size) for image in images]).astype(np.float32)
+        found = self.engine.run_all(batch)
+        logits = next(values for values in found if values.ndim == 2)
+        features = next(values for values in found if values.ndim == 4)
+        return Outputs(logits, features.mean(axis=(1, 2)), features)
 
     def probabilities(self, images: Sequence[Pixels] | Pixels) -> NDArray[np.float32]:
-        """(len(images), classes) for images of (height, width, 3) uint8 of any size."""
-        size = self.description.image_size
+        """(len(images), classes), at the stored temperature and test-time views."""
         if not len(images):
             return np.empty((0, len(self.description.labels)), np.float32)
-        batch = np.stack([resize(image, size) for image in images]).astype(np.float32)
-        return self.engine.run(batch)
+        return self._shares(self.judge(images))
 
     def predict(self, images: Sequence[Pixels] | Pixels) -> list[Prediction]:
         """One prediction an image."""
-        return [self._prediction(row) for row in self.probabilities(images)]
+        if not len(images):
+            return []
+        judged = self.judge(images)
+        pairs = zip(self._shares(judged), judged.scores, strict=True)
+        return [self._prediction(row, float(score)) for row, score in pairs]
 
-    def _prediction(self, probabilities: NDArray[np.float32]) -> Prediction:
+    def explain(self, image: Pixels, class_name: str | None = None) -> Explanation:
+        """Grad-CAM for one image: for the class given, or for the one predicted.
+
+        Raises ValueError for a class the model does not know.
+        """
+        prediction = self.predict([image])[0]
+        name = class_name or prediction.class_name
+        index = self.description.labels.index(name)
+        heat = grad_cam(self.head, self.outputs([image]).features[0], index)
+        return Explanation(prediction, name, heat)
+
+    def judge(self, images: Sequence[Pixels] | Pixels) -> Judgement:
+        """Logits and outlier scores, averaged over the test-time views."""
+        views = [self.outputs(view) for view in positions(images, self.description.test_time_views)]
+        return Judgement(
+            np.mean([view.logits for view in views], axis=0),
+            np.mean([self.outlier_scores(view.pooled) for view in views], axis=0),
+        )
+
+    def outlier_scores(self, pooled: NDArray[np.float32]) -> NDArray[np.float64]:
+        """(n,) for pooled features (n, channels); NaN for a model without an outlier score."""
+        if self.outliers is None:
+            return np.full(len(pooled), np.nan)
+        return self.outliers.score(pooled)
+
+    def _shares(self, judged: Judgement) -> NDArray[np.float32]:
+        return softmax(judged.logits, self.description.temperature).astype(np.float32)
+
+    def _prediction(self, probabilities: NDArray[np.float32], score: float) -> Prediction:
         order = np.argsort(-probabilities, kind="stable")[:TOP]
         top = tuple((self.description.labels[i], float(probabilities[i])) for i in order)
-        return Prediction(top[0][0], top[0][1], top)
+        if self.outliers is None:
+            return Prediction(*top[0], top)
+        return Prediction(*top[0], top, score > float(self.outliers.threshold), score)
 
 
-def store_classifier(network: object, description: ClassifierDescription, folder: Path) -> None:
-    """Write a Keras classifier, (n, size, size, 3) in [0, 255] to probabilities, into `folder`."""
+def positions(images: Sequence[Pixels] | Pixels, count: int) -> list[list[Pixels]]:
+    """The images in `count` positions of the square: upright, or turned and mirrored too."""
+    if count == 1:
+        return [list(images)]
+    turned = [[np.rot90(image, quarter) for image in images] for quarter in range(4)]
+    mirrored = [[np.fliplr(image) for image in view] for view in turned]
+    return [[np.ascontiguousarray(image) for image in view] for view in (*turned, *mirrored)]
+
+
+def store_classifier(
+    network: object, head: Head, description: ClassifierDescription, folder: Path
+) -> None:
+    """Write a Keras classifier into `folder`.
+
+    network: (n, size, size, 3) in [0, 255] to logits (n, classes) and feature map (n, h, w, c).
+    """
     store_network(network, folder)
+    head.save(folder)
     write_description(description, folder)

@@ -33,7 +33,8 @@ def read_description(folder: Path, kind: "type[Description]") -> "Description":
     if found.get("kind") != known["kind"] or found.get("format") != known["format"]:
         raise UserError(
             f"the stored model is a {found.get('kind')!r} of format {found.get('format')}",
-            f"expected a {known['kind']!r} of format {known['format']}",
+            f"expected a {known['kind']!r} of format {known['format']}; train it again if it is "
+            "from another LeafGate",
             code="wrong_model_kind",
         )
     values = {name: found[name] for name in known}

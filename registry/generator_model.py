@@ -42,8 +42,12 @@ class Generator:
 
     @classmethod
     def load(cls, folder: Path, engine: EngineChoice = "auto") -> "Generator":
-        """Load from the folder of a stored model. Raises UserError where it is not one."""
-        return cls(read_description(folder, GeneratorDescription), load_engine(folder, engine))
+        """Load from the folder of a stored model. Raises UserError where it is not one.
+
+        A generator has one OpenVINO form, so any `openvino-*` means that one.
+        """
+        choice: EngineChoice = "openvino" if engine.startswith("openvino") else engine
+        return cls(read_description(folder, GeneratorDescription), load_engine(folder, choice))
 
     def generate(self, count: int, seed: int, start: int = 0) -> Pixels:
         """Pictures `start` to `start + count` of `seed`: (count, size, size, channels) uint8."""

@@ -58,6 +58,10 @@ class Run:
         """Upload one file under `folder`."""
         open_mlflow(self.settings).log_artifact(str(file), folder)
 
+    def log_folder(self, folder: Path, path: str) -> None:
+        """Upload all files of a folder under `path`."""
+        open_mlflow(self.settings).log_artifacts(str(folder), path)
+
     def log_text(self, text: str, path: str) -> None:
         """Store `text` as the artifact `path`."""
         open_mlflow(self.settings).log_text(text, path)

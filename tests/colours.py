@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tests.models import COLOURS
+COLOURS = {"blue": (30, 60, 220), "green": (40, 170, 60), "red": (210, 40, 30)}
 
 
 def colour_picture(name: str, seed: int, size: int = 40) -> Image.Image:

@@ -6,8 +6,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -46,9 +46,18 @@ def leafgate(
 @contextmanager
 def service(command: str, probe: str, env: Mapping[str, str], log: Path) -> Iterator[None]:
     """`leafgate COMMAND` in the background until the block ends; waits until `probe` answers."""
+    with running([sys.executable, "-m", "leafgate.cli", command], probe, env, log):
+        yield
+
+
+@contextmanager
+def running(
+    program: Sequence[str], probe: str, env: Mapping[str, str], log: Path
+) -> Iterator[None]:
+    """A program in the background until the block ends; waits until `probe` answers."""
     with log.open("wb") as stream:
         process = subprocess.Popen(
-            [sys.executable, "-m", "leafgate.cli", command],
+            program,
             env=dict(env),
             stdout=stream,
             stderr=subprocess.STDOUT,
@@ -58,7 +67,8 @@ def service(command: str, probe: str, env: Mapping[str, str], log: Path) -> Iter
         _await(probe, process, log)
         yield
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
+        with suppress(ProcessLookupError):  # it ended by itself
+            os.killpg(process.pid, signal.SIGTERM)
         try:
             process.wait(20)
         except subprocess.TimeoutExpired:

@@ -1,37 +1,52 @@
 """Small real models, stored and registered as training does it."""
 
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from leafgate.manifest import Manifest
 from leafgate.settings import Settings
 from registry import (
+    Classifier,
     ClassifierDescription,
     GeneratorDescription,
+    Head,
     ModelStore,
     ModelVersion,
+    OutlierScore,
     start_run,
     store_classifier,
     store_generator,
 )
-
-COLOURS = {"blue": (30, 60, 220), "green": (40, 170, 60), "red": (210, 40, 30)}
+from registry.pyfunc import StoredKind
+from tests.colours import COLOURS, colour_picture
 
 
 def colour_network(labels: tuple[str, ...] = tuple(COLOURS), size: int = 32, order: int = 1) -> Any:
-    """A network that knows the colours above by their mean; order=-1 makes it always wrong."""
+    """A network that knows the colours above by their mean; order=-1 makes it always wrong.
+
+    Its feature map is the picture itself at a quarter of the size.
+    """
     import keras
-    import numpy as np
 
     pixels = keras.Input((size, size, 3))
-    mean = keras.layers.GlobalAveragePooling2D()(pixels)
-    dense = keras.layers.Dense(len(labels), activation="softmax")
-    network = keras.Model(pixels, dense(mean))
+    features = keras.layers.AveragePooling2D(4)(pixels)
+    mean = keras.layers.GlobalAveragePooling2D()(features)
+    dense = keras.layers.Dense(len(labels))
+    network = keras.Model(pixels, {"logits": dense(mean), "features": features})
+    head = colour_head(labels, order)
+    dense.set_weights([head.kernel, head.bias])
+    return network
+
+
+def colour_head(labels: tuple[str, ...], order: int = 1) -> Head:
+    """The last layer of that network."""
     centres = np.array([COLOURS[name] for name in labels], np.float32)
     kernel, bias = centres.T / 2000, -(centres**2).sum(axis=1) / 4000
-    dense.set_weights([order * kernel, order * bias])
-    return network
+    return Head.linear(order * kernel, order * bias)
 
 
 def noise_network(latent: int = 8, size: int = 32, spread: float = 1.0) -> Any:
@@ -46,6 +61,33 @@ def noise_network(latent: int = 8, size: int = 32, spread: float = 1.0) -> Any:
     return keras.Model(noise, keras.layers.UpSampling2D(size // 8)(small))
 
 
+def store_tiny_classifier(
+    folder: Path,
+    labels: tuple[str, ...] = tuple(COLOURS),
+    size: int = 32,
+    order: int = 1,
+    temperature: float = 1.0,
+) -> None:
+    """Write a colour classifier that cannot tell what is unknown. labels: named as COLOURS or not,
+    they stand for the colours in that order.
+    """
+    colours = labels if set(labels) <= set(COLOURS) else tuple(COLOURS)
+    network, head = colour_network(colours, size, order), colour_head(colours, order)
+    description = ClassifierDescription(labels, size, "colours", "none", temperature)
+    store_classifier(network, head, description, folder)
+
+
+def add_tiny_outlier_score(folder: Path) -> None:
+    """Let the colour classifier in `folder` call unknown what has none of its colours."""
+    classifier = Classifier.load(folder, "openvino")
+    labels = np.arange(60) % len(classifier.description.labels)
+    names = [classifier.description.labels[label] for label in labels]
+    images = [np.asarray(colour_picture(name, n)) for n, name in enumerate(names)]
+    pooled = classifier.outputs(images).pooled
+    score = OutlierScore.fit(pooled, labels)
+    score.with_threshold(1.5 * score.score(pooled), 1.0).save(folder)
+
+
 def register_tiny_classifier(
     settings: Settings,
     labels: tuple[str, ...] = tuple(COLOURS),
@@ -53,11 +95,16 @@ def register_tiny_classifier(
     alias: str | None = "production",
     manifest: Manifest | None = None,
     order: int = 1,
+    outliers: bool = False,
 ) -> ModelVersion:
     """Register a colour classifier; it gets `alias` besides `staging`."""
-    network = colour_network(labels, size, order)
-    description = ClassifierDescription(labels, size, "colours", "none")
-    return _register(settings, "classifier", network, description, alias, manifest)
+
+    def store(folder: Path) -> None:
+        store_tiny_classifier(folder, labels, size, order)
+        if outliers:
+            add_tiny_outlier_score(folder)
+
+    return _register(settings, "classifier", settings.classifier_name, store, alias, manifest)
 
 
 def register_tiny_generator(
@@ -71,24 +118,23 @@ def register_tiny_generator(
     """Register a noise generator; it gets `alias` besides `staging`."""
     network = noise_network(size=size, spread=spread)
     description = GeneratorDescription("noise", 8, size, 3, classes)
-    return _register(settings, "generator", network, description, alias, manifest)
+
+    def store(folder: Path) -> None:
+        store_generator(network, description, folder)
+
+    return _register(settings, "generator", settings.generator_name, store, alias, manifest)
 
 
 def _register(
     settings: Settings,
-    kind: Any,
-    network: Any,
-    description: Any,
+    kind: StoredKind,
+    name: str,
+    store_in: Callable[[Path], None],
     alias: str | None,
     manifest: Manifest | None,
 ) -> ModelVersion:
-    parts: dict[str, tuple[Any, str]] = {
-        "classifier": (store_classifier, settings.classifier_name),
-        "generator": (store_generator, settings.generator_name),
-    }
-    store_model, name = parts[kind]
     with tempfile.TemporaryDirectory() as folder:
-        store_model(network, description, Path(folder))
+        store_in(Path(folder))
         with start_run(settings, f"train {kind}") as run:
             if manifest is not None:
                 run.log_data(manifest, "colours")

@@ -13,7 +13,7 @@ from leafgate.errors import UserError
 class JobConfig(BaseModel):
     """Base of every job's configuration: immutable, and strict about names."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", validate_default=True)
 
 
 Config = TypeVar("Config", bound=JobConfig)

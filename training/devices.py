@@ -1,9 +1,52 @@
-"""How training shares the machine's accelerators with what runs beside it."""
+"""What this machine computes on, and in which precision it is quick."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import keras
 import tensorflow as tf
+
+QUICK_IN_BFLOAT16 = {"avx512_bf16", "amx_bf16"}
 
 
 def use_gpu_memory_as_needed() -> None:
     """Must come before a GPU is first used; measuring runs the stored model beside this one."""
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
+
+
+def precision_policy(precision: str) -> str:
+    """Keras's policy for `auto`, `float32`, `bfloat16` or `float16`."""
+    if precision == "auto":
+        gpu = bool(tf.config.list_logical_devices("GPU"))
+        precision = "float16" if gpu else "bfloat16" if _bfloat16_is_quick() else "float32"
+    return precision if precision == "float32" else f"mixed_{precision}"
+
+
+def _bfloat16_is_quick() -> bool:
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    flags = next((line for line in text.splitlines() if line.startswith("flags")), "")
+    return bool(QUICK_IN_BFLOAT16 & set(flags.split()))
+
+
+def distribution() -> Any:  # noqa: ANN401 - tf.distribute.Strategy
+    """All GPUs alike where there are several; else plainly the one device."""
+    if len(tf.config.list_logical_devices("GPU")) > 1:
+        return tf.distribute.MirroredStrategy()
+    return tf.distribute.get_strategy()
+
+
+@contextmanager
+def precision_for(policy: str) -> Iterator[None]:
+    """Keras's global policy for the length of a block."""
+    before = keras.mixed_precision.global_policy()
+    keras.mixed_precision.set_global_policy(policy)
+    try:
+        yield
+    finally:
+        keras.mixed_precision.set_global_policy(before)

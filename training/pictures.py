@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+from leafgate.metrics.calibration import ReliabilityBin
+
 BLUE, ORANGE = "#0072b2", "#d55e00"  # told apart by colour-blind readers (Okabe and Ito 2008)
 
 
@@ -34,14 +36,50 @@ def confusion_picture(matrix: Sequence[Sequence[int]], labels: Sequence[str], ti
     figure = Figure(figsize=(side + 1, side), layout="constrained")
     axis = figure.subplots()
     axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    axis.set_xticks(range(len(labels)), labels, rotation=45, ha="right")
-    axis.set_yticks(range(len(labels)), labels)
+    as_is = {"parse_math": False}  # a class may have a $ in its name
+    axis.set_xticks(range(len(labels)), labels, rotation=45, ha="right", **as_is)
+    axis.set_yticks(range(len(labels)), labels, **as_is)
     axis.set_xlabel("predicted")
     axis.set_ylabel("true")
     axis.set_title(title)
     for row, column in np.argwhere(counts):
         shade = "white" if shares[row, column] > 0.5 else "black"
         axis.text(column, row, counts[row, column], ha="center", va="center", color=shade)
+    return _png(figure)
+
+
+def reliability_picture(
+    before: Sequence[ReliabilityBin], after: Sequence[ReliabilityBin], title: str
+) -> bytes:
+    """Accuracy over confidence, before and after temperature scaling; dots sized as their bins."""
+    figure = Figure(figsize=(5.2, 4.8), layout="constrained")
+    axis = figure.subplots()
+    axis.plot([0, 1], [0, 1], color="grey", linewidth=1, label="as sure as right")
+    most = max((item.images for item in (*before, *after)), default=1)
+    for bins, colour, name in ((before, ORANGE, "before"), (after, BLUE, "after")):
+        full = [item for item in bins if item.images]
+        axis.plot(
+            [b.confidence for b in full], [b.accuracy for b in full], color=colour, label=name
+        )
+        sizes = [12 + 140 * item.images / max(most, 1) for item in full]
+        axis.scatter(
+            [b.confidence for b in full], [b.accuracy for b in full], sizes, color=colour, alpha=0.6
+        )
+    axis.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="accuracy", title=title)
+    axis.legend(loc="upper left")
+    axis.grid(alpha=0.3)
+    return _png(figure)
+
+
+def bars_picture(figures: Mapping[str, float], title: str, label: str) -> bytes:
+    """One bar a name, in the order given, values written beside them; range 0 to 1."""
+    figure = Figure(figsize=(6.4, 0.8 + 0.38 * len(figures)), layout="constrained")
+    axis = figure.subplots()
+    names = list(figures)[::-1]
+    axis.barh(names, [figures[name] for name in names], color=BLUE)
+    for place, name in enumerate(names):
+        axis.text(figures[name] + 0.01, place, f"{figures[name]:.3f}", va="center")
+    axis.set(xlim=(0, 1.12), xlabel=label, title=title)
     return _png(figure)
 
 

@@ -41,6 +41,11 @@ def _show_picture(data: bytes, settings: Settings) -> None:
 
 
 def _show(diagnosis: Diagnosis) -> None:
+    if diagnosis.unknown:
+        st.warning(
+            "This picture is unlike every training image: it may be no leaf at all, or one of a "
+            "kind that the model has not seen. Do not rely on the class below."
+        )
     st.subheader(readable(diagnosis.class_name))
     left, middle, right = st.columns(3)
     left.metric("Confidence", f"{diagnosis.confidence:.1%}")
@@ -48,7 +53,10 @@ def _show(diagnosis: Diagnosis) -> None:
     right.metric("Model", diagnosis.model.rsplit(" ", 1)[-1], help=diagnosis.model)
     st.altair_chart(confidence_bars(diagnosis), width="stretch")
     st.caption(f"{diagnosis.model}, request {diagnosis.request_id}")
-    st.caption("Confidence is the model's own figure, not a chance of being right.")
+    st.caption(
+        "Confidence is calibrated on pictures like those the model learnt from; on others it "
+        "promises too much."
+    )
 
 
 def confidence_bars(diagnosis: Diagnosis) -> alt.Chart:

@@ -4,6 +4,7 @@ Arrays: `truth` and `predicted` are (n,) integer class indices; a class with no 
 prediction counts as F1 0 only where it is among the `classes` asked for.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,3 +53,25 @@ def macro_f1(truth: Labels, predicted: Labels, classes: int) -> float:
         return float("nan")
     scores = class_scores(confusion(truth, predicted, classes))
     return float(np.mean([score.f1 for score in scores]))
+
+
+@dataclass(frozen=True)
+class Averages:
+    """Means over classes. macro: each class counts the same; weighted: each image does."""
+
+    macro_precision: float
+    macro_recall: float
+    macro_f1: float
+    weighted_precision: float
+    weighted_recall: float
+    weighted_f1: float
+
+
+def averages(scores: Sequence[ClassScore]) -> Averages:
+    """Macro and weighted means; NaN for no images."""
+    values = np.array([(s.precision, s.recall, s.f1) for s in scores])
+    weights = np.array([s.support for s in scores], float)
+    if not weights.sum():
+        return Averages(*[float("nan")] * 6)
+    means = (values.mean(axis=0), np.average(values, axis=0, weights=weights))
+    return Averages(*[float(value) for mean in means for value in mean])

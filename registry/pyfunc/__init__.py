@@ -69,6 +69,8 @@ def _classifier_schema() -> tuple[Any, Any]:
                 ColSpec(DataType.string, "class"),
                 ColSpec(DataType.double, "confidence"),
                 ColSpec(Array(ranked), "top"),
+                ColSpec(DataType.boolean, "unknown"),
+                ColSpec(DataType.double, "unknown_score"),
             ]
         ),
     )

@@ -1,4 +1,4 @@
-"""The classifier as MLflow runs it: column `image` (bytes; Base64 in JSON) to class and top 5."""
+"""The classifier as MLflow runs it: `image` (bytes; Base64 in JSON) to class, top 5, unknown."""
 
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ class ClassifierPyFunc(mlflow.pyfunc.PythonModel):
         model_input: pd.DataFrame,
         params: dict[str, Any] | None = None,
     ) -> pd.DataFrame:
-        """Class, confidence and top 5 of each image. Raises ImageError for one that is none."""
+        """One row an image. Raises ImageError for bytes that are none."""
         images = [decode(data) for data in model_input["image"]]
         answers = self.classifier.predict(images)
         return pd.DataFrame(
@@ -34,6 +34,8 @@ class ClassifierPyFunc(mlflow.pyfunc.PythonModel):
                     [{"class": name, "confidence": value} for name, value in answer.top]
                     for answer in answers
                 ],
+                "unknown": [answer.unknown for answer in answers],
+                "unknown_score": [answer.unknown_score for answer in answers],
             }
         )
 

@@ -39,10 +39,15 @@ class Ranked(BaseModel):
 
 
 class PredictAnswer(Ranked):
-    """The most probable class, and up to five with their probabilities."""
+    """The most probable class, up to five with their probabilities, and whether it is a leaf."""
 
     request_id: str
     top: list[Ranked]
+    unknown: bool = Field(description="unlike every training image: the class means nothing")
+    unknown_score: float | None = Field(
+        description="distance from the training images; null: this model cannot tell",
+        examples=[1.1],
+    )
     model: UsedModel
     latency_ms: float = Field(description="decoding and network, without the way here")
 
@@ -77,6 +82,8 @@ def predict_routes(settings: Settings, limiter: Limiter) -> APIRouter:
             class_name=answer.class_name,
             confidence=answer.confidence,
             top=[Ranked(class_name=name, confidence=value) for name, value in answer.top],
+            unknown=answer.unknown,
+            unknown_score=answer.unknown_score,
             model=UsedModel.of(live.version),
             latency_ms=(time.perf_counter() - started) * 1000,
         )

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect, sync_playwright
 
 from leafgate.settings import Settings
@@ -44,7 +45,7 @@ class Stack:
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("stack")
     settings = Settings(_env_file=None, var_dir=folder / "var")
-    register_tiny_classifier(settings)
+    register_tiny_classifier(settings, outliers=True)
     register_tiny_generator(settings)
     database = open_database(settings.database)
     migrate(database)
@@ -106,7 +107,16 @@ def test_an_uploaded_leaf_shows_the_class_that_the_api_answers(page: Page, stack
     assert answer["class"] == "green"
     assert shown == f"{answer['confidence']:.1%}"
     expect(page.get_by_text(re.compile(r"leaf-classifier version 1, request"))).to_be_visible()
+    expect(page.get_by_text("unlike every training image")).to_have_count(0)
     page.screenshot(path=ARTEFACTS / "diagnose.png")
+
+
+def test_a_picture_of_something_else_comes_with_a_warning(page: Page, stack: Stack) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (60, 60), "white").save(buffer, "PNG")
+    wall = {"name": "wall.png", "mimeType": "image/png", "buffer": buffer.getvalue()}
+    page.locator("input[type=file]").set_input_files(wall)  # type: ignore[arg-type]
+    expect(page.get_by_text("unlike every training image")).to_be_visible()
 
 
 def test_a_file_that_is_no_image_is_told_on_the_page(page: Page, stack: Stack) -> None:

@@ -42,7 +42,7 @@ StartApi = Callable[[Settings], RunningApi]
 def served_var(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """State with both models in production; made once, since Keras is slow to start."""
     settings = Settings(_env_file=None, var_dir=tmp_path_factory.mktemp("served") / "var")
-    register_tiny_classifier(settings)
+    register_tiny_classifier(settings, outliers=True)
     register_tiny_generator(settings)
     return settings.var_dir
 

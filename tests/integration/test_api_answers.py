@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from leafgate.images import decode
+from leafgate.settings import Settings
 from registry import ModelStore
 from sql import open_database
 from sql.analytics import recent_requests
@@ -40,6 +41,25 @@ def test_predict_names_the_class_with_confidence_model_and_request(
     assert told["model"] == {"name": "leaf-classifier", "version": 1}
     assert told["request_id"] == answer.headers["X-Request-ID"]
     assert "retry-after" not in answer.headers
+
+
+def test_a_picture_unlike_the_training_images_is_called_unknown(api: RunningApi) -> None:
+    white = io.BytesIO()
+    Image.new("RGB", (40, 40), "white").save(white, "PNG")
+    leaf = api.client.post("/predict", files={"file": ("leaf.png", png())}).json()
+    wall = api.client.post("/predict", files={"file": ("wall.png", white.getvalue())}).json()
+    assert (leaf["unknown"], wall["unknown"]) == (False, True)
+    assert leaf["unknown_score"] < wall["unknown_score"]
+
+
+def test_a_model_stored_without_a_score_says_so(
+    settings: Settings, tmp_path: Path, start_api: StartApi
+) -> None:
+    register_tiny_classifier(settings)
+    api = start_api(api_settings(settings.var_dir, tmp_path))
+    told = api.client.post("/predict", files={"file": ("leaf.png", png())}).json()
+    assert told["unknown"] is False
+    assert told["unknown_score"] is None
 
 
 def test_a_prediction_is_a_row_with_all_that_is_known(api: RunningApi) -> None:

@@ -1,5 +1,9 @@
-"""Training a real ResNet50 in two stages, from a weights file that the test saves itself."""
+"""Training real networks, from a weights file that the test saves itself."""
 
+import csv
+import json
+import subprocess
+import sys
 from pathlib import Path
 
 import keras
@@ -12,8 +16,10 @@ from leafgate.settings import Settings
 from registry import Classifier, ModelStore
 from training.classifier.backbones import BACKBONES, LoadedBackbone, load_backbone
 from training.classifier.config import ClassifierConfig
-from training.classifier.network import augmentation, build_network, freeze_all, unfreeze_last
+from training.classifier.features import image_features, view_features
+from training.classifier.network import build_network, freeze_all, unfreeze_last
 from training.classifier.train import train_classifier
+from training.data.pipeline import LabelledImages
 
 SIZE = 32
 
@@ -30,11 +36,15 @@ def weights_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def backbone(weights_file: Path) -> LoadedBackbone:
-    return load_backbone("resnet50", str(weights_file), SIZE)
+    return load_backbone("resnet50", str(weights_file))
+
+
+def some_images(count: int = 6) -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (count, SIZE, SIZE, 3)).astype(np.uint8)
 
 
 def test_the_file_s_weights_are_the_ones_used(weights_file: Path, backbone: LoadedBackbone) -> None:
-    again = load_backbone("resnet50", str(weights_file), SIZE)
+    again = load_backbone("resnet50", str(weights_file))
     assert backbone.weights == "file"
     pairs = zip(backbone.network.get_weights(), again.network.get_weights(), strict=True)
     assert all(np.array_equal(a, b) for a, b in pairs)
@@ -42,11 +52,11 @@ def test_the_file_s_weights_are_the_ones_used(weights_file: Path, backbone: Load
 
 def test_a_file_that_holds_no_such_weights_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no weights file"):
-        load_backbone("resnet50", "nowhere.h5", SIZE)
+        load_backbone("resnet50", "nowhere.h5")
     wrong = tmp_path / "wrong.weights.h5"
     wrong.write_bytes(b"words")
     with pytest.raises(UserError, match="does not hold weights"):
-        load_backbone("resnet50", str(wrong), SIZE)
+        load_backbone("resnet50", str(wrong))
 
 
 def test_without_a_network_imagenet_is_refused_and_auto_goes_on_from_scratch(
@@ -57,17 +67,33 @@ def test_without_a_network_imagenet_is_refused_and_auto_goes_on_from_scratch(
 
     monkeypatch.setattr("keras.src.applications.resnet.file_utils.get_file", offline)
     with pytest.raises(UserError, match="could not be downloaded") as raised:
-        load_backbone("resnet50", "imagenet", SIZE)
+        load_backbone("resnet50", "imagenet")
     assert "weights=none" in raised.value.fix
-    loaded = load_backbone("resnet50", "auto", SIZE)
+    loaded = load_backbone("resnet50", "auto")
     assert loaded.weights == "none"
     assert "no route to host" in loaded.note
 
 
+def test_resnet18_has_no_imagenet_weights_and_says_so() -> None:
+    with pytest.raises(UserError, match="no ImageNet weights for resnet18"):
+        load_backbone("resnet18", "imagenet")
+    loaded = load_backbone("resnet18", "auto")
+    assert (loaded.weights, loaded.note) == ("none", "there are no ImageNet weights for resnet18")
+
+
 def test_an_unknown_backbone_is_answered_with_the_known_ones() -> None:
     with pytest.raises(UserError, match="'vgg'") as raised:
-        load_backbone("vgg", "none", SIZE)
+        load_backbone("vgg", "none")
     assert all(name in raised.value.fix for name in BACKBONES)
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_every_backbone_gives_logits_and_the_last_feature_map_at_any_size(name: str) -> None:
+    network = build_network(ClassifierConfig(backbone=name), load_backbone(name, "none"), 3)
+    for size in (32, 64):
+        shapes = network.compute_output_shape((2, size, size, 3))
+        assert shapes["logits"] == (2, 3)
+        assert shapes["features"][:3] == (2, size // 32, size // 32)
 
 
 def test_stage_one_trains_the_head_alone_and_stage_two_the_last_layers_too(
@@ -75,33 +101,55 @@ def test_stage_one_trains_the_head_alone_and_stage_two_the_last_layers_too(
 ) -> None:
     network = build_network(ClassifierConfig(image_size=SIZE), backbone, 3)
     freeze_all(backbone.network)
-    head = {"probabilities", "dense"}
-    learning = {v.path.split("/")[0].rsplit("_", 1)[0] for v in network.trainable_variables}
-    assert not backbone.network.trainable_variables
-    assert learning & head
+    learning = {variable.path.split("/")[0] for variable in network.trainable_variables}
+    assert learning == {"normalise", "hidden", "logits"}
     unfreeze_last(backbone.network, 50)
-    assert [layer.trainable for layer in backbone.network.layers] == [False] * 125 + [True] * 50
-    shapes = [tuple(layer.output.shape[1:]) for layer in network.layers[-5:]]
-    assert shapes == [(2048,), (2048,), (256,), (256,), (3,)]
+    layers = backbone.network.layers
+    assert not any(layer.trainable for layer in layers[:-50])
+    frozen = [layer for layer in layers[-50:] if not layer.trainable]
+    assert {type(layer).__name__ for layer in frozen} == {"BatchNormalization"}
+    assert len(frozen) == 15
 
 
-def test_augmentation_keeps_shape_and_range_and_can_be_off() -> None:
-    images = np.random.default_rng(0).uniform(0, 255, (4, SIZE, SIZE, 3)).astype(np.float32)
-    changed = np.asarray(augmentation(ClassifierConfig(image_size=SIZE))(images, training=True))
-    assert changed.shape == images.shape
-    assert changed.min() >= 0
-    assert changed.max() <= 255
-    assert np.abs(changed - images).mean() > 1
-    off = dict.fromkeys(("rotation", "zoom", "translation", "contrast", "brightness"), 0)
-    still = augmentation(ClassifierConfig(image_size=SIZE, flip=False, **off))  # type: ignore[arg-type]
-    assert np.array_equal(np.asarray(still(images, training=True)), images)
+def test_while_fine_tuning_the_statistics_of_pretrained_normalisation_stay(
+    backbone: LoadedBackbone,
+) -> None:
+    network = build_network(ClassifierConfig(image_size=SIZE), backbone, 3)
+    unfreeze_last(backbone.network, 50)
+    means = [v for v in backbone.network.variables if v.path.endswith("moving_mean")]
+    before = [np.asarray(mean) for mean in means]
+    network(some_images().astype(np.float32), training=True)
+    assert all(np.array_equal(np.asarray(m), b) for m, b in zip(means, before, strict=True))
+
+
+def test_the_head_on_stored_features_answers_as_the_whole_network(
+    backbone: LoadedBackbone,
+) -> None:
+    config = ClassifierConfig(image_size=SIZE, stage1_views=2)
+    network = build_network(config, backbone, 3)
+    images = some_images()
+    features = image_features(network, images)
+    by_head = np.asarray(network.get_layer("head")(features.astype(np.float32)))
+    whole = np.asarray(network(images.astype(np.float32), training=False)["logits"])
+    assert by_head == pytest.approx(whole, rel=0.02, abs=0.02)  # features are kept in float16
+    labels = np.zeros(len(images), np.int64)
+    learnt = LabelledImages(lambda indices: images[indices], labels, SIZE, classes=3)
+    views = view_features(network, learnt, config)
+    assert views.shape == (2, len(images), 2048)
+    assert np.abs(views[0].astype(np.float32) - views[1]).mean() > 1e-3  # each view is another
+    assert np.array_equal(views, view_features(network, learnt, config))
 
 
 def test_two_stages_end_in_a_staged_version_with_everything_logged(
     settings: Settings, colour_manifest: Manifest, weights_file: Path, tmp_path: Path
 ) -> None:
     config = ClassifierConfig(
-        weights=str(weights_file), image_size=SIZE, stage1_epochs=1, stage2_epochs=1, batch_size=8
+        weights=str(weights_file),
+        image_size=SIZE,
+        stage1_views=2,
+        stage1_epochs=2,
+        stage2_epochs=1,
+        batch_size=8,
     )
     version = train_classifier(settings, colour_manifest, config)
 
@@ -109,17 +157,95 @@ def test_two_stages_end_in_a_staged_version_with_everything_logged(
     assert version.aliases == ("staging",)
     tags, metrics = store.run_tags(version), store.run_metrics(version)
     assert tags["data.digest"] == colour_manifest.digest
+    assert tags["data.leaks"] == "0"
     assert tags["weights.used"] == "file"
-    assert {"val_accuracy", "test_accuracy", "test_macro_f1_low"} <= set(metrics)
-    for path in ("data/manifest.csv", "environment/environment.json", "evaluation/test.json"):
-        assert store.run_artifact(version, path, tmp_path).is_file()
-    for path in ("evaluation/confusion.png", "training/curves.png", "training/history.csv"):
-        assert store.run_artifact(version, path, tmp_path).is_file()
+    assert {
+        "val_accuracy",
+        "test_accuracy",
+        "test_macro_f1_low",
+        "test_macro_f1_high",
+        "test_ece_before",
+        "test_ece",
+        "test_accuracy_fp32",
+        "test_accuracy_bf16",
+        "test_accuracy_int8",
+        "test_macro_f1_8_views",
+    } <= set(metrics)
+
+    def logged(path: str) -> Path:
+        return store.run_artifact(version, path, tmp_path)
+
+    for path in (
+        "data/manifest.csv",
+        "data/report.html",
+        "data/report.json",
+        "environment/environment.json",
+        "evaluation/report.html",
+        "evaluation/confusion.png",
+        "evaluation/reliability.png",
+        "evaluation/robustness.png",
+        "training/curves.png",
+    ):
+        assert logged(path).stat().st_size > 100, path
+    assert json.loads(logged("data/leaks.json").read_text())["leaks"] == []
+    told = json.loads(logged("evaluation/test.json").read_text())
+    assert told["macro_f1"]["low"] <= told["macro_f1"]["value"] <= told["macro_f1"]["high"]
+    assert told["forms"]["preferred"] in ("int8", "fp32")
+    with logged("training/history.csv").open() as stream:
+        stages = [row["stage"] for row in csv.DictReader(stream)]
+    assert stages == ["stage 1: head"] * 2 + ["stage 2: last 50 layers"]
+    assert not list((settings.var_dir / "training").rglob("*.npz")), "nothing is left behind"
 
     folder = store.folder(version)
     images = np.random.default_rng(0).integers(0, 255, (3, 50, 40, 3)).astype(np.uint8)
-    by_openvino = Classifier.load(folder, "openvino").probabilities(images)
+    by_openvino = Classifier.load(folder, "openvino-fp32").probabilities(images)
     by_tensorflow = Classifier.load(folder, "tensorflow").probabilities(images)
     assert by_openvino.sum(axis=1) == pytest.approx(1, abs=1e-5)
     assert by_openvino == pytest.approx(by_tensorflow, abs=1e-3)
-    assert Classifier.load(folder).description.labels == colour_manifest.classes
+    classifier = Classifier.load(folder)
+    assert classifier.description.labels == colour_manifest.classes
+    assert classifier.description.form == told["forms"]["preferred"]
+    assert classifier.explain(images[0]).heat.shape == (1, 1)
+
+
+MIRRORED = """
+import numpy as np
+import tensorflow as tf
+
+cpu = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+from pathlib import Path
+from training.classifier.backbones import load_backbone
+from training.classifier.config import ClassifierConfig
+from training.classifier.fit import fit_stages
+from training.classifier.memory import TrainingMemory
+from training.classifier.network import build_network
+from training.data.pipeline import LabelledImages
+import sys
+
+images = np.random.default_rng(0).integers(0, 256, (16, 32, 32, 3), np.uint8)
+labels = np.arange(16) % 2
+config = ClassifierConfig(backbone="resnet18", image_size=32, scratch_batch_size=8,
+                          scratch_epochs=2, scratch_small_epochs=0)
+with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
+    backbone = load_backbone("resnet18", "none")
+    network = build_network(config, backbone, 2)
+    train = LabelledImages(lambda indices: images[indices], labels, 32, 2)
+    memory = TrainingMemory(Path(sys.argv[1]))
+    memory.begin("run")
+    rows = fit_stages(network, backbone, config, train, (images, labels), memory,
+                      lambda figures, step: None)
+assert len(rows) == 2 and all(np.isfinite(row["loss"]) for row in rows)
+print("replicas", tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).num_replicas_in_sync)
+"""
+
+
+def test_several_devices_share_each_batch(tmp_path: Path) -> None:
+    """Two logical CPUs stand in for two GPUs."""
+    done = subprocess.run(
+        [sys.executable, "-c", MIRRORED, str(tmp_path / "job")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "replicas 2" in done.stdout, done.stderr[-3000:]

@@ -56,7 +56,7 @@ def killed(settings: Settings, data: Manifest, tmp_path: Path) -> UnfinishedRun:
     """A training of a thousand epochs in a process of its own, killed after its third."""
     data.save(tmp_path / "manifest.csv")
     places = [str(settings.var_dir), str(tmp_path / "manifest.csv"), str(data.root)]
-    unfinished = UnfinishedRun.of(settings, CONFIG, data)
+    unfinished = UnfinishedRun.for_generator(settings, CONFIG, data)
     process = subprocess.Popen(
         [sys.executable, "-c", TRAIN_FOREVER, *places, CONFIG.model_dump_json()]
     )

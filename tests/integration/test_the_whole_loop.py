@@ -30,7 +30,7 @@ def test_from_drawn_leaves_to_a_logged_prediction(tmp_path: Path) -> None:
     run("data", "split", "--data", leaves, "--out", split)
     job = ("--data", leaves, "--manifest", split)
     run("train", "generator", *job, "epochs=1", "batch_size=16", "sample_every=1")
-    run("train", "classifier", *job, "image_size=32", "weights=none", "scratch_epochs=1")
+    run("train", "classifier", *job, "backbone=resnet18", "image_size=32", "scratch_epochs=1")
 
     held = run("gate", "leaf-classifier", code=3)
     assert "held back" in held

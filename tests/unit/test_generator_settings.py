@@ -73,14 +73,14 @@ def test_an_unfinished_training_is_found_by_the_same_job_even_for_more_epochs(
     tmp_path: Path,
 ) -> None:
     settings, data = Settings(var_dir=tmp_path), manifest_of("a")
-    folder = UnfinishedRun.of(settings, GanConfig(epochs=5), data).folder
+    folder = UnfinishedRun.for_generator(settings, GanConfig(epochs=5), data).folder
     same = GanConfig(epochs=9, checkpoint_every=1)
-    assert UnfinishedRun.of(settings, same, data).folder == folder
+    assert UnfinishedRun.for_generator(settings, same, data).folder == folder
     for other in (GanConfig(seed=1), GanConfig(classes=("a",))):
-        assert UnfinishedRun.of(settings, other, data).folder != folder
-    assert UnfinishedRun.of(settings, GanConfig(), manifest_of("b")).folder != folder
+        assert UnfinishedRun.for_generator(settings, other, data).folder != folder
+    assert UnfinishedRun.for_generator(settings, GanConfig(), manifest_of("b")).folder != folder
     elsewhere = settings.model_copy(update={"experiment": "other"})
-    assert UnfinishedRun.of(elsewhere, GanConfig(), data).folder != folder
+    assert UnfinishedRun.for_generator(elsewhere, GanConfig(), data).folder != folder
 
 
 def test_losses_survive_and_a_line_cut_short_is_left_out(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from leafgate.errors import UserError
 from leafgate.manifest import SIDES
+from tests.looks import some_look
 from training.data.folder import FolderScan, FoundImage
 from training.data.split import parse_ratios, split
 
@@ -14,7 +15,12 @@ from training.data.split import parse_ratios, split
 def scan_of(counts: dict[str, int], copies: int = 1) -> FolderScan:
     """A scan as if read: each picture there `copies` times."""
     images = [
-        FoundImage(f"{name}/{number:04d}-{copy}.jpg", name, f"{number:08d}{name}".ljust(64, "0"))
+        FoundImage(
+            f"{name}/{number:04d}-{copy}.jpg",
+            name,
+            f"{number:08d}{name}".ljust(64, "0"),
+            some_look(name, number),
+        )
         for name, count in counts.items()
         for number in range(count)
         for copy in range(copies)
@@ -54,9 +60,9 @@ def test_even_a_tiny_class_is_on_every_side(count: int) -> None:
 
 
 def test_a_class_that_cannot_be_divided_is_named() -> None:
-    with pytest.raises(UserError, match="class tiny has 2 different images"):
+    with pytest.raises(UserError, match="class tiny has 2 images that show 2 different"):
         split(scan_of({"tiny": 2, "b": 50}))
-    with pytest.raises(UserError, match="class tiny has 1 different images"):
+    with pytest.raises(UserError, match="class tiny has 5 images that show 1 different"):
         split(scan_of({"tiny": 1, "b": 50}, copies=5))
 
 

@@ -162,7 +162,7 @@ def test_only_the_training_side_is_ever_read(
 def test_a_finished_job_leaves_nothing_to_resume(
     settings: Settings, trained: ModelVersion, data: Manifest
 ) -> None:
-    assert not UnfinishedRun.of(settings, CONFIG, data).folder.exists()
+    assert not UnfinishedRun.for_generator(settings, CONFIG, data).folder.exists()
 
 
 def test_a_resumed_training_ends_where_an_uninterrupted_one_does(
@@ -203,7 +203,7 @@ def test_a_training_that_diverges_fails_its_run_and_keeps_the_last_good_checkpoi
 
     monkeypatch.setattr(loop, "batches", poisoned)
     config = CONFIG.model_copy(update={"seed": 5})
-    unfinished = UnfinishedRun.of(settings, config, data)
+    unfinished = UnfinishedRun.for_generator(settings, config, data)
     with (
         np.errstate(divide="ignore", invalid="ignore"),
         pytest.raises(UserError, match=r"no longer finite in epoch 2.*ckpt-1.*learning_rate"),

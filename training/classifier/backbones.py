@@ -11,21 +11,49 @@ from typing import Any, Literal, NamedTuple
 import keras
 
 from leafgate.errors import UserError
+from training.classifier.resnet18 import resnet18
 
 Network = Any  # keras.Model; Keras has no type information
+Shape = tuple[int | None, int | None, int]
 WeightsKind = Literal["imagenet", "file", "none"]
 
 
 @dataclass(frozen=True)
 class Backbone:
-    """build: Keras application; prepare: RGB in [0, 255] to what the weights were trained on."""
+    """build: Keras application; prepare: RGB in [0, 255] to what the weights were trained on.
+
+    last_in_branch: how the names of the normalisations end that close a residual branch; imagenet:
+    whether Keras offers weights.
+    """
 
     build: Callable[..., Network]
     prepare: Callable[[Any], Any]
+    last_in_branch: str = ""
+    imagenet: bool = True
 
+
+def _as_torch(pixels: Any) -> Any:  # noqa: ANN401 - a Keras tensor
+    """About zero mean and unit spread, in every channel alike."""
+    return keras.layers.Rescaling(1 / 58.0, offset=-2.0)(pixels)
+
+
+def _as_is(pixels: Any) -> Any:  # noqa: ANN401 - a Keras tensor
+    """Preparation is part of the network already."""
+    return pixels
+
+
+APPLICATIONS = keras.applications
 
 BACKBONES: dict[str, Backbone] = {
-    "resnet50": Backbone(keras.applications.ResNet50, keras.applications.resnet50.preprocess_input),
+    "resnet50": Backbone(
+        APPLICATIONS.ResNet50, APPLICATIONS.resnet50.preprocess_input, last_in_branch="_3_bn"
+    ),
+    "resnet18": Backbone(resnet18, _as_torch, last_in_branch="_2_bn", imagenet=False),
+    "resnet152": Backbone(
+        APPLICATIONS.ResNet152, APPLICATIONS.resnet50.preprocess_input, last_in_branch="_3_bn"
+    ),
+    "efficientnetv2b0": Backbone(APPLICATIONS.EfficientNetV2B0, _as_is),
+    "mobilenetv3small": Backbone(APPLICATIONS.MobileNetV3Small, _as_is),
 }
 
 
@@ -44,18 +72,20 @@ def find_backbone(name: str) -> Backbone:
     return BACKBONES[name]
 
 
-def load_backbone(name: str, weights: str, image_size: int) -> LoadedBackbone:
-    """Build the backbone with ImageNet weights, those of a file, or none.
+def load_backbone(name: str, weights: str) -> LoadedBackbone:
+    """Build the backbone, for pictures of any size, with ImageNet weights, a file's, or none.
 
     weights: `imagenet`, `none`, `auto` (ImageNet where it can be had, else none) or a path.
     Raises UserError where the weights cannot be downloaded or read.
     """
-    build = find_backbone(name).build
-    shape = (image_size, image_size, 3)
+    backbone = find_backbone(name)
+    build, shape = backbone.build, (None, None, 3)
     if weights == "none":
         return LoadedBackbone(build(include_top=False, weights=None, input_shape=shape), "none", "")
     if weights not in ("imagenet", "auto"):
         return LoadedBackbone(_from_file(build, shape, Path(weights)), "file", "")
+    if not backbone.imagenet:
+        return _without_imagenet(name, weights, build, shape)
     try:
         network = build(include_top=False, weights="imagenet", input_shape=shape)
         return LoadedBackbone(network, "imagenet", "")
@@ -71,7 +101,20 @@ def load_backbone(name: str, weights: str, image_size: int) -> LoadedBackbone:
         ) from error
 
 
-def _from_file(build: Callable[..., Network], shape: tuple[int, int, int], file: Path) -> Network:
+def _without_imagenet(
+    name: str, weights: str, build: Callable[..., Network], shape: Shape
+) -> LoadedBackbone:
+    if weights == "imagenet":
+        raise UserError(
+            f"there are no ImageNet weights for {name}",
+            "train it from scratch with weights=none, or use backbone=resnet50",
+            code="no_weights",
+        )
+    network = build(include_top=False, weights=None, input_shape=shape)
+    return LoadedBackbone(network, "none", f"there are no ImageNet weights for {name}")
+
+
+def _from_file(build: Callable[..., Network], shape: Shape, file: Path) -> Network:
     if not file.is_file():
         raise UserError(
             f"no weights file {file}", "use imagenet, none, auto or the path of a Keras .h5 file"

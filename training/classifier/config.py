@@ -1,40 +1,82 @@
 """Every choice of a classifier run."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from training.config import JobConfig
+
+Imbalance = Literal["none", "balanced_sampling", "class_weights", "logit_adjustment"]
+Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 
 class ClassifierConfig(JobConfig):
     """Defaults are the two-stage recipe for ImageNet weights; `scratch_*` is used without them."""
 
-    backbone: str = Field("resnet50", description="network below the head")
+    backbone: str = Field(
+        "resnet50",
+        description="network below the head: resnet50, resnet18, resnet152, efficientnetv2b0, "
+        "mobilenetv3small",
+    )
     weights: str = Field(
         "auto",
         description="imagenet, none, a .weights.h5/.h5 file, or auto: imagenet if it can be had",
     )
     image_size: int = Field(224, ge=32, le=1024, description="pixels, square")
-    batch_size: int = Field(32, ge=1)
-    hidden_units: int = Field(256, ge=1, description="width of the head's dense layer")
-    dropout: float = Field(0.4, ge=0, lt=1)
+    batch_size: int = Field(32, ge=1, description="of the two stages")
+    hidden_units: int = Field(256, ge=1, description="width of the head on pretrained features")
+    dropout: float = Field(0.4, ge=0, lt=1, description="in that head")
     stage1_epochs: int = Field(20, ge=0, description="at most; the backbone is frozen")
-    stage1_learning_rate: float = Field(1e-4, gt=0)
+    stage1_views: int = Field(
+        8, ge=0, description="augmented views whose features are computed once; 0: every epoch anew"
+    )
+    stage1_learning_rate: float = Field(1e-3, gt=0)
     stage2_epochs: int = Field(20, ge=0, description="at most; the last layers are tuned")
     stage2_learning_rate: float = Field(5e-5, gt=0)
     unfrozen_layers: int = Field(50, ge=0, description="backbone layers tuned in stage 2")
-    scratch_epochs: int = Field(40, ge=1, description="at most; used without pretrained weights")
+    scratch_epochs: int = Field(80, ge=1, description="used without pretrained weights")
+    scratch_small_epochs: float = Field(
+        0.7, ge=0, lt=1, description="share of them on smaller pictures, which is quicker"
+    )
+    scratch_small_size: float = Field(0.67, gt=0, le=1, description="of image_size")
+    scratch_batch_size: int = Field(64, ge=1)
     scratch_learning_rate: float = Field(1e-3, gt=0, description="peak of warm-up and cosine")
-    scratch_weight_decay: float = Field(1e-3, ge=0)
+    scratch_weight_decay: float = Field(0.05, ge=0)
     scratch_momentum: float = Field(0.9, gt=0, lt=1, description="of batch normalisation")
+    scratch_dropout: float = Field(0.2, ge=0, lt=1, description="before the last layer")
     patience: int = Field(10, ge=1, description="epochs without progress before a stage ends")
     plateau_factor: float = Field(0.3, gt=0, lt=1, description="learning rate cut on a plateau")
     plateau_patience: int = Field(4, ge=1)
+    label_smoothing: float = Field(0.1, ge=0, lt=1)
+    mixup: float = Field(0.15, ge=0, le=1, description="share of images blended with another")
+    cutmix: float = Field(0.35, ge=0, le=1, description="share of images pasted into another")
+    imbalance: Imbalance = Field(
+        "none", description="none, balanced_sampling, class_weights or logit_adjustment"
+    )
     flip: bool = Field(True, description="mirror left-right and upside down")
-    rotation: float = Field(0.1, ge=0, le=1, description="share of a full turn")
-    zoom: float = Field(0.15, ge=0, lt=1)
-    translation: float = Field(0.1, ge=0, lt=1)
-    contrast: float = Field(0.2, ge=0, lt=1)
-    brightness: float = Field(0.15, ge=0, lt=1)
-    seed: int = Field(0, ge=0, description="of weights, shuffling and augmentation")
+    rotation: float = Field(0.5, ge=0, le=1, description="share of a full turn, either way")
+    zoom: float = Field(0.3, ge=0, lt=1, description="about so much larger or smaller")
+    stretch: float = Field(0.15, ge=0, lt=1, description="of width against height")
+    translation: float = Field(0.15, ge=0, lt=1, description="share of the picture")
+    contrast: float = Field(0.3, ge=0, lt=1)
+    brightness: float = Field(0.3, ge=0, lt=1)
+    saturation: float = Field(0.3, ge=0, lt=1)
+    white_balance: float = Field(0.1, ge=0, lt=1, description="each channel by itself")
+    sharpness: float = Field(
+        0.8, ge=0, le=1, description="share of fine detail taken away, or half as much added"
+    )
+    noise: float = Field(8.0, ge=0, description="grey levels, at most; most images get little")
+    precision: Precision = Field(
+        "auto", description="float16 on a GPU, bfloat16 on a processor that has it, else float32"
+    )
+    cache_gib: float = Field(8.0, ge=0, description="decoded training images kept in memory")
+    test_time_views: Literal[1, 8] = Field(
+        1, description="8: the stored model averages the eight positions of the square"
+    )
+    known_share: float = Field(
+        0.98, gt=0.5, lt=1, description="of validation images that are to count as known"
+    )
+    data_report: bool = Field(True, description="look at the data first, and log the report")
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="of weights, shuffling and augmentation")
     ratios: str = Field("70/15/15", description="train/validation/test, where no manifest is given")
     split_seed: int = Field(0, ge=0)

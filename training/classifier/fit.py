@@ -1,158 +1,182 @@
-"""Fitting a classifier: the stages, what ends them, and what is seen while they run."""
+"""Fitting a classifier: stage by stage, epoch by epoch, and going on after a kill."""
 
 import csv
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
-from leafgate.progress import Advance, progress
+from leafgate.errors import UserError
+from leafgate.images import Pixels
+from leafgate.metrics.calibration import log_loss
+from leafgate.metrics.classification import accuracy, macro_f1
+from leafgate.progress import Advance, progress, tell
 from training.classifier.backbones import LoadedBackbone, Network
 from training.classifier.config import ClassifierConfig
-from training.classifier.network import freeze_all, unfreeze_last
+from training.classifier.learner import learning_loss
+from training.classifier.lessons import Lesson, OnFeatures, OnPictures, order_of
+from training.classifier.memory import Position, Row, TrainingMemory
+from training.classifier.stages import Stage, stages
+from training.data.pipeline import LabelledImages, Labels, steps_an_epoch
 
 LogMetrics = Callable[[dict[str, float], int], None]
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One call of `fit`. prepare: sets what may learn, before compiling."""
-
-    name: str
-    epochs: int
-    optimizer: Callable[[int], Any]
-    prepare: Callable[[], None]
-    plateau: bool
-
-
-@dataclass
-class History:
-    """Figures of every epoch so far, across stages."""
-
-    rows: list[dict[str, float | str]] = field(default_factory=list)
-
-    def save(self, file: Path) -> None:
-        """Write as CSV."""
-        with file.open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(stream, fieldnames=list(self.rows[0]))
-            writer.writeheader()
-            writer.writerows(self.rows)
-
-
-def stages(config: ClassifierConfig, backbone: LoadedBackbone) -> Iterator[Stage]:
-    """Two stages on pretrained weights, one without."""
-    if backbone.weights == "none":
-        yield Stage(
-            "from scratch",
-            config.scratch_epochs,
-            lambda steps: _scratch_optimizer(config, steps),
-            lambda: None,
-            plateau=False,  # the cosine schedule already lowers the rate
-        )
-        return
-    yield Stage(
-        "stage 1: head",
-        config.stage1_epochs,
-        lambda steps: keras.optimizers.Adam(config.stage1_learning_rate),
-        lambda: freeze_all(backbone.network),
-        plateau=True,
-    )
-    yield Stage(
-        f"stage 2: last {config.unfrozen_layers} layers",
-        config.stage2_epochs,
-        lambda steps: keras.optimizers.Adam(config.stage2_learning_rate),
-        lambda: unfreeze_last(backbone.network, config.unfrozen_layers),
-        plateau=True,
-    )
-
-
-def _scratch_optimizer(config: ClassifierConfig, steps: int) -> Any:  # noqa: ANN401
-    warmup = max(steps // 20, 1)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=config.scratch_learning_rate / 25,
-        decay_steps=max(steps - warmup, 1),
-        warmup_target=config.scratch_learning_rate,
-        warmup_steps=warmup,
-    )
-    return keras.optimizers.AdamW(schedule, weight_decay=config.scratch_weight_decay)
 
 
 def fit_stages(
     network: Network,
     backbone: LoadedBackbone,
     config: ClassifierConfig,
-    train: Any,  # noqa: ANN401 - tf.data.Dataset of (images, labels)
-    validation: Any,  # noqa: ANN401
+    train: LabelledImages,
+    validation: tuple[Pixels, Labels],
+    memory: TrainingMemory,
     log_metrics: LogMetrics,
-) -> History:
-    """Fit `network` in place, stage by stage; the best weights by validation loss are kept."""
-    history = History()
-    steps = math.ceil(int(train.cardinality()))
-    for stage in stages(config, backbone):
-        if not stage.epochs:
+) -> tuple[Row, ...]:
+    """Fit `network` in place and return the figures of every epoch; goes on where `memory` is."""
+    position, weights, optimizer = memory.load() or (Position(), [], [])
+    if weights:
+        tell(f"going on after {len(position.rows)} epochs")
+    if not position.epoch:
+        _set_stored(network.variables, weights)  # of all of it, as stored between stages
+    for number, stage in enumerate(stages(config, backbone)):
+        if number < position.stage:
             continue
         stage.prepare()
-        network.compile(
-            optimizer=stage.optimizer(steps * stage.epochs),
-            loss="sparse_categorical_crossentropy",
-            metrics=["accuracy"],
-            jit_compile=False,  # XLA on a CPU runs convolutions at about half the speed
-        )
-        with progress(stage.name, stage.epochs * steps) as advance:
-            network.fit(
-                train,
-                validation_data=validation,
-                epochs=stage.epochs,
-                verbose=0,
-                shuffle=False,  # the data set shuffles itself, by seed
-                callbacks=_callbacks(stage, config, history, log_metrics, advance),
-            )
-    return history
+        order = order_of(config, train, number)
+        kind = OnFeatures if stage.cached else OnPictures
+        lesson: Lesson = kind(network, config, stage, train, validation[0], order)
+        _compile(lesson, stage, config, train)
+        if position.epoch:
+            _set_stored(lesson.variables, weights)
+            _set_stored(lesson.model.optimizer.variables, optimizer)
+        position = _fit_stage(lesson, stage, config, validation[1], position, memory, log_metrics)
+        if stage.best:
+            _set_stored(lesson.variables, memory.load_best())
+        position = position.next_stage()
+        memory.save(position, network.variables, [])
+    return position.rows
 
 
-def _callbacks(
+def _compile(lesson: Lesson, stage: Stage, config: ClassifierConfig, train: LabelledImages) -> None:
+    counts = np.bincount(train.labels, minlength=train.classes)
+    steps = steps_an_epoch(len(train), stage.batch_size)
+    lesson.model.compile(
+        optimizer=stage.optimizer(steps * stage.epochs),
+        loss=learning_loss(config, counts),
+        metrics=["accuracy"],
+        jit_compile=False,  # XLA on a CPU runs convolutions at about half the speed
+    )
+    lesson.model.optimizer.build(lesson.model.trainable_variables)
+
+
+def _fit_stage(
+    lesson: Lesson,
     stage: Stage,
     config: ClassifierConfig,
-    history: History,
+    truth: Labels,
+    position: Position,
+    memory: TrainingMemory,
     log_metrics: LogMetrics,
-    advance: Advance,
-) -> list[Any]:
-    stopping = keras.callbacks.EarlyStopping(
-        monitor="val_loss", patience=config.patience, restore_best_weights=True
+) -> Position:
+    steps = int(lesson.batches(0).cardinality())
+    with progress(stage.name, stage.epochs * steps, position.epoch * steps) as advance:
+        bar = Bar(advance)
+        while position.epoch < stage.epochs and not _stale(stage, config, position):
+            learnt = _learn(lesson, position.epoch, bar)
+            row = _row(stage, position, learnt, lesson, truth)
+            _check_finite(stage, row)
+            position = position.after(row, float(row["val_loss"]))
+            position = _cut_rate(lesson, stage, config, position)
+            if position.since_best == 0 and stage.best:
+                memory.save_best(lesson.variables)
+            memory.save(position, lesson.variables, lesson.model.optimizer.variables)
+            figures = {k: v for k, v in row.items() if isinstance(v, float)}
+            log_metrics(figures, len(position.rows))
+            bar.note = _note(stage, position, row)
+    return position
+
+
+def _learn(lesson: Lesson, epoch: int, bar: "Bar") -> dict[str, float]:
+    history = lesson.model.fit(
+        lesson.batches(epoch),
+        epochs=1,
+        verbose=0,
+        shuffle=False,  # the batches come in the order of their epoch
+        callbacks=[bar],
     )
-    plateau = keras.callbacks.ReduceLROnPlateau(
-        monitor="val_loss", factor=config.plateau_factor, patience=config.plateau_patience
+    return {name: float(values[-1]) for name, values in history.history.items()}
+
+
+def _row(
+    stage: Stage, position: Position, learnt: dict[str, float], lesson: Lesson, truth: Labels
+) -> Row:
+    logits = lesson.validate()
+    predicted = logits.argmax(axis=1)
+    return {
+        "epoch": len(position.rows) + 1,
+        "stage": stage.name,
+        **learnt,
+        "val_loss": log_loss(logits, truth),
+        "val_accuracy": accuracy(truth, predicted),
+        "val_macro_f1": macro_f1(truth, predicted, logits.shape[1]),
+        "learning_rate": float(lesson.model.optimizer.learning_rate),
+    }
+
+
+def _check_finite(stage: Stage, row: Row) -> None:
+    wrong = [name for name in ("loss", "val_loss") if not math.isfinite(float(row[name]))]
+    if wrong:
+        raise UserError(
+            f"{stage.name}: {' and '.join(wrong)} became {row[wrong[0]]} in epoch {row['epoch']}",
+            "give a lower learning rate, or precision=float32",
+        )
+
+
+def _stale(stage: Stage, config: ClassifierConfig, position: Position) -> bool:
+    return stage.best and position.since_best >= config.patience
+
+
+def _cut_rate(
+    lesson: Lesson, stage: Stage, config: ClassifierConfig, position: Position
+) -> Position:
+    """Lower the learning rate on a plateau; a schedule lowers it by itself."""
+    if not stage.best or position.since_cut < config.plateau_patience:
+        return position
+    optimizer = lesson.model.optimizer
+    optimizer.learning_rate = float(optimizer.learning_rate) * config.plateau_factor
+    return position.cut()
+
+
+def _note(stage: Stage, position: Position, row: Row) -> str:
+    return (
+        f"epoch {position.epoch}/{stage.epochs}, loss {row['loss']:.3f}, "
+        f"validation accuracy {row['val_accuracy']:.3f}"
     )
-    told = Told(stage, history, log_metrics, advance)
-    return [stopping, told, *([plateau] if stage.plateau else [])]
 
 
-class Told(keras.callbacks.Callback):  # type: ignore[misc] # Keras has no type information
-    """Moves the bar with every batch, and writes down every epoch."""
+def _set_stored(variables: Sequence[Any], values: Sequence[Any]) -> None:
+    if values:
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
 
-    def __init__(
-        self, stage: Stage, history: History, log_metrics: LogMetrics, advance: Advance
-    ) -> None:
+
+class Bar(keras.callbacks.Callback):  # type: ignore[misc] # Keras has no type information
+    """Moves the progress bar with every batch."""
+
+    def __init__(self, advance: Advance) -> None:
         super().__init__()
-        self.stage, self.history = stage, history
-        self.log_metrics, self.advance = log_metrics, advance
-        self.note = "building the graph"
+        self.advance, self.note = advance, "building the graph"
 
     def on_train_batch_end(self, batch: int, logs: dict[str, float] | None = None) -> None:
         """Keras's hook."""
         self.advance(self.note)
 
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Keras's hook."""
-        figures = {name: float(value) for name, value in (logs or {}).items()}
-        figures["learning_rate"] = float(self.model.optimizer.learning_rate)
-        number = len(self.history.rows) + 1
-        self.history.rows.append({"epoch": number, "stage": self.stage.name, **figures})
-        self.log_metrics(figures, number)
-        self.note = (
-            f"epoch {epoch + 1}/{self.stage.epochs}, loss {figures['loss']:.3f}, "
-            f"validation accuracy {figures['val_accuracy']:.3f}"
-        )
+
+def save_history(rows: Sequence[Row], file: Path) -> None:
+    """Write the figures of every epoch as CSV."""
+    with file.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.DictWriter(stream, fieldnames=list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)

@@ -1,41 +1,64 @@
-"""The classifier network: pixels in, probabilities out, preparation inside.
+"""The classifier network: pixels in, logits and the last feature map out, preparation inside.
 
 Two stages on pretrained weights (head alone, then the last layers), or one from scratch.
 """
 
-from typing import Any
-
 import keras
 
-from training.classifier.backbones import LoadedBackbone, Network, find_backbone
+from registry import Head
+from training.classifier.backbones import Backbone, LoadedBackbone, Network, find_backbone
 from training.classifier.config import ClassifierConfig
 
-LAST_IN_BRANCH = "_3_bn"  # Keras's name for the last normalisation of a residual branch
 
+def build_network(
+    config: ClassifierConfig, backbone: LoadedBackbone, classes: int, size: int | None = None
+) -> Network:
+    """(n, size, size, 3) RGB in [0, 255] to `logits` (n, classes) and `features` (n, h, w, c).
 
-def build_network(config: ClassifierConfig, backbone: LoadedBackbone, classes: int) -> Network:
-    """(n, size, size, 3) RGB in [0, 255] to (n, classes) softmax probabilities.
-
-    Head: GlobalAveragePooling - BatchNormalization - Dense(ReLU) - Dropout - Dense(softmax). A
-    pretrained backbone runs its batch normalisation in inference mode throughout: its statistics
-    are worth more than those of a few small batches.
+    size: None for pictures of any size.
     """
     pretrained = backbone.weights != "none"
-    momentum = 0.99 if pretrained else config.scratch_momentum
+    found = find_backbone(config.backbone)
     if not pretrained:
-        _prepare_for_scratch(backbone.network, momentum)
-    pixels = keras.Input((config.image_size, config.image_size, 3), name="pixels")
-    prepared = find_backbone(config.backbone).prepare(pixels)
-    features = backbone.network(prepared, training=False if pretrained else None)
-    pooled = keras.layers.GlobalAveragePooling2D()(features)
-    normalised = keras.layers.BatchNormalization(momentum=momentum)(pooled)
-    hidden = keras.layers.Dense(config.hidden_units, activation="relu")(normalised)
-    dropped = keras.layers.Dropout(config.dropout, seed=config.seed)(hidden)
-    probabilities = keras.layers.Dense(classes, activation="softmax", name="probabilities")(dropped)
-    return keras.Model(pixels, probabilities, name="classifier")
+        _prepare_for_scratch(backbone.network, found, config.scratch_momentum)
+    pixels = keras.Input((size, size, 3), name="pixels")
+    features = backbone.network(found.prepare(pixels))
+    pooled = keras.layers.GlobalAveragePooling2D(name="pooled")(features)
+    logits = build_head(config, pretrained, features.shape[-1], classes)(pooled)
+    return keras.Model(pixels, {"logits": logits, "features": features}, name="classifier")
 
 
-def _prepare_for_scratch(network: Network, momentum: float) -> None:
+def build_head(config: ClassifierConfig, pretrained: bool, channels: int, classes: int) -> Network:
+    """(n, channels) pooled features to (n, classes) logits.
+
+    On pretrained features: BatchNormalization - Dense(ReLU) - Dropout - Dense. From scratch the
+    features themselves learn, and Dropout - Dense is enough.
+    """
+    pooled = x = keras.Input((channels,), name="pooled_features")
+    if pretrained:
+        x = keras.layers.BatchNormalization(name="normalise")(x)
+        x = keras.layers.Dense(config.hidden_units, activation="relu", name="hidden")(x)
+    dropout = config.dropout if pretrained else config.scratch_dropout
+    x = keras.layers.Dropout(dropout, seed=config.seed)(x)
+    logits = keras.layers.Dense(classes, dtype="float32", name="logits")(x)
+    return keras.Model(pooled, logits, name="head")
+
+
+def extract_head(network: Network) -> Head:
+    """The weights of the head, for figures and pictures without Keras."""
+    head = network.get_layer("head")
+    names = {layer.name for layer in head.layers}
+    kernel, bias = head.get_layer("logits").get_weights()
+    if "hidden" not in names:
+        return Head.linear(kernel, bias)
+    layer = head.get_layer("normalise")
+    gamma, beta, mean, variance = layer.get_weights()
+    scale = gamma / (variance + layer.epsilon) ** 0.5
+    hidden_kernel, hidden_bias = head.get_layer("hidden").get_weights()
+    return Head(scale, beta - mean * scale, hidden_kernel, hidden_bias, kernel, bias)
+
+
+def _prepare_for_scratch(network: Network, backbone: Backbone, momentum: float) -> None:
     """What a residual network needs to learn within a few hundred steps.
 
     Keras's momentum of 0.99 takes thousands of steps before inference matches training. And each
@@ -45,7 +68,7 @@ def _prepare_for_scratch(network: Network, momentum: float) -> None:
     for layer in network.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.momentum = momentum
-            if layer.name.endswith(LAST_IN_BRANCH):
+            if backbone.last_in_branch and layer.name.endswith(backbone.last_in_branch):
                 layer.gamma.assign(keras.ops.zeros_like(layer.gamma))
 
 
@@ -55,24 +78,13 @@ def freeze_all(backbone: Network) -> None:
 
 
 def unfreeze_last(backbone: Network, count: int) -> None:
-    """Stage 2: the last `count` layers learn."""
+    """Stage 2: the last `count` layers learn, but for batch normalisation.
+
+    Its statistics are worth more than those of a few small batches. Keras runs it in inference mode
+    where it is frozen; `training=False` on the backbone would be overruled by `fit`.
+    """
     backbone.trainable = True
-    for layer in backbone.layers[: max(len(backbone.layers) - count, 0)]:
-        layer.trainable = False
-
-
-def augmentation(config: ClassifierConfig) -> Any:  # noqa: ANN401 - keras.Sequential
-    """Random changes that keep the label, on RGB in [0, 255], before any preparation."""
-    layers, seed = keras.layers, config.seed
-    reach, fill = config.translation, "reflect"
-    steps = [
-        config.flip and layers.RandomFlip("horizontal_and_vertical", seed=seed),
-        config.rotation and layers.RandomRotation(config.rotation, fill_mode=fill, seed=seed + 1),
-        config.zoom and layers.RandomZoom(config.zoom, fill_mode=fill, seed=seed + 2),
-        reach and layers.RandomTranslation(reach, reach, fill_mode=fill, seed=seed + 3),
-        config.contrast
-        and layers.RandomContrast(config.contrast, value_range=(0, 255), seed=seed + 4),
-        config.brightness
-        and layers.RandomBrightness(config.brightness, value_range=(0, 255), seed=seed + 5),
-    ]
-    return keras.Sequential([step for step in steps if step] or [layers.Identity()])
+    first = max(len(backbone.layers) - count, 0)
+    for number, layer in enumerate(backbone.layers):
+        normalises = isinstance(layer, keras.layers.BatchNormalization)
+        layer.trainable = number >= first and not normalises

@@ -1,110 +1,173 @@
 """The classifier job: from a manifest to a registered, staged version with its figures."""
 
 import tempfile
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import keras
 
 from leafgate.manifest import Manifest
 from leafgate.progress import progress, tell
 from leafgate.settings import Settings
-from registry import (
-    Classifier,
-    ClassifierDescription,
-    ModelVersion,
-    Run,
-    start_run,
-    store_classifier,
-)
+from registry import Classifier, ModelVersion, Run, start_run
 from training.classifier.backbones import LoadedBackbone, Network, load_backbone
 from training.classifier.config import ClassifierConfig
-from training.classifier.evaluation import evaluate
-from training.classifier.fit import History, fit_stages
-from training.classifier.network import augmentation, build_network
-from training.data.pipeline import batches, load_side
-from training.devices import use_gpu_memory_as_needed
-from training.pictures import confusion_picture, learning_curves
+from training.classifier.evaluation import Evaluation, evaluate
+from training.classifier.evaluation_page import page, pictures
+from training.classifier.finished import Side, judge_all, load_side_for, store_finished
+from training.classifier.fit import fit_stages, save_history
+from training.classifier.memory import Row, TrainingMemory
+from training.classifier.network import build_network
+from training.data.pipeline import training_images
+from training.devices import (
+    distribution,
+    precision_for,
+    precision_policy,
+    use_gpu_memory_as_needed,
+)
+from training.pictures import learning_curves
+
+SOURCE_SHARE = 4 / 3  # training images are kept larger than the network's, for views that zoom in
+
+
+class Built(NamedTuple):
+    """A network that is about to learn, its backbone, and Keras's precision policy."""
+
+    network: Network
+    backbone: LoadedBackbone
+    policy: str
 
 
 def train_classifier(
-    settings: Settings, manifest: Manifest, config: ClassifierConfig
+    settings: Settings,
+    manifest: Manifest,
+    config: ClassifierConfig,
+    groups_file: Path | None = None,
 ) -> ModelVersion:
     """Fit, measure, store and register; the version gets the alias `staging`.
 
-    Raises UserError for an unknown backbone or weights that cannot be had.
+    A job that was killed goes on after its last epoch, in the same MLflow run, when it is asked for
+    again. groups_file: what the split's groups came from, for the leak test. Raises UserError for
+    an unknown backbone or weights that cannot be had.
     """
     use_gpu_memory_as_needed()
     keras.utils.set_random_seed(config.seed)
-    backbone = load_backbone(config.backbone, config.weights, config.image_size)
+    built = _build(config, len(manifest.classes))
+    job = {**config.model_dump(), "weights_used": built.backbone.weights}
+    memory = TrainingMemory.of(settings, "classifier", job, manifest.digest)
+    with start_run(settings, "train classifier", memory.run_id) as run:
+        if memory.run_id is None:
+            _log_job(run, manifest, config, built)
+            _look_at_data(run, manifest, config, groups_file)
+            memory.begin(run.run_id)
+        else:
+            run.set_tags({"resumed": "true"})
+        validation = load_side_for(manifest, manifest.side("validation"), config.image_size)
+        _fit(run, manifest, config, built, validation, memory)
+        version = _finish(run, manifest, config, built, validation)
+    memory.remove()
+    return version
+
+
+def _build(config: ClassifierConfig, classes: int) -> Built:
+    policy = precision_policy(config.precision)
+    with distribution().scope(), precision_for(policy):
+        backbone = load_backbone(config.backbone, config.weights)
+        network = build_network(config, backbone, classes)
     if backbone.weights == "none":
         tell(f"no pretrained weights, training from scratch. {backbone.note}".rstrip())
-    with start_run(settings, "train classifier") as run:
-        run.log_params(config.model_dump())
-        run.log_data(manifest, manifest.root.name)
-        run.set_tags({"weights.used": backbone.weights, "weights.note": backbone.note})
-        network = build_network(config, backbone, len(manifest.classes))
-        _fit(run, manifest, config, backbone, network)
-        with tempfile.TemporaryDirectory() as folder:
-            return _store(run, Path(folder) / "model", manifest, config, backbone, network)
+        if config.backbone != "resnet18":
+            tell("from scratch, backbone=resnet18 learns more from few images, and quicker")
+    return Built(network, backbone, policy)
+
+
+def _log_job(run: Run, manifest: Manifest, config: ClassifierConfig, built: Built) -> None:
+    """What is to be learnt from what."""
+    run.log_params(config.model_dump())
+    run.log_data(manifest, manifest.root.name)
+    backbone = built.backbone
+    run.set_tags(
+        {
+            "weights.used": backbone.weights,
+            "weights.note": backbone.note,
+            "precision": built.policy,
+        }
+    )
+
+
+def _look_at_data(
+    run: Run, manifest: Manifest, config: ClassifierConfig, groups_file: Path | None
+) -> None:
+    if config.data_report:
+        from training.data.report_run import log_data_report  # scikit-learn takes a second
+
+        log_data_report(run, manifest, groups_file)
 
 
 def _fit(
     run: Run,
     manifest: Manifest,
     config: ClassifierConfig,
-    backbone: LoadedBackbone,
-    network: Network,
+    built: Built,
+    validation: Side,
+    memory: TrainingMemory,
 ) -> None:
-    train = _batches(manifest, config)
-    validation = batches(*load_side(manifest, "validation", config.image_size), config.batch_size)
-    history = fit_stages(network, backbone, config, train, validation, run.log_metrics)
-    _log_history(run, history)
+    source = round(config.image_size * SOURCE_SHARE)
+    train = training_images(manifest, source, config.cache_gib)
+    with distribution().scope(), precision_for(built.policy):
+        rows = fit_stages(
+            built.network,
+            built.backbone,
+            config,
+            train,
+            (validation.images, validation.truth),
+            memory,
+            run.log_metrics,
+        )
+    _log_history(run, rows)
 
 
-def _batches(manifest: Manifest, config: ClassifierConfig) -> Any:  # noqa: ANN401 - tf.data.Dataset
-    images, labels = load_side(manifest, "train", config.image_size)
-    return batches(images, labels, config.batch_size, config.seed, augmentation(config))
-
-
-def _log_history(run: Run, history: History) -> None:
+def _log_history(run: Run, rows: Sequence[Row]) -> None:
+    if not rows:
+        return
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "history.csv"
-        history.save(file)
+        save_history(rows, file)
         run.log_file(file, "training")
     pairs = (("loss", "val_loss"), ("accuracy", "val_accuracy"))
-    run.log_picture(learning_curves(history.rows, pairs, "Training"), "training/curves.png")
+    run.log_picture(learning_curves(rows, pairs, "Training"), "training/curves.png")
 
 
-def _store(
-    run: Run,
-    folder: Path,
-    manifest: Manifest,
-    config: ClassifierConfig,
-    backbone: LoadedBackbone,
-    network: Network,
+def _finish(
+    run: Run, manifest: Manifest, config: ClassifierConfig, built: Built, validation: Side
 ) -> ModelVersion:
-    description = ClassifierDescription(
-        manifest.classes, config.image_size, config.backbone, backbone.weights
-    )
-    with progress("storing and measuring", 3) as advance:
+    """Store the network, measure what was stored on images nothing has seen, and register it."""
+    test = load_side_for(manifest, manifest.side("test"), config.image_size)
+    with tempfile.TemporaryDirectory() as parent, progress("storing and measuring", 3) as advance:
+        folder = Path(parent) / "model"
         folder.mkdir()
-        store_classifier(network, description, folder)
-        advance()
-        _measure(run, folder, manifest, config)
-        advance()
+        forms = store_finished(
+            built.network, config, built.backbone, manifest, validation, test, folder
+        )
+        advance(f"{forms.preferred} on a CPU")
+        classifier = Classifier.load(folder)
+        judged = judge_all(classifier, test.images)
+        result = evaluate(classifier, test, judged, forms)
+        _log_evaluation(run, result)
+        drawn = pictures(result)
+        for name, png in drawn.items():
+            run.log_picture(png, f"evaluation/{name}")
+        run.log_text(page(result, drawn, classifier, test, judged), "evaluation/report.html")
+        advance(f"test accuracy {result.accuracy.value:.3f}, macro F1 {result.macro_f1.value:.3f}")
         version = run.register("classifier", folder, run.settings.classifier_name)
         advance(str(version))
     return version
 
 
-def _measure(run: Run, folder: Path, manifest: Manifest, config: ClassifierConfig) -> None:
-    """Log the figures of the stored form on the test side, which nothing so far has seen."""
-    images, truth = load_side(manifest, "test", config.image_size)
-    groups = [row.group for row in manifest.side("test")]
-    result = evaluate(Classifier.load(folder), images, truth, groups)
+def _log_evaluation(run: Run, result: Evaluation) -> None:
     run.log_metrics(result.metrics("test"))
     run.log_json(result.as_dict(), "evaluation/test.json")
-    title = f"Test side, {result.images} images"
-    picture = confusion_picture(result.confusion, result.labels, title)
-    run.log_picture(picture, "evaluation/confusion.png")
+    if result.forms:
+        run.log_json(asdict(result.forms), "evaluation/forms.json")

@@ -4,13 +4,14 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
 from leafgate.errors import ImageError, UserError
 from leafgate.images import DECODE_THREADS, SUFFIXES, decode
 from leafgate.progress import progress
+from training.data.look import Look, look_of
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,7 @@ class FoundImage:
     path: str
     class_name: str
     sha256: str
+    look: Look = field(repr=False, compare=False)
 
 
 @dataclass(frozen=True)
@@ -109,12 +111,12 @@ def _read(root: Path, class_name: str, file: Path) -> FoundImage | Skipped:
         return Skipped(path, f"not an image file ({file.suffix or 'no suffix'})")
     try:
         data = file.read_bytes()
-        decode(data)
+        look = look_of(decode(data))
     except ImageError as error:
         return Skipped(path, error.problem)
     except OSError as error:
         return Skipped(path, f"cannot be read ({error.strerror})")
-    return FoundImage(path, class_name, sha256(data).hexdigest())
+    return FoundImage(path, class_name, sha256(data).hexdigest(), look)
 
 
 def _no_images(folder: Path, skipped: tuple[Skipped, ...]) -> tuple[str, str]:

@@ -1,5 +1,12 @@
-"""From the manifest to batches: every image through the one door, then tf.data."""
+"""From the manifest to batches: every image through the one door, then tf.data.
 
+Which image comes when follows from the seed and the epoch alone, so a run that was interrupted
+goes on with the batches it would have had.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,40 +16,102 @@ from leafgate.images import Pixels, load_images
 from leafgate.manifest import Manifest, Side
 from leafgate.progress import progress
 
+Labels = NDArray[np.int64]
+Indices = NDArray[np.int64]
+Read = Callable[[Indices], Pixels]
+READERS = 4  # batches being read at once, for images that are decoded when they are due
+AHEAD = 4  # batches read before they are asked for
 
-def load_side(manifest: Manifest, side: Side, image_size: int) -> tuple[Pixels, NDArray[np.int64]]:
-    """Images (n, size, size, 3) uint8 and labels (n,) of one side, with a progress bar.
 
-    A label is the class's place in `manifest.classes`.
+@dataclass(frozen=True)
+class LabelledImages:
+    """Images of one side. read: indices (n,) to (n, size, size, 3) uint8; labels: (count,).
+
+    classes: how many there are, also where some have no image here.
     """
-    rows = manifest.side(side)
+
+    read: Read
+    labels: Labels
+    size: int
+    classes: int
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def side_labels(manifest: Manifest, side: Side) -> Labels:
+    """(n,) each image's class as its place in `manifest.classes`."""
     index = {name: number for number, name in enumerate(manifest.classes)}
-    with progress(f"reading {side} images", len(rows)) as advance:
-        images = load_images([manifest.file(row) for row in rows], image_size, advance)
-    return images, np.array([index[row.class_name] for row in rows], np.int64)
+    return np.array([index[row.class_name] for row in manifest.side(side)], np.int64)
 
 
-def batches(
-    images: Pixels,
-    labels: NDArray[np.int64],
-    batch_size: int,
-    shuffle_seed: int | None = None,
-    augment: Any = None,  # noqa: ANN401 - a Keras layer
+def load_side(manifest: Manifest, side: Side, image_size: int) -> tuple[Pixels, Labels]:
+    """Images (n, size, size, 3) uint8 and labels (n,) of one side, with a progress bar."""
+    files = [manifest.file(row) for row in manifest.side(side)]
+    with progress(f"reading {side} images", len(files)) as advance:
+        images = load_images(files, image_size, advance)
+    return images, side_labels(manifest, side)
+
+
+def training_images(manifest: Manifest, size: int, cache_gib: float) -> LabelledImages:
+    """The training side at `size` pixels: in memory where it fits, else decoded when it is due."""
+    rows = manifest.side("train")
+    labels = side_labels(manifest, "train")
+    if len(rows) * size * size * 3 <= cache_gib * 2**30:
+        images, _ = load_side(manifest, "train", size)
+        return LabelledImages(lambda indices: images[indices], labels, size, len(manifest.classes))
+    files = [manifest.file(row) for row in rows]
+    return LabelledImages(_reader(files, size), labels, size, len(manifest.classes))
+
+
+def _reader(files: list[Path], size: int) -> Read:
+    return lambda indices: load_images([files[i] for i in indices], size)
+
+
+def epoch_order(labels: Labels, seed: int, epoch: int, balanced: bool) -> Indices:
+    """Indices of one epoch in random order. balanced: as many of each class, rare ones repeated."""
+    rng = np.random.default_rng([seed, epoch])
+    if not balanced:
+        return rng.permutation(len(labels))
+    share = 1 / np.bincount(labels)[labels]
+    return rng.choice(len(labels), len(labels), p=share / share.sum())
+
+
+def epoch_batches(
+    images: LabelledImages, order: Indices, batch_size: int, size: int, epoch: int
 ) -> Any:  # noqa: ANN401 - tf.data.Dataset
-    """Batches of (float32 images in [0, 255], labels), shuffled anew each epoch where seeded.
+    """Batches of ({pixels, seed, size}, targets) for `training.classifier.learner.Learner`.
 
-    augment: a Keras layer, run on whole batches while the trainer works on the last one.
+    size: of the views to be drawn. The last batch is left out where it is not full.
     """
     import tensorflow as tf
 
-    data = tf.data.Dataset.from_tensor_slices((images, labels))
-    if shuffle_seed is not None:
-        data = data.shuffle(len(images), seed=shuffle_seed, reshuffle_each_iteration=True)
-    data = data.batch(batch_size).map(
-        lambda pixels, label: (tf.cast(pixels, tf.float32), label), tf.data.AUTOTUNE
-    )
-    if augment is not None:
-        data = data.map(
-            lambda pixels, label: (augment(pixels, training=True), label), tf.data.AUTOTUNE
-        )
-    return data.prefetch(tf.data.AUTOTUNE)
+    steps = steps_an_epoch(len(order), batch_size)
+    used = order[: steps * batch_size].reshape(steps, -1)
+    width, side = used.shape[1], images.size
+
+    def read(indices: Any) -> Any:  # noqa: ANN401
+        pixels = tf.numpy_function(images.read, [indices], tf.uint8, stateful=False)
+        return tf.ensure_shape(pixels, (width, side, side, 3))
+
+    def batch(step: Any, indices: Any) -> Any:  # noqa: ANN401
+        seed = tf.fill([width], tf.cast(epoch * steps + step, tf.int32))
+        inputs = {"pixels": read(indices), "seed": seed, "size": tf.fill([width], size)}
+        return inputs, tf.one_hot(tf.gather(images.labels, indices), images.classes)
+
+    data = tf.data.Dataset.from_tensor_slices((np.arange(steps), used))
+    return data.map(batch, READERS, deterministic=True).prefetch(AHEAD).with_options(untuned())
+
+
+def untuned() -> Any:  # noqa: ANN401 - tf.data.Options
+    """Options without tf.data's autotuner: ending its thread costs a second or more an epoch."""
+    import tensorflow as tf
+
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return options
+
+
+def steps_an_epoch(count: int, batch_size: int) -> int:
+    """Full batches of an epoch; a set smaller than one batch is one step."""
+    return max(count // batch_size, 1)

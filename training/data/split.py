@@ -1,16 +1,19 @@
-"""Train, validation and test sides: stratified by class, whole groups only, seeded.
+"""Train, validation and test sides: stratified by class, whole leaf groups only, seeded.
 
-A group is a set of files with the same bytes; it is never divided, so no test image was learnt
+A group (copies, near copies, shots of one leaf) is never divided, so no test image was learnt
 from. The split depends on the files and the seed alone, not on the order they are listed in.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
 from leafgate.errors import UserError
-from leafgate.manifest import SIDES, Manifest, ManifestRow
+from leafgate.manifest import SIDES, Manifest, ManifestRow, Side
 from training.data.folder import FolderScan, FoundImage
+from training.data.leaf_groups import Group, group_name, leaf_groups
 
 Ratios = tuple[float, float, float]
 
@@ -28,49 +31,65 @@ def parse_ratios(text: str) -> Ratios:
     return parts[0] / total, parts[1] / total, parts[2] / total
 
 
-def split(scan: FolderScan, ratios: Ratios = (0.70, 0.15, 0.15), seed: int = 0) -> Manifest:
-    """Put every image on one side. Raises UserError where a class is too small to be on each,
-    or the same picture is filed under two classes.
+def split(
+    scan: FolderScan,
+    ratios: Ratios = (0.70, 0.15, 0.15),
+    seed: int = 0,
+    groups_file: Path | None = None,
+) -> Manifest:
+    """Put every image on one side. groups_file: see `leaf_groups`.
+
+    Raises UserError where a class has too few groups to be on each side, or the same picture is
+    filed under two classes.
     """
     _refuse_two_labels(scan)
+    by_class: dict[str, list[Group]] = defaultdict(list)
+    for group in leaf_groups(scan, groups_file):
+        by_class[_class_of(group)].append(group)
     rows: list[ManifestRow] = []
     for number, class_name in enumerate(scan.counts):
-        groups = _groups(scan, class_name)
-        if len(groups) < len(SIDES):
-            raise UserError(
-                f"class {class_name} has {len(groups)} different images",
-                f"a split into {', '.join(SIDES)} needs at least {len(SIDES)}",
-            )
+        groups = sorted(by_class[class_name], key=group_name)
+        _refuse_too_few(class_name, scan.counts[class_name], len(groups))
         rng = np.random.default_rng([seed, number])
-        order = [sorted(groups)[i] for i in rng.permutation(len(groups))]
-        for side, names in zip(SIDES, _cut(order, groups, ratios), strict=True):
-            rows += [
-                ManifestRow(image.path, class_name, side, name[:16], image.sha256)
-                for name in names
-                for image in groups[name]
-            ]
+        order = [groups[i] for i in rng.permutation(len(groups))]
+        for side, group in _shared_out(order, ratios):
+            name = group_name(group)
+            rows += [ManifestRow(i.path, i.class_name, side, name, i.sha256) for i in group]
     return Manifest(scan.root, tuple(sorted(rows)))
 
 
-def _groups(scan: FolderScan, class_name: str) -> dict[str, list[FoundImage]]:
-    groups: dict[str, list[FoundImage]] = defaultdict(list)
-    for image in scan.images:
-        if image.class_name == class_name:
-            groups[image.sha256].append(image)
-    return groups
+def _class_of(group: Group) -> str:
+    """The class of most of its images; near copies may be filed under two."""
+    counts = Counter(image.class_name for image in group)
+    return min(counts, key=lambda name: (-counts[name], name))
 
 
-def _cut(
-    order: list[str], groups: dict[str, list[FoundImage]], ratios: Ratios
-) -> tuple[list[str], list[str], list[str]]:
-    """Cut the shuffled groups where the running count of images passes each share."""
-    sizes = np.cumsum([len(groups[name]) for name in order])
-    total = int(sizes[-1])
-    first = int(np.searchsorted(sizes, ratios[0] * total + 0.5))
-    second = int(np.searchsorted(sizes, (ratios[0] + ratios[1]) * total + 0.5))
-    first = min(max(first, 1), len(order) - 2)
-    second = min(max(second, first + 1), len(order) - 1)
-    return order[:first], order[first:second], order[second:]
+def _shared_out(order: Sequence[Group], ratios: Ratios) -> list[tuple[Side, Group]]:
+    """Each group to the side that lacks most of its share, large groups first; each side has one.
+
+    Large first, so that small ones are left to even out the sides.
+    """
+    by_size = sorted(order, key=len, reverse=True)
+    total = sum(len(group) for group in order)
+    lacking = dict(zip(SIDES, (share * total for share in ratios), strict=True))
+    placed: list[tuple[Side, Group]] = []
+    for position, group in enumerate(by_size):
+        empty = [side for side in SIDES if side not in {side for side, _ in placed}]
+        forced = len(by_size) - position <= len(empty)
+        side = max(empty if forced else SIDES, key=lambda name: lacking[name])
+        lacking[side] -= len(group)
+        placed.append((side, group))
+    return placed
+
+
+def _refuse_too_few(class_name: str, images: int, groups: int) -> None:
+    if groups < len(SIDES):
+        raise UserError(
+            f"class {class_name} has {images} images that show {groups} different things "
+            "(copies and shots of one leaf count once)",
+            f"a split into {', '.join(SIDES)} needs at least {len(SIDES)}: add images, or tell "
+            "with --groups which belong together",
+        )
 
 
 def _refuse_two_labels(scan: FolderScan) -> None:

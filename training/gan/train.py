@@ -27,7 +27,7 @@ def train_generator(settings: Settings, manifest: Manifest, config: GanConfig) -
     classes = chosen_classes(config, manifest)
     images = read_images(manifest, training_rows(manifest, classes), family)
     use_gpu_memory_as_needed()
-    unfinished = UnfinishedRun.of(settings, config, manifest)
+    unfinished = UnfinishedRun.for_generator(settings, config, manifest)
     with start_run(settings, "train generator", unfinished.run_id) as run:
         if unfinished.run_id is None:
             log_job(run, manifest, config, len(images))

@@ -5,17 +5,15 @@ from the job, so the same command finds it again; a run that ends well removes i
 """
 
 import csv
-import hashlib
-import json
-import os
-import shutil
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Self
 
 from leafgate.manifest import Manifest
 from leafgate.settings import Settings
 from training.gan.config import GanConfig
+from training.unfinished import UnfinishedJob, whole
 
 NOT_PART_OF_THE_JOB = {"epochs", "checkpoint_every", "sample_every"}  # may differ on resuming
 
@@ -41,21 +39,14 @@ COLUMNS = tuple(field.name for field in fields(EpochLosses))
 
 
 @dataclass(frozen=True)
-class UnfinishedRun:
-    """The folder; it need not exist yet."""
-
-    folder: Path
+class UnfinishedRun(UnfinishedJob):
+    """The folder of a generator's training; it need not exist yet."""
 
     @classmethod
-    def of(cls, settings: Settings, config: GanConfig, manifest: Manifest) -> "UnfinishedRun":
+    def for_generator(cls, settings: Settings, config: GanConfig, manifest: Manifest) -> Self:
         """Where this job, in this MLflow store, keeps what it has done so far."""
-        job = {
-            "config": config.model_dump(exclude=NOT_PART_OF_THE_JOB),
-            "data": manifest.digest,
-            "store": [settings.tracking_uri, settings.experiment],
-        }
-        digest = hashlib.sha256(json.dumps(job, sort_keys=True).encode()).hexdigest()
-        return cls(settings.var_dir / "training" / "generator" / digest[:16])
+        named = config.model_dump(exclude=NOT_PART_OF_THE_JOB)
+        return cls.of(settings, "generator", named, manifest.digest)
 
     @property
     def checkpoints(self) -> Path:
@@ -66,18 +57,6 @@ class UnfinishedRun:
     def losses_file(self) -> Path:
         """One line an epoch."""
         return self.folder / "losses.csv"
-
-    @property
-    def run_id(self) -> str | None:
-        """MLflow's id of the run to go on with; None for a new job."""
-        file = self.folder / "run.json"
-        return str(json.loads(file.read_text())["run_id"]) if file.is_file() else None
-
-    def begin(self, run_id: str) -> None:
-        """Start over under the id of a new run."""
-        self.remove()
-        self.folder.mkdir(parents=True)
-        _write(self.folder / "run.json", json.dumps({"run_id": run_id}))
 
     def losses(self) -> list[EpochLosses]:
         """The epochs done so far; a last line that a kill cut short is left out."""
@@ -93,17 +72,14 @@ class UnfinishedRun:
     def forget_after(self, epoch: int) -> None:
         """Drop the losses of epochs that no checkpoint holds: they are about to be done again."""
         kept = [losses for losses in self.losses() if losses.epoch <= epoch]
-        _write(self.losses_file, _csv([COLUMNS, *(_cells(losses) for losses in kept)]))
+        with whole(self.losses_file) as file:
+            text = _csv([COLUMNS, *(_cells(losses) for losses in kept)])
+            file.write_text(text, encoding="utf-8")
 
     def append(self, losses: EpochLosses) -> None:
         """Add an epoch's line."""
         with self.losses_file.open("a", newline="", encoding="utf-8") as stream:
             stream.write(_csv([_cells(losses)]))
-
-    def remove(self) -> None:
-        """Delete the folder with all that is in it."""
-        if self.folder.exists():
-            shutil.rmtree(self.folder)
 
 
 def _cells(losses: EpochLosses) -> tuple[str, ...]:
@@ -112,9 +88,3 @@ def _cells(losses: EpochLosses) -> tuple[str, ...]:
 
 def _csv(rows: Iterable[tuple[str, ...]]) -> str:
     return "".join(",".join(row) + "\n" for row in rows)
-
-
-def _write(file: Path, text: str) -> None:
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
-    beside.write_text(text, encoding="utf-8")
-    beside.replace(file)

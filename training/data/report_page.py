@@ -1,0 +1,237 @@
+"""The data report as files: one HTML page that needs nothing else, and JSON for machines."""
+
+import base64
+import io
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from pathlib import Path
+
+from PIL import Image
+
+from leafgate.images import decode
+from training.data.border import Background, BorderTest
+from training.data.folder import FolderScan
+from training.data.report import Copies, DataReport, for_each_image
+
+SAMPLES = 8
+THUMBNAIL = 96
+GROUPS_SHOWN, COPIES_SHOWN, ROWS_SHOWN = 40, 6, 50
+
+STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 64rem; margin: 2rem auto; padding: 0 1rem }
+table { border-collapse: collapse } h3 { margin: 1rem 0 .2rem; font-size: 1rem }
+td, th { border-bottom: 1px solid #ccc; padding: .3rem .7rem; text-align: left }
+td.number { text-align: right; font-variant-numeric: tabular-nums }
+figure { display: inline-block; margin: .2rem; width: 96px; vertical-align: top }
+figcaption { font-size: 11px; line-height: 1.2; overflow-wrap: anywhere }
+.swatch { display: inline-block; width: 3rem; height: 1rem; border: 1px solid #999 }
+.nothing, .little { color: #00694d } .part, .much { color: #a33a00 }
+"""
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+Pictures = Mapping[str, str]  # image path to a data address
+Row = Sequence[object]
+
+
+def write_report(report: DataReport, scan: FolderScan, folder: Path) -> Path:
+    """Write `report.json` and `report.html` into `folder`; returns the latter.
+
+    Raises ImageError or UserError for an image that is shown and changed since the scan.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    page = _page(report, scan)
+    _write(folder / "report.json", json.dumps(report.as_dict(), indent=2, ensure_ascii=False))
+    return _write(folder / "report.html", page)
+
+
+def _write(file: Path, text: str) -> Path:
+    """Beside and then renamed. A name that is not Unicode is written with backslashes."""
+    beside = file.with_name(f".{file.name}.{os.getpid()}")
+    beside.write_text(text, encoding="utf-8", errors="backslashreplace")
+    return beside.replace(file)
+
+
+def _page(report: DataReport, scan: FolderScan) -> str:
+    samples = _samples(scan)
+    pictures = _pictures(scan.root, _shown(report, samples))
+    body = "\n".join(
+        (
+            f"<h1>Data report: {escape(report.root)}</h1>",
+            _list(report.lines()),
+            _classes(report),
+            _border(report.border),
+            _sample_grid(samples, pictures),
+            _copies("Identical files", report.exact_duplicates, pictures),
+            _copies("Near copies", report.near_duplicates, pictures),
+            _outliers(report, pictures),
+            _skipped(report),
+            _sizes(report),
+        )
+    )
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Data report</title>'
+        f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
+        f"<style>{STYLE}</style></head><body>{body}</body></html>"
+    )
+
+
+def _samples(scan: FolderScan) -> dict[str, list[str]]:
+    """Up to SAMPLES paths of each class, evenly spaced."""
+    paths: dict[str, list[str]] = {name: [] for name in scan.counts}
+    for image in scan.images:
+        paths[image.class_name].append(image.path)
+    return {
+        name: [found[place * len(found) // SAMPLES] for place in range(SAMPLES)]
+        if len(found) > SAMPLES
+        else found
+        for name, found in paths.items()
+    }
+
+
+def _shown(report: DataReport, samples: Mapping[str, Sequence[str]]) -> list[str]:
+    """Every path that the page has a picture of, once."""
+    copies = (
+        path
+        for groups in (report.exact_duplicates, report.near_duplicates)
+        for group in groups[:GROUPS_SHOWN]
+        for path in group.paths[:COPIES_SHOWN]
+    )
+    sampled = (path for paths in samples.values() for path in paths)
+    return sorted({*sampled, *copies, *(outlier.path for outlier in report.outliers)})
+
+
+def _pictures(root: Path, paths: Sequence[str]) -> Pictures:
+    found = for_each_image(root, paths, _data_address, "drawing thumbnails")
+    return dict(zip(paths, found, strict=True))
+
+
+def _data_address(data: bytes) -> str:
+    """The image at THUMBNAIL pixels at most, as `data:image/jpeg;base64,...`."""
+    picture = Image.fromarray(decode(data))
+    picture.thumbnail((THUMBNAIL, THUMBNAIL))
+    buffer = io.BytesIO()
+    picture.save(buffer, "JPEG", quality=85)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+
+
+def _classes(report: DataReport) -> str:
+    largest, total = max(report.counts.values()), sum(report.counts.values())
+    rows = []
+    for ground in report.backgrounds:
+        images = report.counts[ground.class_name]
+        recall = report.border.recalls.get(ground.class_name) if report.border else None
+        rows.append(
+            f"<tr><td>{escape(ground.class_name)}</td>{_number(f'{images:,}')}"
+            f'<td><meter max="{largest}" value="{images}"></meter></td>'
+            f"{_number(f'{images / total:.1%}')}<td>{_swatch(ground)}</td>"
+            f"{_number('' if recall is None else f'{recall:.0%}')}</tr>"
+        )
+    heads = ("class", "images", "", "share", "border: mean R, G, B (spread)", "told by its border")
+    return f"<h2>Classes</h2><table>{_heads(heads)}{''.join(rows)}</table>"
+
+
+def _swatch(ground: Background) -> str:
+    mean = ", ".join(f"{value:.0f}" for value in ground.colour)
+    spread = ", ".join(f"{value:.0f}" for value in ground.spread)
+    colour = f'<span class="swatch" style="background: rgb({mean})"></span>'
+    return f"{colour} {mean} ({spread})"
+
+
+def _border(test: BorderTest | None) -> str:
+    title = "<h2>Does the border give the class away?</h2>"
+    if test is None:
+        return f"{title}<p>Cannot be tested: all images show the same thing.</p>"
+    rows = [
+        ("tested on", test.method),
+        ("images tested", f"{test.images_tested:,}"),
+        ("accuracy", f"{test.accuracy:.1%}"),
+        ("always the largest class", f"{test.majority_share:.1%}"),
+        ("mean over classes", f"{test.mean_recall:.1%}"),
+        ("a guess", f"{test.chance:.1%}"),
+        ("explained by luck, up to", f"{test.beyond_luck:.1%}"),
+        ("macro F1", f"{test.macro_f1:.3f}"),
+    ]
+    shade = test.tells.split()[-1]
+    return f'{title}<p class="{shade}">{escape(test.verdict)}</p>{_table((), rows)}'
+
+
+def _sample_grid(samples: Mapping[str, Sequence[str]], pictures: Pictures) -> str:
+    grids = (
+        f"<h3>{escape(name)}</h3>{''.join(_figure(path, '', pictures) for path in paths)}"
+        for name, paths in samples.items()
+    )
+    return f"<h2>Samples</h2>{''.join(grids)}"
+
+
+def _copies(title: str, groups: Sequence[Copies], pictures: Pictures) -> str:
+    shown = "".join(_group(group, pictures) for group in groups[:GROUPS_SHOWN])
+    return f"<h2>{title}</h2>{shown or '<p>none</p>'}{_rest(len(groups) - GROUPS_SHOWN)}"
+
+
+def _group(group: Copies, pictures: Pictures) -> str:
+    told = [f"{len(group.paths)} files in {' and '.join(group.classes)}"]
+    if len(group.classes) > 1:
+        told.append("one picture under more than one class")
+    if len(group.sides) > 1:
+        told.append(f"on more than one side of the split: {', '.join(group.sides)}")
+    shown = group.paths[:COPIES_SHOWN]
+    figures = "".join(_figure(path, _file_name(path), pictures) for path in shown)
+    return f"<h3>{escape('; '.join(told))}</h3>{figures}{_rest(len(group.paths) - len(shown))}"
+
+
+def _outliers(report: DataReport, pictures: Pictures) -> str:
+    figures = (
+        _figure(item.path, f"{item.score:.1f} {item.class_name}: {_file_name(item.path)}", pictures)
+        for item in sorted(report.outliers, key=lambda item: -item.score)
+    )
+    meaning = "Robust z-score of the distance to the nearest pictures of the class; look at these."
+    return f"<h2>Unlike the others of their class</h2><p>{meaning}</p>{''.join(figures) or 'none'}"
+
+
+def _skipped(report: DataReport) -> str:
+    rows = [(item.path, item.reason) for item in report.skipped]
+    table = _table(("file", "reason"), rows[:ROWS_SHOWN]) if rows else "<p>none</p>"
+    return f"<h2>Files that cannot be used</h2>{table}{_rest(len(rows) - ROWS_SHOWN)}"
+
+
+def _sizes(report: DataReport) -> str:
+    sizes = report.sizes
+    (least, low), (most, high) = sizes.smallest, sizes.largest
+    told = f"<p>Smallest {least} x {low}, largest {most} x {high} pixels.</p>"
+    counts = _table(("width x height", "images"), list(sizes.counts.items())[:ROWS_SHOWN])
+    formats = _table(("format", "images"), sizes.formats.items())
+    rest = _rest(len(sizes.counts) - ROWS_SHOWN)
+    return f"<h2>Sizes and formats</h2>{told}{counts}{rest}{formats}"
+
+
+def _figure(path: str, caption: str, pictures: Pictures) -> str:
+    name = escape(path)
+    told = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
+    return f'<figure><img src="{pictures[path]}" alt="{name}" title="{name}">{told}</figure>'
+
+
+def _file_name(path: str) -> str:
+    return path.rsplit("/", 1)[-1]
+
+
+def _rest(count: int) -> str:
+    return f"<p>{count:,} more in report.json</p>" if count > 0 else ""
+
+
+def _list(lines: Iterable[str]) -> str:
+    return f"<ul>{''.join(f'<li>{escape(line)}</li>' for line in lines)}</ul>"
+
+
+def _table(heads: Sequence[str], rows: Iterable[Row]) -> str:
+    lines = ("".join(f"<td>{escape(str(value))}</td>" for value in row) for row in rows)
+    return f"<table>{_heads(heads)}{''.join(f'<tr>{line}</tr>' for line in lines)}</table>"
+
+
+def _heads(heads: Sequence[str]) -> str:
+    return f"<tr>{''.join(f'<th>{escape(head)}</th>' for head in heads)}</tr>" if heads else ""
+
+
+def _number(text: str) -> str:
+    return f'<td class="number">{text}</td>'

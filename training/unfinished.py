@@ -1,0 +1,66 @@
+"""What survives a kill: the folder of a training job that has not reached its end.
+
+Its name comes from the job (configuration, data, MLflow store), so the same command finds it again;
+a job that ends well removes it.
+"""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from leafgate.settings import Settings
+
+
+@dataclass(frozen=True)
+class UnfinishedJob:
+    """The folder; it need not exist yet."""
+
+    folder: Path
+
+    @classmethod
+    def of(cls, settings: Settings, kind: str, config: Mapping[str, object], data: str) -> Self:
+        """Where this job, in this MLflow store, keeps what it has done. data: manifest digest."""
+        job = {
+            "config": dict(config),
+            "data": data,
+            "store": [settings.tracking_uri, settings.experiment],
+        }
+        digest = hashlib.sha256(json.dumps(job, sort_keys=True).encode()).hexdigest()
+        return cls(settings.var_dir / "training" / kind / digest[:16])
+
+    @property
+    def run_id(self) -> str | None:
+        """MLflow's id of the run to go on with; None for a new job."""
+        file = self.folder / "run.json"
+        return str(json.loads(file.read_text())["run_id"]) if file.is_file() else None
+
+    def begin(self, run_id: str) -> None:
+        """Start over under the id of a new run."""
+        self.remove()
+        self.folder.mkdir(parents=True)
+        with whole(self.folder / "run.json") as file:
+            file.write_text(json.dumps({"run_id": run_id}), encoding="utf-8")
+
+    def remove(self) -> None:
+        """Delete the folder with all that is in it."""
+        if self.folder.exists():
+            shutil.rmtree(self.folder)
+
+
+@contextmanager
+def whole(file: Path) -> Iterator[Path]:
+    """A path to write to, that becomes `file` where all goes well and is removed where not.
+
+    What a killed process left there is overwritten by the next.
+    """
+    beside = file.with_name(f".{file.name}.part")
+    try:
+        yield beside
+        beside.replace(file)
+    finally:
+        beside.unlink(missing_ok=True)
