@@ -21,7 +21,10 @@ check: .venv/ready  ## lint, types, import directions
 	$(BIN)/lint-imports
 
 bench: .venv/ready  ## measure what the documentation states
-	$(BIN)/python -m benchmarks.prediction
+	$(BIN)/python -m benchmarks.forms
+	$(BIN)/python -m benchmarks.stage1
+	$(BIN)/python -m benchmarks.pipeline
+	$(BIN)/python -m benchmarks.imbalance
 
 lock:            ## write requirements.txt anew from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --extra dev --python-version 3.11 \
