@@ -30,6 +30,7 @@ from training.data.pipeline import (
     epoch_order,
     steps_an_epoch,
     training_images,
+    untuned,
 )
 from training.devices import precision_for, precision_policy
 
@@ -62,9 +63,7 @@ def ways(config: ClassifierConfig, manifest: Manifest) -> dict[str, Callable[[],
     model = learner(config, sides["memory"], classes)
     batches = feed(config, sides["memory"])
     same = tf.data.Dataset.from_tensors(next(iter(batches))).repeat(batches.cardinality())
-    untuned = tf.data.Options()
-    untuned.autotune.enabled = False  # else an epoch's end waits for tf.data's tuner to wake up
-    same = same.with_options(untuned)
+    same = same.with_options(untuned())
 
     def learn(side: LabelledImages | None) -> None:
         batches = same if side is None else feed(config, side)

@@ -20,11 +20,16 @@ import numpy as np
 from benchmarks.images import add_data_options, data_of
 from benchmarks.machine import hardware, parser_for, run_script
 from benchmarks.networks import fit
-from benchmarks.weights import RANDOM, backbone_weights
+from benchmarks.weights import DRAWN, LEAVES, RANDOM, SEED, backbone_weights
 from leafgate.manifest import Manifest
 from training.classifier.config import ClassifierConfig
 from training.classifier.memory import Row
 from training.devices import precision_policy
+
+TOLD = {
+    LEAVES: f"learnt before from {DRAWN} other drawn leaves (seed {SEED})",
+    RANDOM: "random, so that its features are too: accuracies are near luck",
+}
 
 
 class Course(NamedTuple):
@@ -57,12 +62,13 @@ def course(manifest: Manifest, config: ClassifierConfig) -> Course:
 def options() -> argparse.Namespace:
     """The command line."""
     parser = parser_for(__doc__ or "")
-    add_data_options(parser, images=400)
-    parser.add_argument("--backbone", default="resnet50")
+    add_data_options(parser, images=900)
+    parser.add_argument("--backbone", default="resnet18")
     parser.add_argument(
         "--weights",
-        default=RANDOM,
-        help=f"{RANDOM}, imagenet, a weights file, or the folder of a stored classifier",
+        default=LEAVES,
+        help=f"{LEAVES} (learnt first from other drawn leaves), {RANDOM}, imagenet, a weights "
+        "file, or the folder of a stored classifier",
     )
     parser.add_argument("--image-size", type=int, default=64)
     parser.add_argument("--views", type=int, default=8)
@@ -109,15 +115,14 @@ def main() -> None:
     """Print the table."""
     args = options()
     with TemporaryDirectory() as folder, data_of(args) as data:
-        weights = backbone_weights(args.backbone, args.weights, Path(folder))
+        weights = backbone_weights(args.backbone, args.weights, Path(folder), args.image_size)
         runs = {
             views: [course(data.manifest, configured(args, weights, views, s)) for s in args.seeds]
             for views in (args.views, 0)
         }
-    said = "random, so that its features are too: accuracies compare, but say nothing else"
     print(f"Stage 1: {args.views} cached views against views drawn anew, {args.epochs} epochs each")
     print(f"network  {args.backbone}, {args.image_size} px, {precision_policy('auto')}")
-    print(f"weights  {said if args.weights == RANDOM else args.weights}")
+    print(f"weights  {TOLD.get(args.weights, args.weights)}")
     print(f"data     {data.line}")
     print(f"machine  {hardware()}")
     print(table(runs[args.views], runs[0], args.seeds))

@@ -1,28 +1,48 @@
-"""Backbone weights where none can be downloaded: random ones, or those of a stored classifier."""
+"""Backbone weights where none can be downloaded: learnt here, a stored classifier's, or random."""
 
 from pathlib import Path
 
 import keras
 
+from benchmarks.networks import fit
 from leafgate.errors import UserError
+from leafgate.loop import FOR_DRAWN_LEAVES
 from registry.engine import KERAS_FILE
 from training.classifier.backbones import Network, load_backbone
+from training.classifier.config import ClassifierConfig
+from training.data.folder import read_folder
+from training.data.procedural import make_leaf_folder
+from training.data.split import split
 
-RANDOM = "random"
+RANDOM, LEAVES = "random", "leaves"
+DRAWN, SEED = 900, 1  # leaves to learn from; benchmarks draw theirs with another seed
 
 
-def backbone_weights(backbone: str, weights: str, folder: Path) -> str:
+def backbone_weights(backbone: str, weights: str, folder: Path, size: int = 64) -> str:
     """What `load_backbone` takes for `weights`, with a file in `folder` where one must be made.
 
-    weights: `random` (fixed seed), the folder of a stored classifier of this backbone, or whatever
-    `load_backbone` takes. Raises UserError for a stored classifier of another backbone.
+    weights: `leaves` (learnt first, from other drawn leaves of `size` pixels), `random` (fixed
+    seed), the folder of a stored classifier of this backbone, or whatever `load_backbone` takes.
+    Raises UserError for a stored classifier of another backbone.
     """
-    if weights != RANDOM and not Path(weights).is_dir():
+    if weights not in (RANDOM, LEAVES) and not Path(weights).is_dir():
         return weights
     file = folder / f"{backbone}.weights.h5"
-    network = _random(backbone) if weights == RANDOM else _stored(backbone, Path(weights))
+    if weights == LEAVES:
+        network = _learnt(backbone, size, folder)
+    else:
+        network = _random(backbone) if weights == RANDOM else _stored(backbone, Path(weights))
     network.save_weights(file)
     return str(file)
+
+
+def _learnt(backbone: str, size: int, folder: Path) -> Network:
+    leaves = make_leaf_folder(folder / "leaves to learn from", DRAWN, SEED)
+    manifest = split(read_folder(leaves))
+    config = ClassifierConfig(
+        backbone=backbone, weights="none", image_size=size, **FOR_DRAWN_LEAVES
+    )
+    return fit(config, manifest).backbone.network
 
 
 def _random(backbone: str) -> Network:

@@ -34,7 +34,7 @@ class ClassifierConfig(JobConfig):
     stage2_epochs: int = Field(20, ge=0, description="at most; the last layers are tuned")
     stage2_learning_rate: float = Field(5e-5, gt=0)
     unfrozen_layers: int = Field(50, ge=0, description="backbone layers tuned in stage 2")
-    scratch_epochs: int = Field(80, ge=1, description="used without pretrained weights")
+    scratch_epochs: int = Field(72, ge=1, description="used without pretrained weights")
     scratch_small_epochs: float = Field(
         0.7, ge=0, lt=1, description="share of them on smaller pictures, which is quicker"
     )

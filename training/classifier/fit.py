@@ -17,7 +17,7 @@ from leafgate.progress import Advance, progress, tell
 from training.classifier.backbones import LoadedBackbone, Network
 from training.classifier.config import ClassifierConfig
 from training.classifier.learner import learning_loss
-from training.classifier.lessons import Lesson, OnFeatures, OnPictures, order_of
+from training.classifier.lessons import Lesson, Material, OnFeatures, OnPictures
 from training.classifier.memory import Position, Row, TrainingMemory
 from training.classifier.stages import Stage, stages
 from training.data.pipeline import LabelledImages, Labels, steps_an_epoch
@@ -44,9 +44,8 @@ def fit_stages(
         if number < position.stage:
             continue
         stage.prepare()
-        order = order_of(config, train, number)
-        kind = OnFeatures if stage.cached else OnPictures
-        lesson: Lesson = kind(network, config, stage, train, validation[0], order)
+        material = Material(network, config, number, stage, train, validation[0])
+        lesson: Lesson = OnFeatures(material) if stage.cached else OnPictures(material)
         _compile(lesson, stage, config, train)
         if position.epoch:
             _set_stored(lesson.variables, weights)

@@ -1,6 +1,7 @@
 """What a stage learns on: pictures, or features computed once. Each gives batches by epoch."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -39,29 +40,32 @@ class Lesson(Protocol):
         """(n, classes) logits of the validation images."""
 
 
-def order_of(
-    config: ClassifierConfig, train: LabelledImages, number: int
-) -> Callable[..., Indices]:
-    """From an epoch of stage `number` to its order of images."""
-    balanced = config.imbalance == "balanced_sampling"
-    return lambda epoch: epoch_order(train.labels, config.seed, 1000 * number + epoch, balanced)
+@dataclass(frozen=True)
+class Material:
+    """All that stage `number` needs. validation: (n, size, size, 3) as they will be served."""
+
+    network: Network
+    config: ClassifierConfig
+    number: int
+    stage: Stage
+    train: LabelledImages
+    validation: Pixels
+
+    def order(self, epoch: int) -> Indices:
+        """The training images of one epoch."""
+        balanced = self.config.imbalance == "balanced_sampling"
+        own = 1000 * self.number + epoch
+        return epoch_order(self.train.labels, self.config.seed, own, balanced)
 
 
 class OnPictures:
     """Views are drawn anew for every step."""
 
-    def __init__(
-        self,
-        network: Network,
-        config: ClassifierConfig,
-        stage: Stage,
-        train: LabelledImages,
-        validation: Pixels,
-        order: Callable[[int], Indices],
-    ) -> None:
-        self.model = Learner(network, config)
+    def __init__(self, material: Material) -> None:
+        network = material.network
+        self.material = material
+        self.model = Learner(network, material.config)
         self.variables = network.variables
-        self.stage, self.train, self.validation, self.order = stage, train, validation, order
         self._logits = tf.function(
             lambda pixels: network(tf.cast(pixels, tf.float32), training=False)["logits"],
             reduce_retracing=True,
@@ -69,14 +73,16 @@ class OnPictures:
 
     def batches(self, epoch: int) -> Any:  # noqa: ANN401
         """See Lesson."""
-        order, size = self.order(epoch), self.stage.size(epoch)
-        return epoch_batches(self.train, order, self.stage.batch_size, size, epoch)
+        given, stage = self.material, self.material.stage
+        order = given.order(epoch)
+        return epoch_batches(given.train, order, stage.batch_size, stage.size(epoch), epoch)
 
     def validate(self) -> Logits:
         """See Lesson."""
+        images = self.material.validation
         parts = [
-            np.asarray(self._logits(self.validation[start : start + BATCH]), np.float32)
-            for start in range(0, len(self.validation), BATCH)
+            np.asarray(self._logits(images[start : start + BATCH]), np.float32)
+            for start in range(0, len(images), BATCH)
         ]
         return np.concatenate(parts)
 
@@ -84,30 +90,23 @@ class OnPictures:
 class OnFeatures:
     """The head alone, on one of the stored views of each image."""
 
-    def __init__(
-        self,
-        network: Network,
-        config: ClassifierConfig,
-        stage: Stage,
-        train: LabelledImages,
-        validation: Pixels,
-        order: Callable[[int], Indices],
-    ) -> None:
+    def __init__(self, material: Material) -> None:
+        network, train = material.network, material.train
+        self.material = material
         self.model = network.get_layer("head")
         self.variables = self.model.variables
-        self.config, self.stage, self.order = config, stage, order
-        self.views = view_features(network, train, config)
-        self.validation = image_features(network, validation)
+        self.views = view_features(network, train, material.config)
+        self.validation = image_features(network, material.validation)
         self.targets = np.eye(train.classes, dtype=np.float32)[train.labels]
 
     def batches(self, epoch: int) -> Any:  # noqa: ANN401
         """See Lesson."""
-        order = self.order(epoch)
-        rng = np.random.default_rng([self.config.seed, epoch])
+        order, batch_size = self.material.order(epoch), self.material.stage.batch_size
+        rng = np.random.default_rng([self.material.config.seed, epoch])
         features = self.views[rng.integers(0, len(self.views), len(order)), order]
-        used = steps_an_epoch(len(order), self.stage.batch_size) * self.stage.batch_size
+        used = steps_an_epoch(len(order), batch_size) * batch_size
         pair = (features[:used].astype(np.float32), self.targets[order[:used]])
-        data = tf.data.Dataset.from_tensor_slices(pair).batch(self.stage.batch_size)
+        data = tf.data.Dataset.from_tensor_slices(pair).batch(batch_size)
         return data.with_options(untuned())
 
     def validate(self) -> Logits:

@@ -1,0 +1,102 @@
+"""Two stages on pretrained weights: stopped anywhere they go on as if they had not been."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from leafgate.errors import UserError
+from training.classifier.backbones import load_backbone
+from training.classifier.config import ClassifierConfig
+from training.classifier.fit import fit_stages
+from training.classifier.memory import Row, TrainingMemory
+from training.classifier.network import build_network
+from training.data.pipeline import LabelledImages
+
+LABELS = np.arange(12) % 2
+IMAGES = np.random.default_rng(0).integers(0, 256, (12, 32, 32, 3)).astype(np.uint8)
+IMAGES[LABELS == 1] //= 2
+
+
+class Stopped(BaseException):
+    """Stands for a kill: nothing catches it."""
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> ClassifierConfig:
+    file = tmp_path_factory.mktemp("weights") / "resnet18.weights.h5"
+    keras.utils.set_random_seed(5)
+    load_backbone("resnet18", "none").network.save_weights(file)
+    return ClassifierConfig(
+        backbone="resnet18",
+        weights=str(file),
+        image_size=32,
+        batch_size=4,
+        hidden_units=8,
+        stage1_epochs=3,
+        stage1_views=2,
+        stage2_epochs=2,
+        precision="float32",
+    )
+
+
+def fitted(config: ClassifierConfig, folder: Path, stop_after: int = 0) -> tuple[Row, ...]:
+    """The figures of every epoch, from a network built anew; goes on where `folder` is."""
+    keras.utils.set_random_seed(config.seed)
+    backbone = load_backbone(config.backbone, config.weights)
+    network = build_network(config, backbone, 2)
+    train = LabelledImages(lambda indices: IMAGES[indices], LABELS, 32, 2)
+    memory = TrainingMemory(folder)
+    if memory.run_id is None:
+        memory.begin("run")
+
+    def stop(figures: dict[str, float], epoch: int) -> None:
+        if epoch == stop_after:
+            raise Stopped
+
+    return fit_stages(network, backbone, config, train, (IMAGES, LABELS), memory, stop)
+
+
+@pytest.fixture(scope="module")
+def straight(config: ClassifierConfig, tmp_path_factory: pytest.TempPathFactory) -> tuple[Row, ...]:
+    return fitted(config, tmp_path_factory.mktemp("straight") / "job")
+
+
+@pytest.mark.parametrize(("epoch", "stage"), [(2, "stage 1"), (4, "stage 2")])
+def test_a_training_stopped_in_either_stage_ends_as_if_it_had_not_been(
+    config: ClassifierConfig,
+    straight: tuple[Row, ...],
+    epoch: int,
+    stage: str,
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(Stopped):
+        fitted(config, tmp_path / "job", stop_after=epoch)
+    found = TrainingMemory(tmp_path / "job").load()
+    assert found is not None
+    assert len(found[0].rows) == epoch
+    resumed = fitted(config, tmp_path / "job")
+    assert [row["stage"] for row in resumed] == [row["stage"] for row in straight]
+    assert str(resumed[epoch - 1]["stage"]).startswith(stage)
+    for name in ("loss", "val_loss"):
+        assert [row[name] for row in resumed] == pytest.approx(
+            [row[name] for row in straight], rel=1e-4
+        )
+
+
+def test_the_checkpoint_of_a_cached_stage_holds_the_head_alone(
+    config: ClassifierConfig, tmp_path: Path
+) -> None:
+    with pytest.raises(Stopped):
+        fitted(config, tmp_path / "job", stop_after=1)
+    assert (tmp_path / "job" / "checkpoint.npz").stat().st_size < 2**20
+
+
+def test_a_training_that_diverges_is_told_with_the_remedy(
+    config: ClassifierConfig, tmp_path: Path
+) -> None:
+    wild = config.model_copy(update={"stage1_learning_rate": 1e38})
+    with pytest.raises(UserError, match=r"stage 1: head: .*loss became") as raised:
+        fitted(wild, tmp_path / "job")
+    assert "lower learning rate" in raised.value.fix
