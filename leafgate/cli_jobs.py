@@ -190,6 +190,9 @@ def train_classifier(
     With pretrained weights in two stages: the head alone, then the last layers too. Without
     them, from scratch in one. The test images are measured once, at the end.
 
+    Leaf groups are never divided. A killed run goes on where it stopped when the same command is
+    given again.
+
     Example: leafgate train classifier --data photos image_size=128 stage1_epochs=10
     """
     from training.classifier.config import ClassifierConfig

@@ -104,6 +104,13 @@ def resize(image: Pixels, size: int) -> Pixels:
     return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR))
 
 
+def eight_positions(image: Pixels) -> list[Pixels]:
+    """A square picture, (side, side, ...), in every turn, then mirrored; upright first."""
+    turned = [np.rot90(image, quarter) for quarter in range(4)]
+    mirrored = [np.fliplr(picture) for picture in turned]
+    return [np.ascontiguousarray(picture) for picture in (*turned, *mirrored)]
+
+
 def load_images(
     paths: Sequence[Path], size: int, on_image: Callable[[], object] = lambda: None
 ) -> Pixels:

@@ -6,13 +6,13 @@ never divided between sides. The digest names the data set in runs, verdicts and
 
 import csv
 import hashlib
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal, get_args
 
 from leafgate.errors import UserError
+from leafgate.files import whole
 
 Side = Literal["train", "validation", "test"]
 SIDES: tuple[Side, ...] = get_args(Side)
@@ -72,12 +72,10 @@ class Manifest:
     def save(self, file: Path) -> None:
         """Write as CSV, beside and then renamed, so that no half-written file is ever seen."""
         file.parent.mkdir(parents=True, exist_ok=True)
-        beside = file.with_name(f".{file.name}.{os.getpid()}")
-        with beside.open("w", newline="", encoding="utf-8") as stream:
+        with whole(file) as beside, beside.open("w", newline="", encoding="utf-8") as stream:
             writer = csv.writer(stream)
             writer.writerow(COLUMNS)
             writer.writerows(_cells(row) for row in sorted(self.rows))
-        beside.replace(file)
 
     @staticmethod
     def load(file: Path, root: Path) -> "Manifest":

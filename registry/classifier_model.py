@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from leafgate.images import Pixels, resize
+from leafgate.images import Pixels, eight_positions, resize
 from leafgate.metrics.calibration import softmax
 from registry.description import read_description, write_description
 from registry.engine import Engine, EngineChoice, Form, load_engine, store_network
@@ -165,9 +165,7 @@ def positions(images: Sequence[Pixels] | Pixels, count: int) -> list[list[Pixels
     """The images in `count` positions of the square: upright, or turned and mirrored too."""
     if count == 1:
         return [list(images)]
-    turned = [[np.rot90(image, quarter) for image in images] for quarter in range(4)]
-    mirrored = [[np.fliplr(image) for image in view] for view in turned]
-    return [[np.ascontiguousarray(image) for image in view] for view in (*turned, *mirrored)]
+    return [list(view) for view in zip(*map(eight_positions, images), strict=True)]
 
 
 def store_classifier(

@@ -4,13 +4,14 @@ Head: pooled features, scaled and shifted (batch normalisation in inference), on
 ReLU or none, a last layer. The gradient of a logit by the feature map therefore has a closed form.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from leafgate.errors import UserError
+from registry.arrays import load_arrays, save_arrays
 
 HEAD_FILE = "head.npz"
 Floats = NDArray[np.floating]
@@ -59,8 +60,7 @@ class Head:
 
     def save(self, folder: Path) -> None:
         """Write beside the network."""
-        arrays = {f.name: np.asarray(getattr(self, f.name), np.float32) for f in fields(self)}
-        np.savez(folder / HEAD_FILE, **arrays)  # type: ignore[arg-type]
+        save_arrays(self, folder / HEAD_FILE)
 
     @classmethod
     def load(cls, folder: Path) -> "Head":
@@ -70,8 +70,7 @@ class Head:
             raise UserError(
                 f"the stored model has no {HEAD_FILE}", "train it again", code="artifact_missing"
             )
-        with np.load(file) as stored:
-            return cls(**{field.name: stored[field.name] for field in fields(cls)})
+        return load_arrays(cls, file)
 
 
 def grad_cam(head: Head, features: Floats, class_index: int) -> NDArray[np.float32]:

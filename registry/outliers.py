@@ -5,11 +5,13 @@ Mahalanobis distance to the nearest class mean with one shared covariance (Lee e
 directions, which keeps the stored model small and the estimate sound with few images.
 """
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from registry.arrays import load_arrays, save_arrays
 
 OUTLIERS_FILE = "outliers.npz"
 DIRECTIONS = 256
@@ -63,8 +65,7 @@ class OutlierScore:
 
     def save(self, folder: Path) -> None:
         """Write beside the network."""
-        arrays = {f.name: np.asarray(getattr(self, f.name), np.float32) for f in fields(self)}
-        np.savez(folder / OUTLIERS_FILE, **arrays)  # type: ignore[arg-type]
+        save_arrays(self, folder / OUTLIERS_FILE)
 
     @classmethod
     def load(cls, folder: Path) -> "OutlierScore | None":
@@ -72,5 +73,4 @@ class OutlierScore:
         file = folder / OUTLIERS_FILE
         if not file.is_file():
             return None
-        with np.load(file) as stored:
-            return cls(**{field.name: stored[field.name] for field in fields(cls)})
+        return load_arrays(cls, file)

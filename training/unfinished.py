@@ -7,12 +7,12 @@ a job that ends well removes it.
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from leafgate.files import whole
 from leafgate.settings import Settings
 
 
@@ -50,17 +50,3 @@ class UnfinishedJob:
         """Delete the folder with all that is in it."""
         if self.folder.exists():
             shutil.rmtree(self.folder)
-
-
-@contextmanager
-def whole(file: Path) -> Iterator[Path]:
-    """A path to write to, that becomes `file` where all goes well and is removed where not.
-
-    What a killed process left there is overwritten by the next.
-    """
-    beside = file.with_name(f".{file.name}.part")
-    try:
-        yield beside
-        beside.replace(file)
-    finally:
-        beside.unlink(missing_ok=True)

@@ -39,7 +39,7 @@ class Ranked(BaseModel):
 
 
 class PredictAnswer(Ranked):
-    """The most probable class, up to five with their probabilities, and whether it is a leaf."""
+    """The most probable class, up to five with their probabilities, and whether it is unknown."""
 
     request_id: str
     top: list[Ranked]

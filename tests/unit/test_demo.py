@@ -14,6 +14,7 @@ from leafgate.manifest import Manifest
 from leafgate.settings import Settings
 from sql import find_user, open_database
 from tests.commands import free_port
+from training.classifier.backbones import LoadedBackbone, WeightsKind
 
 
 def test_the_account_is_made_once_and_readable_by_its_owner_alone(settings: Settings) -> None:
@@ -49,9 +50,20 @@ def test_a_port_in_use_is_told_before_anything_is_trained(settings: Settings) ->
     assert not (settings.var_dir / "demo").exists()
 
 
+@pytest.mark.parametrize(("had", "backbone"), [("imagenet", "resnet50"), ("none", "resnet18")])
 def test_drawn_leaves_need_no_download_and_photographs_try_for_imagenet(
-    colour_manifest: Manifest,
+    colour_manifest: Manifest, had: WeightsKind, backbone: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def load(name: str, weights: str) -> LoadedBackbone:
+        asked.append((name, weights))
+        return LoadedBackbone(None, had, "")
+
+    monkeypatch.setattr("training.classifier.backbones.load_backbone", load)
     assert classifier_recipe(colour_manifest, drawn=True).weights == "none"
-    assert classifier_recipe(colour_manifest, drawn=False).weights == "auto"
+    assert asked == []
+    recipe = classifier_recipe(colour_manifest, drawn=False)
+    assert (recipe.weights, recipe.backbone) == ("auto", backbone)
+    assert asked == [("resnet50", "auto")]
     assert 2 <= generator_recipe(colour_manifest, drawn=False).epochs <= 60

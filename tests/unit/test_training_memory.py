@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from leafgate.files import whole
 from leafgate.settings import Settings
 from training.classifier.memory import Position, Row, TrainingMemory
-from training.unfinished import UnfinishedJob, whole
+from training.unfinished import UnfinishedJob
 
 CONFIG = {"backbone": "resnet18", "seed": 0, "rotation": 0.5}
 FIRST: Row = {"epoch": 1, "stage": "stage 1: head", "val_loss": 1.25}

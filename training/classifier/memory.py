@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from training.unfinished import UnfinishedJob, whole
+from leafgate.files import whole
+from training.unfinished import UnfinishedJob
 
 Row = dict[str, float | str]
 Arrays = Sequence[Any]

@@ -1,6 +1,6 @@
 """How much of the accuracy is left when pictures are taken under worse conditions.
 
-Seven changes a phone in a field makes, after Hendrycks and Dietterich 2019 (arXiv 1903.12261), each
+Six changes a phone in a field makes, after Hendrycks and Dietterich 2019 (arXiv 1903.12261), each
 at one fixed strength; and another background, which shows whether the leaf is looked at at all.
 """
 

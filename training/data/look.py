@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from leafgate.images import Pixels
+from leafgate.images import Pixels, eight_positions
 
 POSITIONS = 8
 HASH_SIDE = 16
@@ -40,16 +40,11 @@ def look_of(image: Pixels) -> Look:
     grey = np.asarray(small.convert("L"))
     values = np.asarray(small, np.float32).reshape(-1, 3)
     colours = (*values.mean(axis=0).tolist(), *values.std(axis=0).tolist())
-    return Look(b"".join(_hash(position) for position in _positions(grey)), colours)
-
-
-def _positions(grey: Pixels) -> list[Pixels]:
-    turned = [np.rot90(grey, quarter) for quarter in range(4)]
-    return [*turned, *(np.fliplr(picture) for picture in turned)]
+    return Look(b"".join(_hash(position) for position in eight_positions(grey)), colours)
 
 
 def _hash(grey: Pixels) -> bytes:
-    bits = imagehash.phash(Image.fromarray(np.ascontiguousarray(grey)), hash_size=HASH_SIDE).hash
+    bits = imagehash.phash(Image.fromarray(grey), hash_size=HASH_SIDE).hash
     return np.packbits(bits).tobytes()
 
 

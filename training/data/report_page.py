@@ -3,13 +3,13 @@
 import base64
 import io
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 
 from PIL import Image
 
+from leafgate.files import whole
 from leafgate.images import decode
 from training.data.border import Background, BorderTest
 from training.data.folder import FolderScan
@@ -47,10 +47,10 @@ def write_report(report: DataReport, scan: FolderScan, folder: Path) -> Path:
 
 
 def _write(file: Path, text: str) -> Path:
-    """Beside and then renamed. A name that is not Unicode is written with backslashes."""
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
-    beside.write_text(text, encoding="utf-8", errors="backslashreplace")
-    return beside.replace(file)
+    """A name that is not Unicode is written with backslashes."""
+    with whole(file) as beside:
+        beside.write_text(text, encoding="utf-8", errors="backslashreplace")
+    return file
 
 
 def _page(report: DataReport, scan: FolderScan) -> str:

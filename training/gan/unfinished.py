@@ -10,10 +10,11 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Self
 
+from leafgate.files import whole
 from leafgate.manifest import Manifest
 from leafgate.settings import Settings
 from training.gan.config import GanConfig
-from training.unfinished import UnfinishedJob, whole
+from training.unfinished import UnfinishedJob
 
 NOT_PART_OF_THE_JOB = {"epochs", "checkpoint_every", "sample_every"}  # may differ on resuming
 
