@@ -2,6 +2,8 @@
 PYTHON ?= python3.11
 UV_VERSION := 0.13.8
 BIN := .venv/bin
+# Tests at a time, file by file; each takes a core and up to 2 GiB.
+WORKERS ?= 2
 
 .PHONY: help demo test check bench lock clean
 
@@ -11,8 +13,8 @@ help:            ## this list
 demo: .venv/ready  ## run the whole loop and leave it up; DATA=folder for your own images
 	$(BIN)/leafgate demo $(if $(DATA),--data "$(DATA)")
 
-test: .venv/ready  ## run all tests; says what it skipped and why
-	$(BIN)/python -m pytest $(TESTS)
+test: .venv/ready  ## run all tests, or TESTS=path; says what it skipped and why
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 check: .venv/ready  ## lint, types, import directions
 	$(BIN)/ruff check .
@@ -25,6 +27,8 @@ bench: .venv/ready  ## measure what the documentation states
 	$(BIN)/python -m benchmarks.stage1
 	$(BIN)/python -m benchmarks.pipeline
 	$(BIN)/python -m benchmarks.imbalance
+	$(if $(TORCH_PYTHON),$(BIN)/python -m benchmarks.dcgan_step --torch-python "$(TORCH_PYTHON)",\
+	  @echo "DCGAN step against PyTorch not timed: make bench TORCH_PYTHON=an interpreter with torch")
 
 lock:            ## write requirements.txt anew from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --extra dev --python-version 3.11 \

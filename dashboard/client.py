@@ -75,10 +75,15 @@ class ApiClient:
             unknown=answer["unknown"],
         )
 
-    def generate(self, n: int, seed: int) -> bytes:
-        """A ZIP of n synthetic pictures and their manifest."""
-        ask = {"n": n, "seed": seed, "format": "zip"}
+    def generate(self, n: int, seed: int, class_name: str | None = None) -> bytes:
+        """A ZIP of n synthetic pictures and their manifest; None: of all classes in turn."""
+        ask = {"n": n, "seed": seed, "class": class_name, "format": "zip"}
         return self._ask("POST", "/generate", json=ask).content
+
+    def classes_to_generate(self) -> tuple[str, ...]:
+        """Classes that can be asked of the generator in production; none where it knows none."""
+        models = self._ask("GET", "/models").json()
+        return tuple(name for m in models if m.get("conditional") for name in m["classes"])
 
     def models(self) -> tuple[ModelState, ...]:
         """What the API serves now."""

@@ -12,8 +12,9 @@ from typing import Annotated
 
 import typer
 
+from leafgate.cli_generate import generate
 from leafgate.cli_jobs import data_app, train_app
-from leafgate.cli_options import Out, Seed, say, settings
+from leafgate.cli_options import say, settings
 from leafgate.errors import UserError
 
 HELD_BACK, BAD_USAGE, FAILURE = 3, 2, 1
@@ -151,23 +152,7 @@ def _bytes(file: Path) -> bytes:
         raise UserError(f"{file} cannot be read ({error.strerror})", "check the path") from None
 
 
-@app.command()
-def generate(
-    out: Out,
-    n: Annotated[int, typer.Option(help="number of images", min=1)] = 16,
-    seed: Seed = 0,
-) -> None:
-    """Make images with the generator in production; each PNG says that it is synthetic."""
-    from leafgate.progress import progress
-    from registry import PRODUCTION, Generator, ModelStore, write_pictures
-
-    configured = settings()
-    store = ModelStore(configured)
-    version = store.get(configured.generator_name, PRODUCTION)
-    generator = Generator.load(store.folder(version), configured.engine)
-    with progress("drawing pictures", n) as advance:
-        write_pictures(generator, version, out, n, seed, advance)
-    say(f"{n} synthetic images in {out}")
+app.command()(generate)
 
 
 @app.command()

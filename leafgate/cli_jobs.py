@@ -167,13 +167,14 @@ class _ClassifierCommand(TyperCommand):
 
 
 class _GeneratorCommand(TyperCommand):
-    """`--help` lists every setting, from the configuration itself."""
+    """`--help` lists every family and setting, from the table and the configuration themselves."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:  # noqa: ANN401 - click's
         from training.config import settings_help
         from training.gan.config import GanConfig
+        from training.gan.families import families_help
 
-        self.epilog = settings_help(GanConfig)
+        self.epilog = f"{families_help()}\n\n{settings_help(GanConfig)}"
         super().format_help(ctx, formatter)
 
 
@@ -217,12 +218,13 @@ def train_generator(
     groups: GroupsFile = None,
     config: ConfigFile = None,
 ) -> None:
-    """Train a generator (DCGAN) and register it as `staging`.
+    """Train a generator and register its best epoch as `staging`.
 
-    Only training images are learnt from. A killed run goes on where it stopped when the same
-    command is given again.
+    family=conditional makes one that can be asked for a class. Only training images are learnt
+    from; the epoch nearest to the validation images is stored, and measured on the test images. A
+    killed run goes on where it stopped when the same command is given again.
 
-    Example: leafgate train generator --data photos epochs=200 classes=Potato___healthy
+    Example: leafgate train generator --data photos family=conditional minutes=30 epochs=1000
     """
     from training.config import read_config
     from training.gan.config import GanConfig

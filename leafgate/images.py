@@ -15,13 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
-from leafgate.errors import ImageError
+from leafgate.errors import ImageError, UserError
 
 Pixels = NDArray[np.uint8]
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 DECODE_THREADS = 4
+MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # by number of channels
 
 
 @dataclass(frozen=True)
@@ -32,12 +33,14 @@ class ImageLimits:
     max_pixels: int = 40_000_000
 
 
-def decode(data: bytes, limits: ImageLimits = ImageLimits()) -> Pixels:
-    """The first frame of an encoded image, upright, as (height, width, 3) uint8 RGB.
+def decode(data: bytes, limits: ImageLimits = ImageLimits(), channels: int = 3) -> Pixels:
+    """The first frame of an encoded image, upright, as (height, width, channels) uint8.
 
-    Size is checked from the header, before decoding. Transparency is laid on white. Raises
-    ImageError: `not_an_image` (no known image format), `image_too_large`, `unreadable_image`.
+    channels: see `MODES`; without alpha, transparency is laid on white. Size is checked from the
+    header, before decoding. Raises UserError for another number of channels, and ImageError:
+    `not_an_image` (no known image format), `image_too_large`, `unreadable_image`.
     """
+    _require_channels(channels)
     if len(data) > limits.max_bytes:
         raise ImageError(
             f"the image file has {len(data):,} bytes",
@@ -54,7 +57,8 @@ def decode(data: bytes, limits: ImageLimits = ImageLimits()) -> Pixels:
         )
     try:
         image.load()
-        return np.asarray(_to_rgb(ImageOps.exif_transpose(image)))
+        pixels = np.asarray(_to_mode(ImageOps.exif_transpose(image), MODES[channels]))
+        return pixels.reshape(*pixels.shape[:2], channels)
     except Exception as error:  # a decoder meets hostile bytes in many ways; all mean the same
         raise ImageError(
             f"the {image.format} image cannot be read ({error})",
@@ -84,6 +88,23 @@ def _open(data: bytes) -> Image.Image:
         ) from error
 
 
+def _require_channels(channels: int) -> None:
+    if channels not in MODES:
+        raise UserError(
+            f"{channels} channels",
+            "a picture has 1 (grey), 2 (grey and alpha), 3 (RGB) or 4 (RGBA) channels",
+            code="unknown_channels",
+        )
+
+
+def _to_mode(image: Image.Image, mode: str) -> Image.Image:
+    """mode: Pillow's L, LA, RGB or RGBA."""
+    deep = image.mode.startswith(("I", "F"))
+    if "A" in mode and not deep:
+        return image.convert("RGBA").convert(mode)
+    return _to_rgb(image).convert(mode)
+
+
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         coloured = image.convert("RGBA")
@@ -98,10 +119,15 @@ def _to_rgb(image: Image.Image) -> Image.Image:
 
 
 def resize(image: Pixels, size: int) -> Pixels:
-    """`image` as (size, size, 3) uint8, antialiased bilinear; the aspect ratio is not kept."""
+    """`image` (h, w, channels) as (size, size, channels) uint8, antialiased bilinear.
+
+    The aspect ratio is not kept.
+    """
     if image.shape[:2] == (size, size):
         return image
-    return np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR))
+    picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+    resized = np.asarray(picture.resize((size, size), Image.Resampling.BILINEAR))
+    return resized.reshape(size, size, image.shape[-1])
 
 
 def eight_positions(image: Pixels) -> list[Pixels]:
@@ -112,17 +138,21 @@ def eight_positions(image: Pixels) -> list[Pixels]:
 
 
 def load_images(
-    paths: Sequence[Path], size: int, on_image: Callable[[], object] = lambda: None
+    paths: Sequence[Path],
+    size: int,
+    on_image: Callable[[], object] = lambda: None,
+    channels: int = 3,
 ) -> Pixels:
-    """The files as one (len(paths), size, size, 3) uint8 array; `on_image` is called for each.
+    """The files as one (len(paths), size, size, channels) uint8 array.
 
-    Raises ImageError that names the file.
+    `on_image` is called for each. Raises ImageError that names the file.
     """
-    images = np.empty((len(paths), size, size, 3), np.uint8)
+    _require_channels(channels)
+    images = np.empty((len(paths), size, size, channels), np.uint8)
 
     def load(index: int) -> None:
         try:
-            images[index] = resize(decode(paths[index].read_bytes()), size)
+            images[index] = resize(decode(paths[index].read_bytes(), channels=channels), size)
         except ImageError as error:
             problem = f"{paths[index]}: {error.problem}"
             raise ImageError(problem, error.fix, code=error.code) from error
@@ -134,7 +164,7 @@ def load_images(
 
 
 def encode_png(image: Pixels, text: Mapping[str, str] | None = None) -> bytes:
-    """`image`, (height, width, 3) or (height, width, 1) uint8, as PNG with `text` chunks."""
+    """`image`, (height, width, 1 to 4 channels) uint8, as PNG with `text` chunks."""
     info = PngImagePlugin.PngInfo()
     for key, value in (text or {}).items():
         info.add_itxt(key, value)

@@ -47,8 +47,10 @@ def run_loop(settings: Settings, data: Path | None) -> bool:
     manifest = split_images(settings, folder)
     generator = generator_recipe(manifest, drawn=data is None)
     classifier = classifier_recipe(manifest, drawn=data is None)
+    # The classifier first: the generator is measured with its features.
+    promoted = judge(settings, settings.classifier_name, manifest, classifier, _train_classifier)
     judge(settings, settings.generator_name, manifest, generator, _train_generator)
-    return judge(settings, settings.classifier_name, manifest, classifier, _train_classifier)
+    return promoted
 
 
 def draw_leaves(settings: Settings) -> Path:
@@ -106,7 +108,15 @@ def generator_recipe(manifest: Manifest, drawn: bool) -> GanConfig:
     """
     passes = 5_300 if drawn else GENERATOR_PASSES
     epochs = _epochs(passes, manifest)
-    return GanConfig(batch_size=16, learning_rate=1e-3, epochs=epochs, sample_every=2)
+    return GanConfig(
+        batch_size=16,
+        learning_rate=1e-3,
+        epochs=epochs,
+        sample_every=2,
+        evaluate_samples=256,
+        test_samples=512,
+        features="classifier",
+    )
 
 
 def _epochs(passes: int, manifest: Manifest) -> int:

@@ -32,6 +32,9 @@ class Settings(BaseSettings):
         "auto", "openvino", "tensorflow", "openvino-fp32", "openvino-bf16", "openvino-int8"
     ] = "auto"
     model_poll_seconds: float = Field(10.0, gt=0)
+    inception_weights: str = Field(
+        "auto", description="auto: Keras's download, where a network allows; none; or a file"
+    )
 
     jwt_secret: SecretStr | None = Field(None, description="at least 32 bytes; signs the tokens")
     jwt_issuer: str = "leafgate"

@@ -10,9 +10,11 @@ from registry.classifier_model import (
 )
 from registry.description import write_description
 from registry.engine import OPENVINO_CHOICES, EngineChoice, Form, store_int8
+from registry.features import FeatureExtractor, find_extractor
 from registry.gate import GateResult, run_gate
 from registry.generator_model import (
     MAX_SEED,
+    Drawn,
     Generator,
     GeneratorDescription,
     latents,
@@ -22,7 +24,7 @@ from registry.generator_model import (
 from registry.head import Head, grad_cam
 from registry.mlflow_server import serve_mlflow
 from registry.outliers import OutlierScore
-from registry.pictures import write_pictures
+from registry.pictures import class_folder, write_pictures
 from registry.promotion import rollback
 from registry.store import PREVIOUS, PRODUCTION, STAGING, ModelStore, ModelVersion
 from registry.tracking import Run, start_run
@@ -35,8 +37,10 @@ __all__ = [
     "STAGING",
     "Classifier",
     "ClassifierDescription",
+    "Drawn",
     "EngineChoice",
     "Explanation",
+    "FeatureExtractor",
     "Form",
     "GateResult",
     "Generator",
@@ -48,6 +52,8 @@ __all__ = [
     "OutlierScore",
     "Prediction",
     "Run",
+    "class_folder",
+    "find_extractor",
     "grad_cam",
     "latents",
     "rollback",

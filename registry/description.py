@@ -1,7 +1,7 @@
 """`model.json`: what must be known of a stored model before it runs."""
 
 import json
-from dataclasses import asdict, fields
+from dataclasses import MISSING, asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -22,14 +22,17 @@ def write_description(description: "DataclassInstance", folder: Path) -> None:
 
 
 def read_description(folder: Path, kind: "type[Description]") -> "Description":
-    """Read it back. Raises UserError where it is missing, or of another kind of model."""
+    """Read it back; what an older LeafGate did not write takes its default.
+
+    Raises UserError where it is missing, or of another kind of model.
+    """
     file = folder / DESCRIPTION_FILE
     if not file.is_file():
         raise UserError(
             f"no {DESCRIPTION_FILE} in the stored model", "train it again", code="artifact_missing"
         )
     found = json.loads(file.read_text(encoding="utf-8"))
-    known = {field.name: field.default for field in fields(kind)}
+    known = {item.name: item.default for item in fields(kind)}
     if found.get("kind") != known["kind"] or found.get("format") != known["format"]:
         raise UserError(
             f"the stored model is a {found.get('kind')!r} of format {found.get('format')}",
@@ -37,5 +40,16 @@ def read_description(folder: Path, kind: "type[Description]") -> "Description":
             "from another LeafGate",
             code="wrong_model_kind",
         )
-    values = {name: found[name] for name in known}
+    values = {name: found.get(name, default) for name, default in known.items()}
+    _require_all(values)
     return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+def _require_all(values: dict[str, object]) -> None:
+    missing = [name for name, value in values.items() if value is MISSING]
+    if missing:
+        raise UserError(
+            f"{DESCRIPTION_FILE} of the stored model lacks {', '.join(missing)}",
+            "train it again",
+            code="wrong_model_kind",
+        )

@@ -1,10 +1,11 @@
 """The stored generator: what is in its folder, and how pictures are asked of it.
 
 Picture k of seed s is drawn from its own random stream (s, k): it is the same whether asked for
-alone or among a thousand, and a long series can be cut and continued anywhere.
+alone or among a thousand, and a long series can be cut and continued anywhere. A conditional
+generator's network takes the latent followed by the one-hot of the class.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,19 +19,36 @@ from registry.engine import Engine, EngineChoice, load_engine, store_network
 
 BATCH = 32
 MAX_SEED = 2**32 - 1
+Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class GeneratorDescription:
-    """What must be known of a generator. classes: what it learnt from; image_size: pixels."""
+    """What must be known of a generator. classes: what it learnt from; image_size: pixels.
+
+    conditional: whether one of the classes can be asked for; channels: 1 grey to 4 RGBA.
+    """
 
     family: str
     latent_size: int
     image_size: int
     channels: int
     classes: tuple[str, ...]
+    conditional: bool = False
     kind: str = "generator"
     format: int = 1
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """images: (n, size, size, channels) uint8; latents: (n, latent_size), what they come from.
+
+    class_names: of which class each was asked to be; None where that is not known.
+    """
+
+    images: Pixels
+    latents: Floats
+    class_names: tuple[str | None, ...]
 
 
 class Generator:
@@ -49,33 +67,95 @@ class Generator:
         choice: EngineChoice = "openvino" if engine.startswith("openvino") else engine
         return cls(read_description(folder, GeneratorDescription), load_engine(folder, choice))
 
-    def generate(self, count: int, seed: int, start: int = 0) -> Pixels:
+    def generate(
+        self, count: int, seed: int, start: int = 0, class_name: str | None = None
+    ) -> Pixels:
         """Pictures `start` to `start + count` of `seed`: (count, size, size, channels) uint8."""
-        return np.concatenate(list(self.batches(count, seed, start)))
+        pieces = self.drawn(count, seed, start, class_name)
+        return np.concatenate([piece.images for piece in pieces])
 
-    def batches(self, count: int, seed: int, start: int = 0) -> Iterator[Pixels]:
-        """The same in pieces of up to 32, so that memory stays flat."""
-        if count < 1 or not 0 <= seed <= MAX_SEED:
-            raise UserError(
-                f"count {count}, seed {seed}", f"use a count from 1 and a seed of 0 to {MAX_SEED}"
-            )
+    def drawn(
+        self, count: int, seed: int, start: int = 0, class_name: str | None = None
+    ) -> Iterator[Drawn]:
+        """The same in pieces of up to 32, with what they come from; memory stays flat."""
+        require_series(count, seed)
+        self.require_class(class_name)
         for first in range(start, start + count, BATCH):
             indices = range(first, min(first + BATCH, start + count))
-            yield to_pixels(self.engine.run(latents(indices, seed, self.description.latent_size)))
+            names = tuple(self.class_of(index, class_name) for index in indices)
+            latent = latents(indices, seed, self.description.latent_size)
+            yield Drawn(self.run(latent, names), latent, names)
+
+    def draw(self, indices: range, seed: int, class_name: str | None = None) -> Drawn:
+        """Pictures `indices` of `seed` in one piece, however many."""
+        pieces = list(self.drawn(len(indices), seed, indices.start, class_name))
+        return Drawn(
+            np.concatenate([piece.images for piece in pieces]),
+            np.concatenate([piece.latents for piece in pieces]),
+            tuple(name for piece in pieces for name in piece.class_names),
+        )
+
+    def class_of(self, index: int, class_name: str | None = None) -> str | None:
+        """Which class picture `index` of any seed is of: the one asked for, else all in turn.
+
+        None where none can be asked for, unless the generator learnt from a single one.
+        """
+        classes = self.description.classes
+        if self.description.conditional:
+            return class_name or classes[index % len(classes)]
+        return classes[0] if len(classes) == 1 else None
+
+    def require_class(self, class_name: str | None) -> None:
+        """Raise UserError for a class that cannot be asked for; None can always."""
+        known = ", ".join(self.description.classes)
+        if class_name is None:
+            return
+        if not self.description.conditional:
+            raise UserError(
+                f"class={class_name!r} cannot be asked of an unconditional generator",
+                f"leave it out; it learnt from: {known}",
+                code="class_not_supported",
+            )
+        if class_name not in self.description.classes:
+            raise UserError(
+                f"the generator knows no class {class_name!r}",
+                f"ask for one of: {known}",
+                code="unknown_class",
+            )
+
+    def inputs(self, latent: Floats, class_names: Sequence[str | None]) -> Floats:
+        """What the network takes, (n, latent_size) or with the classes' one-hots beside it."""
+        if not self.description.conditional:
+            return latent
+        classes = self.description.classes
+        places = [classes.index(str(name)) for name in class_names]
+        return np.concatenate([latent, np.eye(len(classes), dtype=np.float32)[places]], axis=1)
+
+    def run(self, latent: Floats, class_names: Sequence[str | None]) -> Pixels:
+        """The pictures of these latents (n, latent_size), one class name each."""
+        return to_pixels(self.engine.run(self.inputs(latent, class_names)))
 
 
-def latents(indices: range, seed: int, latent_size: int) -> NDArray[np.float32]:
+def require_series(count: int, seed: int) -> None:
+    """Raise UserError for no pictures at all, or a seed out of bounds."""
+    if count < 1 or not 0 <= seed <= MAX_SEED:
+        raise UserError(
+            f"count {count}, seed {seed}", f"use a count from 1 and a seed of 0 to {MAX_SEED}"
+        )
+
+
+def latents(indices: range, seed: int, latent_size: int) -> Floats:
     """(len(indices), latent_size) standard normal, row k from the stream (seed, k)."""
     rows = [np.random.default_rng([seed, i]).standard_normal(latent_size) for i in indices]
     return np.asarray(rows, np.float32)
 
 
-def to_pixels(outputs: NDArray[np.float32]) -> Pixels:
+def to_pixels(outputs: Floats) -> Pixels:
     """Tanh outputs in [-1, 1] as uint8 in [0, 255]."""
     return np.clip(np.rint((outputs + 1) * 127.5), 0, 255).astype(np.uint8)
 
 
 def store_generator(network: object, description: GeneratorDescription, folder: Path) -> None:
-    """Write a Keras generator, (n, latent_size) to (n, size, size, channels) tanh, into folder."""
+    """Write a Keras generator into folder: inputs as `Generator.inputs` gives them, tanh out."""
     store_network(network, folder)
     write_description(description, folder)

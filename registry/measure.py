@@ -91,7 +91,10 @@ def _outputs(generator: Generator) -> NDArray[np.float32]:
     parts = []
     with progress("drawing pictures", SAMPLES) as advance:
         for start in range(0, SAMPLES, BATCH):
-            parts.append(generator.engine.run(latents(range(start, start + BATCH), SEED, size)))
+            indices = range(start, start + BATCH)
+            names = [generator.class_of(index) for index in indices]
+            inputs = generator.inputs(latents(indices, SEED, size), names)
+            parts.append(generator.engine.run(inputs))
             for _ in range(BATCH):
                 advance()
     return np.concatenate(parts)
@@ -99,6 +102,7 @@ def _outputs(generator: Generator) -> NDArray[np.float32]:
 
 def _real_images(test: TestSide, generator: Generator) -> Pixels:
     described = generator.description
-    rows = [row for row in test.rows if row.class_name in described.classes][:SAMPLES]
-    real = load_images([test.manifest.file(row) for row in rows], described.image_size)
-    return real if described.channels == 3 else real.mean(axis=3, keepdims=True).astype(np.uint8)
+    rows = [row for row in test.rows if row.class_name in described.classes]
+    rows = rows[:: max(-(-len(rows) // SAMPLES), 1)]  # evenly: they are sorted by class
+    files = [test.manifest.file(row) for row in rows]
+    return load_images(files, described.image_size, channels=described.channels)

@@ -29,6 +29,7 @@ STATUS_OF_CODE = {
     "unreadable_image": 422,
     "out_of_range": 422,
     "class_not_supported": 422,
+    "unknown_class": 422,
     "invalid_request": 422,
     "too_many_requests": 429,
     "no_production_model": 503,

@@ -8,23 +8,32 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from itertools import cycle, islice
 from pathlib import Path
 
 import httpx
 
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+FIRST, SHARE = 12_000 + 1_000 * (WORKER % 20), 1_000
+# Below those that Linux lends to clients; tests that run side by side have shares of their own.
+PORTS = cycle(FIRST + (os.getpid() + number) % SHARE for number in range(SHARE))
+
 
 def free_port() -> int:
-    """A port that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nothing listens on, and that no other test of this run is given."""
+    for port in islice(PORTS, SHARE):
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError(f"no free port from {FIRST} on")
 
 
 def environment(var_dir: Path, **settings: object) -> dict[str, str]:
     """What a command of its own state sees. settings: by name, without LEAFGATE_."""
     clean = {k: v for k, v in os.environ.items() if not k.startswith("LEAFGATE_")}
     named = {f"LEAFGATE_{name.upper()}": str(value) for name, value in settings.items()}
-    return {**clean, "LEAFGATE_VAR_DIR": str(var_dir), "TF_CPP_MIN_LOG_LEVEL": "3", **named}
+    ours = {"LEAFGATE_INCEPTION_WEIGHTS": "none", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    return {**clean, "LEAFGATE_VAR_DIR": str(var_dir), **ours, **named}
 
 
 def leafgate(

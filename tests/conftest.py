@@ -26,7 +26,22 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """Embedded defaults in a folder of their own, with a signing secret."""
-    return Settings(_env_file=None, var_dir=tmp_path / "var", jwt_secret="s" * 40)  # type: ignore[call-arg, arg-type]
+    return Settings(
+        _env_file=None,  # type: ignore[call-arg]
+        var_dir=tmp_path / "var",
+        jwt_secret="s" * 40,  # type: ignore[arg-type]
+        inception_weights="none",
+    )
+
+
+@pytest.fixture(scope="session")
+def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """State with an MLflow store that holds nothing, to be copied: its tables take seconds."""
+    from registry import ModelStore
+
+    made = Settings(_env_file=None, var_dir=tmp_path_factory.mktemp("empty") / "var")  # type: ignore[call-arg]
+    ModelStore(made).client.search_registered_models()
+    return made.var_dir
 
 
 @pytest.fixture(scope="session")

@@ -49,15 +49,29 @@ def colour_head(labels: tuple[str, ...], order: int = 1) -> Head:
     return Head.linear(order * kernel, order * bias)
 
 
-def noise_network(latent: int = 8, size: int = 32, spread: float = 1.0) -> Any:
-    """A generator of blocky noise; spread=0 makes it collapse onto one picture."""
+def noise_network(
+    latent: int = 8,
+    size: int = 32,
+    spread: float = 1.0,
+    conditional: tuple[str, ...] = (),
+) -> Any:
+    """A generator of blocky noise; spread=0 makes it collapse onto one picture.
+
+    conditional: names of COLOURS that can be asked for, about which the noise then lies.
+    """
     import keras
 
     keras.utils.set_random_seed(1)
     start = keras.initializers.RandomNormal(stddev=max(spread, 1e-9), seed=1)
-    noise = keras.Input((latent,))
-    values = keras.layers.Dense(8 * 8 * 3, activation="tanh", kernel_initializer=start)(noise)
-    small = keras.layers.Reshape((8, 8, 3))(values)
+    noise = keras.Input((latent + len(conditional),))
+    dense = keras.layers.Dense(8 * 8 * 3, activation="tanh", kernel_initializer=start)
+    small = keras.layers.Reshape((8, 8, 3))(dense(noise))
+    if conditional:
+        kernel, bias = dense.get_weights()
+        kernel[:latent] *= 0.05
+        colours = np.array([COLOURS[name] for name in conditional], np.float32)
+        kernel[latent:] = np.tile(np.arctanh(colours / 127.5 - 1), 8 * 8)
+        dense.set_weights([kernel, bias])
     return keras.Model(noise, keras.layers.UpSampling2D(size // 8)(small))
 
 
@@ -114,10 +128,14 @@ def register_tiny_generator(
     manifest: Manifest | None = None,
     spread: float = 1.0,
     classes: tuple[str, ...] = tuple(COLOURS),
+    conditional: bool = False,
 ) -> ModelVersion:
-    """Register a noise generator; it gets `alias` besides `staging`."""
-    network = noise_network(size=size, spread=spread)
-    description = GeneratorDescription("noise", 8, size, 3, classes)
+    """Register a noise generator; it gets `alias` besides `staging`.
+
+    conditional: one of the colours can be asked of it.
+    """
+    network = noise_network(size=size, spread=spread, conditional=classes if conditional else ())
+    description = GeneratorDescription("noise", 8, size, 3, classes, conditional)
 
     def store(folder: Path) -> None:
         store_generator(network, description, folder)

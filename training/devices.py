@@ -17,11 +17,17 @@ def use_gpu_memory_as_needed() -> None:
         tf.config.experimental.set_memory_growth(gpu, True)
 
 
+def gpu_is_used() -> bool:
+    """Whether TensorFlow computes on a GPU."""
+    return bool(tf.config.list_logical_devices("GPU"))
+
+
 def precision_policy(precision: str) -> str:
     """Keras's policy for `auto`, `float32`, `bfloat16` or `float16`."""
     if precision == "auto":
-        gpu = bool(tf.config.list_logical_devices("GPU"))
-        precision = "float16" if gpu else "bfloat16" if _bfloat16_is_quick() else "float32"
+        precision = (
+            "float16" if gpu_is_used() else "bfloat16" if _bfloat16_is_quick() else "float32"
+        )
     return precision if precision == "float32" else f"mixed_{precision}"
 
 

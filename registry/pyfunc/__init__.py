@@ -78,14 +78,23 @@ def _classifier_schema() -> tuple[Any, Any]:
 
 def _generator_schema() -> tuple[Any, Any]:
     from mlflow.types import ColSpec, DataType, Schema
+    from mlflow.types.schema import Array
 
     return (
-        Schema([ColSpec(DataType.long, "n"), ColSpec(DataType.long, "seed")]),
+        Schema(
+            [
+                ColSpec(DataType.long, "n"),
+                ColSpec(DataType.long, "seed"),
+                ColSpec(DataType.string, "class", required=False),
+            ]
+        ),
         Schema(
             [
                 ColSpec(DataType.long, "seed"),
                 ColSpec(DataType.long, "index"),
+                ColSpec(DataType.string, "class", required=False),
                 ColSpec(DataType.binary, "image"),
+                ColSpec(Array(DataType.double), "latent"),
             ]
         ),
     )

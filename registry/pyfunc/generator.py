@@ -1,4 +1,4 @@
-"""The generator as MLflow runs it: columns `n` and `seed` to one PNG a row."""
+"""The generator as MLflow runs it: columns `n`, `seed` and, if wished, `class` to one PNG a row."""
 
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,8 @@ import pandas as pd
 
 from leafgate.images import encode_png
 from registry.generator_model import Generator
+
+COLUMNS = ["seed", "index", "class", "image", "latent"]
 
 
 class GeneratorPyFunc(mlflow.pyfunc.PythonModel):
@@ -23,13 +25,39 @@ class GeneratorPyFunc(mlflow.pyfunc.PythonModel):
         model_input: pd.DataFrame,
         params: dict[str, Any] | None = None,
     ) -> pd.DataFrame:
-        """Seed, index and PNG bytes of each picture asked for."""
-        rows = [
-            {"seed": int(seed), "index": index, "image": encode_png(picture)}
-            for n, seed in zip(model_input["n"], model_input["seed"], strict=True)
-            for index, picture in enumerate(self.generator.generate(int(n), int(seed)))
+        """Seed, index, class (None where unknown), PNG bytes and latent of each picture asked for.
+
+        Without a class, or with None, a conditional generator draws its classes in turn. Raises
+        UserError for a class that cannot be asked for.
+        """
+        asked = model_input.get("class", [None] * len(model_input))
+        rows = zip(model_input["n"], model_input["seed"], asked, strict=True)
+        answers = [
+            answer
+            for n, seed, name in rows
+            for answer in self._row(int(n), int(seed), None if pd.isna(name) else str(name))
         ]
-        return pd.DataFrame(rows, columns=["seed", "index", "image"])
+        return pd.DataFrame(answers, columns=COLUMNS)
+
+    def _row(self, n: int, seed: int, class_name: str | None) -> list[dict[str, Any]]:
+        drawn = self.generator.draw(range(n), seed, class_name)
+        found = zip(drawn.class_names, drawn.images, drawn.latents, strict=True)
+        return [
+            {
+                "seed": seed,
+                "index": index,
+                "class": name,
+                "image": encode_png(image, self._origin(seed, index, name)),
+                "latent": latent.astype(float).tolist(),
+            }
+            for index, (name, image, latent) in enumerate(found)
+        ]
+
+    def _origin(self, seed: int, index: int, class_name: str | None) -> dict[str, str]:
+        known = {"class": class_name} if class_name else {}
+        family = self.generator.description.family
+        told = {"synthetic": "true", "family": family, **known}
+        return {**told, "seed": str(seed), "index": str(index)}
 
 
 mlflow.models.set_model(GeneratorPyFunc())

@@ -7,16 +7,17 @@ import math
 import secrets
 import zipfile
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response, Security
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from slowapi import Limiter
 
 from leafgate.errors import UserError
-from leafgate.images import Pixels, encode_png, grid
+from leafgate.images import encode_png, grid
 from leafgate.settings import Settings
-from registry import MAX_SEED, Generator
+from registry import MAX_SEED, Drawn, Generator, class_folder
 from serving.auth import current_user
 from serving.live_models import Live
 from serving.problems import documented
@@ -32,14 +33,21 @@ class GenerateAsk(BaseModel):
 
     n: int = Field(16, description="number of images", examples=[16])
     seed: int | None = Field(None, description=f"0 to {MAX_SEED}", examples=[7])
-    class_name: str | None = Field(None, alias="class", description="for conditional generators")
+    class_name: str | None = Field(
+        None,
+        alias="class",
+        description="of a conditional generator (see /models); all in turn where it is left out",
+    )
     format: Format = Field("json", description="json (Base64), png (one grid) or zip")
 
 
 class GeneratedImage(BaseModel):
-    """One picture. index: its place in the series of the seed."""
+    """One picture. index: its place in the series of the seed; class: null where not known."""
+
+    model_config = ConfigDict(populate_by_name=True)
 
     index: int
+    class_name: str | None = Field(alias="class", examples=["rust"])
     png_base64: str
 
 
@@ -55,25 +63,32 @@ class GenerateAnswer(BaseModel):
 
 @dataclass(frozen=True)
 class Batch:
-    """Pictures (n, size, size, channels) uint8 and what they come from."""
+    """Pictures 0 to n of a seed, and what they come from. asked: the class that was asked for."""
 
-    images: Pixels
+    drawn: Drawn
     seed: int
     model: UsedModel
+    asked: str | None
+
+    def __len__(self) -> int:
+        return len(self.drawn.images)
 
     def pngs(self) -> list[bytes]:
         """Each picture as a PNG that says in its text chunks that it is synthetic."""
         return [
-            encode_png(image, {**self.origin(), "index": str(index)})
-            for index, image in enumerate(self.images)
+            encode_png(image, {**self.origin(class_name), "index": str(index)})
+            for index, (image, class_name) in enumerate(
+                zip(self.drawn.images, self.drawn.class_names, strict=True)
+            )
         ]
 
-    def origin(self) -> dict[str, str]:
-        """Text chunks common to all."""
+    def origin(self, class_name: str | None) -> dict[str, str]:
+        """Text chunks common to the pictures of a class."""
         return {
             "synthetic": "true",
             "model": self.model.name,
             "version": str(self.model.version),
+            **({"class": class_name} if class_name else {}),
             "seed": str(self.seed),
         }
 
@@ -87,7 +102,7 @@ def generate_routes(settings: Settings, limiter: Limiter) -> APIRouter:
     def answer(ask: GenerateAsk, state: State, facts: RequestFacts, response: Response) -> Response:
         check_number(ask, state.settings.max_generate)
         batch = make_batch(ask, state.models.generator.require())
-        facts.images = len(batch.images)
+        facts.images = len(batch)
         facts.model_name, facts.model_version = batch.model.name, batch.model.version
         return FORMATS[ask.format](batch, facts.request_id)
 
@@ -129,45 +144,47 @@ def check_number(ask: GenerateAsk, most: int) -> None:
 
 
 def make_batch(ask: GenerateAsk, live: Live[Generator]) -> Batch:
-    """Run the generator. Raises UserError where a class is asked of one that knows none."""
-    if ask.class_name is not None:
-        learnt = ", ".join(live.model.description.classes)
-        raise UserError(
-            f"class={ask.class_name!r} cannot be asked of an unconditional generator",
-            f"leave it out; {live.version} learnt from: {learnt}",
-            code="class_not_supported",
-        )
+    """Run the generator. Raises UserError where a class is asked that it does not know."""
     seed = secrets.randbelow(MAX_SEED + 1) if ask.seed is None else ask.seed
-    return Batch(live.model.generate(ask.n, seed), seed, UsedModel.of(live.version))
+    drawn = live.model.draw(range(ask.n), seed, ask.class_name)
+    return Batch(drawn, seed, UsedModel.of(live.version), ask.class_name)
 
 
 def _json(batch: Batch, request_id: str) -> Response:
+    found = zip(batch.drawn.class_names, batch.pngs(), strict=True)
     answer = GenerateAnswer(
         request_id=request_id,
         model=batch.model,
         seed=batch.seed,
         images=[
-            GeneratedImage(index=index, png_base64=base64.b64encode(png).decode())
-            for index, png in enumerate(batch.pngs())
+            GeneratedImage(
+                index=index, class_name=class_name, png_base64=base64.b64encode(png).decode()
+            )
+            for index, (class_name, png) in enumerate(found)
         ],
     )
-    return Response(answer.model_dump_json(), media_type="application/json")
+    return Response(answer.model_dump_json(by_alias=True), media_type="application/json")
 
 
 def _png(batch: Batch, request_id: str) -> Response:
-    sheet = grid(batch.images, columns=math.ceil(math.sqrt(len(batch.images))))
-    data = encode_png(sheet, batch.origin())
+    sheet = grid(batch.drawn.images, columns=math.ceil(math.sqrt(len(batch))))
+    data = encode_png(sheet, batch.origin(batch.asked))
     return Response(data, media_type="image/png", headers={"X-Seed": str(batch.seed)})
 
 
 def _zip(batch: Batch, request_id: str) -> Response:
     buffer = io.BytesIO()
-    names = [f"synthetic_{batch.seed}_{index:05d}.png" for index in range(len(batch.images))]
-    about = {"request_id": request_id, **batch.origin(), "files": names}
+    classes = batch.drawn.class_names
+    names = [
+        str(PurePosixPath(class_folder(class_name)) / f"synthetic_{batch.seed}_{index:05d}.png")
+        for index, class_name in enumerate(classes)
+    ]
+    about = {"request_id": request_id, **batch.origin(batch.asked)}
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         for name, png in zip(names, batch.pngs(), strict=True):
             archive.writestr(name, png)
-        archive.writestr("manifest.json", json.dumps(about, indent=2))
+        told = {**about, "files": names, "classes": classes}
+        archive.writestr("manifest.json", json.dumps(told, indent=2))
     headers = {
         "X-Seed": str(batch.seed),
         "Content-Disposition": f'attachment; filename="synthetic_{batch.seed}.zip"',

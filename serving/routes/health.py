@@ -23,12 +23,17 @@ class LogHealth(BaseModel):
 
 
 class ModelHealth(BaseModel):
-    """One model. version: what answers now; problem: why the newest does not."""
+    """One model. version: what answers now; problem: why the newest does not.
+
+    classes: what it learnt from; conditional: whether one of them can be asked of /generate.
+    """
 
     name: str
     version: int | None
     engine: str | None
     problem: str | None
+    classes: tuple[str, ...] = ()
+    conditional: bool = False
 
 
 class Health(BaseModel):
@@ -88,13 +93,28 @@ def health_of(state: AppState) -> Health:
 
 def models_of(models: LiveModels) -> list[ModelHealth]:
     """Both models."""
-    slots: tuple[Slot[Any], ...] = (models.classifier, models.generator)
+    classifier, generator = models.classifier.live, models.generator.live
     return [
-        ModelHealth(
-            name=slot.name,
-            version=slot.live.version.version if slot.live else None,
-            engine=slot.live.model.engine.name if slot.live else None,
-            problem=slot.problem,
-        )
-        for slot in slots
+        health_of_model(
+            models.classifier, classifier.model.description.labels if classifier else ()
+        ),
+        health_of_model(
+            models.generator,
+            generator.model.description.classes if generator else (),
+            conditional=generator is not None and generator.model.description.conditional,
+        ),
     ]
+
+
+def health_of_model(
+    slot: Slot[Any], classes: tuple[str, ...], conditional: bool = False
+) -> ModelHealth:
+    """One model's place; classes: of what answers now."""
+    return ModelHealth(
+        name=slot.name,
+        version=slot.live.version.version if slot.live else None,
+        engine=slot.live.model.engine.name if slot.live else None,
+        problem=slot.problem,
+        classes=classes,
+        conditional=conditional,
+    )

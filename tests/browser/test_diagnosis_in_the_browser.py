@@ -46,7 +46,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("stack")
     settings = Settings(_env_file=None, var_dir=folder / "var")
     register_tiny_classifier(settings, outliers=True)
-    register_tiny_generator(settings)
+    register_tiny_generator(settings, conditional=True)
     database = open_database(settings.database)
     migrate(database)
     add_user(database, "ada", hash_password("secret"), ["predict", "generate"])
@@ -136,6 +136,15 @@ def test_generated_pictures_are_shown_and_downloaded_as_zip(page: Page, stack: S
     with zipfile.ZipFile(started.value.path()) as archive:
         assert len([name for name in archive.namelist() if name.endswith(".png")]) == 5
     page.screenshot(path=ARTEFACTS / "generate.png")
+
+
+def test_a_class_is_chosen_and_stands_below_every_picture(page: Page, stack: Stack) -> None:
+    expect(page.get_by_text("Blue", exact=True)).to_have_count(2)  # of five, all in turn
+    page.get_by_role("combobox", name="Class").click()
+    page.get_by_role("option", name="Red").click()
+    page.get_by_test_id("stFormSubmitButton").get_by_role("button").click()
+    expect(page.get_by_test_id("stImageCaption").get_by_text("Red", exact=True)).to_have_count(5)
+    expect(page.get_by_test_id("stException")).to_have_count(0)
 
 
 def test_traffic_and_diseases_show_what_was_asked(page: Page, stack: Stack) -> None:

@@ -1,5 +1,6 @@
 """A running API for tests: the real app under uvicorn, with tiny real models in production."""
 
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -38,10 +39,18 @@ class RunningApi:
 StartApi = Callable[[Settings], RunningApi]
 
 
+@pytest.fixture
+def settings(settings: Settings, empty_store: Path) -> Settings:
+    """The same settings, over a store that is there already."""
+    shutil.copytree(empty_store, settings.var_dir)
+    return settings
+
+
 @pytest.fixture(scope="session")
-def served_var(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def served_var(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
     """State with both models in production; made once, since Keras is slow to start."""
     settings = Settings(_env_file=None, var_dir=tmp_path_factory.mktemp("served") / "var")
+    shutil.copytree(empty_store, settings.var_dir)
     register_tiny_classifier(settings, outliers=True)
     register_tiny_generator(settings)
     return settings.var_dir

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from leafgate.errors import UserError
+from tests.backbones import TINY, add_tiny_backbone
 from training.classifier.backbones import load_backbone
 from training.classifier.config import ClassifierConfig
 from training.classifier.fit import fit_stages
@@ -59,24 +60,35 @@ def fitted(config: ClassifierConfig, folder: Path, stop_after: int = 0) -> tuple
 
 
 @pytest.fixture(scope="module")
-def straight(config: ClassifierConfig, tmp_path_factory: pytest.TempPathFactory) -> tuple[Row, ...]:
-    return fitted(config, tmp_path_factory.mktemp("straight") / "job")
+def small(config: ClassifierConfig, tmp_path_factory: pytest.TempPathFactory) -> ClassifierConfig:
+    """The same on a smaller backbone, the first half of which stays frozen."""
+    add_tiny_backbone()
+    file = tmp_path_factory.mktemp("weights") / "tiny.weights.h5"
+    keras.utils.set_random_seed(5)
+    load_backbone(TINY, "none").network.save_weights(file)
+    changes = {"backbone": TINY, "weights": str(file), "unfrozen_layers": 3}
+    return config.model_copy(update=changes)
+
+
+@pytest.fixture(scope="module")
+def straight(small: ClassifierConfig, tmp_path_factory: pytest.TempPathFactory) -> tuple[Row, ...]:
+    return fitted(small, tmp_path_factory.mktemp("straight") / "job")
 
 
 @pytest.mark.parametrize(("epoch", "stage"), [(2, "stage 1"), (4, "stage 2")])
 def test_a_training_stopped_in_either_stage_ends_as_if_it_had_not_been(
-    config: ClassifierConfig,
+    small: ClassifierConfig,
     straight: tuple[Row, ...],
     epoch: int,
     stage: str,
     tmp_path: Path,
 ) -> None:
     with pytest.raises(Stopped):
-        fitted(config, tmp_path / "job", stop_after=epoch)
+        fitted(small, tmp_path / "job", stop_after=epoch)
     found = TrainingMemory(tmp_path / "job").load()
     assert found is not None
     assert len(found[0].rows) == epoch
-    resumed = fitted(config, tmp_path / "job")
+    resumed = fitted(small, tmp_path / "job")
     assert [row["stage"] for row in resumed] == [row["stage"] for row in straight]
     assert str(resumed[epoch - 1]["stage"]).startswith(stage)
     for name in ("loss", "val_loss"):

@@ -12,6 +12,7 @@ import pytest
 from leafgate.manifest import Manifest
 from leafgate.settings import Settings
 from registry import ModelStore
+from tests.backbones import TINY, add_tiny_backbone
 from training.classifier.backbones import load_backbone
 from training.classifier.config import ClassifierConfig
 from training.classifier.fit import fit_stages
@@ -21,15 +22,16 @@ from training.classifier.train import train_classifier
 from training.data.pipeline import load_side, training_images
 
 CONFIG = ClassifierConfig(
-    backbone="resnet18",
+    backbone=TINY,
     weights="none",
     image_size=32,
-    scratch_epochs=12,
+    scratch_epochs=20,
     scratch_small_epochs=0,
     scratch_batch_size=6,
     precision="float32",
     data_report=False,
 )
+ROOT = Path(__file__).resolve().parents[2]
 TRAIN = """
 import sys
 from pathlib import Path
@@ -37,7 +39,9 @@ from leafgate.manifest import Manifest
 from leafgate.settings import Settings
 from training.classifier.config import ClassifierConfig
 from training.classifier.train import train_classifier
+from tests.backbones import add_tiny_backbone
 
+add_tiny_backbone()
 var_dir, manifest, root, config = sys.argv[1:]
 data = Manifest.load(Path(manifest), Path(root))
 chosen = ClassifierConfig.model_validate_json(config)
@@ -48,19 +52,22 @@ train_classifier(Settings(var_dir=Path(var_dir)), data, chosen)
 @pytest.fixture
 def killed(settings: Settings, colour_manifest: Manifest, tmp_path: Path) -> TrainingMemory:
     """The job in a process of its own, killed in the middle of an epoch."""
+    add_tiny_backbone()
     colour_manifest.save(tmp_path / "manifest.csv")
     places = [str(settings.var_dir), str(tmp_path / "manifest.csv"), str(colour_manifest.root)]
     memory = TrainingMemory.of(
         settings, "classifier", {**CONFIG.model_dump(), "weights_used": "none"},
         colour_manifest.digest,
     )  # fmt: skip
-    process = subprocess.Popen([sys.executable, "-c", TRAIN, *places, CONFIG.model_dump_json()])
+    process = subprocess.Popen(
+        [sys.executable, "-c", TRAIN, *places, CONFIG.model_dump_json()], cwd=ROOT
+    )
     try:
         deadline = time.monotonic() + 200
         while not (memory.folder / "checkpoint.npz").is_file():
             assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.01)
-        time.sleep(0.5)  # some epochs on, and within one
+        time.sleep(0.2)  # some epochs on, and within one
     finally:
         process.kill()
         process.wait()

@@ -22,6 +22,7 @@ from training.classifier.train import train_classifier
 from training.data.pipeline import LabelledImages
 
 SIZE = 32
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -141,10 +142,13 @@ def test_the_head_on_stored_features_answers_as_the_whole_network(
 
 
 def test_two_stages_end_in_a_staged_version_with_everything_logged(
-    settings: Settings, colour_manifest: Manifest, weights_file: Path, tmp_path: Path
+    settings: Settings, colour_manifest: Manifest, tmp_path: Path
 ) -> None:
+    weights = tmp_path / "resnet18.weights.h5"
+    load_backbone("resnet18", "none").network.save_weights(weights)
     config = ClassifierConfig(
-        weights=str(weights_file),
+        backbone="resnet18",
+        weights=str(weights),
         image_size=SIZE,
         stage1_views=2,
         stage1_epochs=2,
@@ -215,6 +219,7 @@ import tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
 from pathlib import Path
+from tests.backbones import TINY, add_tiny_backbone
 from training.classifier.backbones import load_backbone
 from training.classifier.config import ClassifierConfig
 from training.classifier.fit import fit_stages
@@ -225,10 +230,11 @@ import sys
 
 images = np.random.default_rng(0).integers(0, 256, (16, 32, 32, 3), np.uint8)
 labels = np.arange(16) % 2
-config = ClassifierConfig(backbone="resnet18", image_size=32, scratch_batch_size=8,
+add_tiny_backbone()
+config = ClassifierConfig(backbone=TINY, image_size=32, scratch_batch_size=8,
                           scratch_epochs=2, scratch_small_epochs=0)
 with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
-    backbone = load_backbone("resnet18", "none")
+    backbone = load_backbone(TINY, "none")
     network = build_network(config, backbone, 2)
     train = LabelledImages(lambda indices: images[indices], labels, 32, 2)
     memory = TrainingMemory(Path(sys.argv[1]))
@@ -244,6 +250,7 @@ def test_several_devices_share_each_batch(tmp_path: Path) -> None:
     """Two logical CPUs stand in for two GPUs."""
     done = subprocess.run(
         [sys.executable, "-c", MIRRORED, str(tmp_path / "job")],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,

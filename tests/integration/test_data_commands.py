@@ -52,15 +52,17 @@ def tamper(split: Path, path: str) -> None:
         writer.writerows(rows)
 
 
-def test_the_report_is_told_written_and_kept_as_a_run(folder: Path, tmp_path: Path) -> None:
-    var, out = tmp_path / "var", tmp_path / "look"
+def test_the_report_is_told_written_and_kept_as_a_run(
+    folder: Path, settings: Settings, tmp_path: Path
+) -> None:
+    var, out = settings.var_dir, tmp_path / "look"
     done = leafgate("data", "report", "--data", folder, "--out", out, env=environment(var))
     assert done.returncode == 0, done.stderr
     for told in ("31 images in 3 classes", "1 files cannot be used", "1 groups of identical"):
         assert told in done.stdout
     assert json.loads((out / "report.json").read_text())["counts"]["red"] == 11
     assert (out / "report.html").read_text().startswith("<!doctype html>")
-    client = ModelStore(Settings(_env_file=None, var_dir=var)).client  # type: ignore[call-arg]
+    client = ModelStore(settings).client
     (run,) = client.search_runs([client.get_experiment_by_name("leafgate").experiment_id])
     kept = {item.path for item in client.list_artifacts(run.info.run_id, "data")}
     assert {"data/report.html", "data/report.json"} <= kept

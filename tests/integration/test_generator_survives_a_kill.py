@@ -17,7 +17,17 @@ from training.gan.config import GanConfig
 from training.gan.train import train_generator
 from training.gan.unfinished import UnfinishedRun
 
-CONFIG = GanConfig(epochs=1000, batch_size=8, checkpoint_every=2, sample_every=1000)
+CONFIG = GanConfig(
+    family="vanilla",
+    epochs=1000,
+    batch_size=8,
+    checkpoint_every=2,
+    sample_every=1000,
+    evaluate_every=1000,
+    evaluate_samples=16,
+    test_samples=16,
+    features="pixels",
+)
 TRAIN_FOREVER = """
 import sys
 from pathlib import Path
@@ -62,7 +72,7 @@ def killed(settings: Settings, data: Manifest, tmp_path: Path) -> UnfinishedRun:
     )
     try:
         deadline = time.monotonic() + 120
-        while len(unfinished.losses()) < 3:
+        while len(unfinished.epochs()) < 3:
             assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.02)
     finally:
@@ -74,7 +84,7 @@ def killed(settings: Settings, data: Manifest, tmp_path: Path) -> UnfinishedRun:
 def test_a_killed_training_goes_on_where_it_was_in_the_same_run(
     settings: Settings, data: Manifest, killed: UnfinishedRun
 ) -> None:
-    run_id, before = killed.run_id, killed.losses()
+    run_id, before = killed.run_id, killed.epochs()
     assert run_id is not None
     checkpoints = [int(f.stem.split("-")[1]) for f in killed.checkpoints.glob("*.index")]
     assert max(checkpoints) in (before[-1].epoch, before[-1].epoch - 1)

@@ -13,16 +13,15 @@ from leafgate.images import encode_png
 from leafgate.settings import Settings
 from tests.colours import colour_picture
 from tests.commands import environment, free_port, running
-from tests.models import register_tiny_classifier
 
 MLFLOW = (sys.executable, "-c", "from mlflow.cli import cli; cli()")
 
 
 @pytest.mark.timeout(200)
 def test_a_base64_image_is_answered_with_class_confidence_top_and_unknown(
-    settings: Settings, tmp_path: Path
+    served_var: Path, tmp_path: Path
 ) -> None:
-    register_tiny_classifier(settings)
+    settings = Settings(_env_file=None, var_dir=served_var)  # type: ignore[call-arg]
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     env = {

@@ -29,7 +29,8 @@ def test_from_drawn_leaves_to_a_logged_prediction(tmp_path: Path) -> None:
     run("data", "demo", "--out", leaves, "--count", 72)
     run("data", "split", "--data", leaves, "--out", split)
     job = ("--data", leaves, "--manifest", split)
-    run("train", "generator", *job, "epochs=1", "batch_size=16", "sample_every=1")
+    few = ("epochs=1", "batch_size=16", "evaluate_samples=16", "test_samples=16")
+    run("train", "generator", *job, *few)
     run("train", "classifier", *job, "backbone=resnet18", "image_size=32", "scratch_epochs=1")
 
     held = run("gate", "leaf-classifier", code=3)

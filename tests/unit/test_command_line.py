@@ -1,6 +1,7 @@
 """The command line: mistakes end with what was wrong and what to do, never with a traceback."""
 
 import errno
+import shutil
 from pathlib import Path
 
 import pytest
@@ -23,8 +24,9 @@ from tests.commands import environment, leafgate
     ],
 )
 def test_a_mistake_exits_with_two_and_names_the_remedy(
-    arguments: tuple[str, ...], told: str, tmp_path: Path
+    arguments: tuple[str, ...], told: str, empty_store: Path, tmp_path: Path
 ) -> None:
+    shutil.copytree(empty_store, tmp_path / "var")
     done = leafgate(*arguments, env=environment(tmp_path / "var"), cwd=tmp_path)
     assert done.returncode == 2, done.stderr
     assert told in done.stderr

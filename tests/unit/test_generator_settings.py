@@ -1,6 +1,7 @@
 """What can be set about a generator, and how an unfinished training is found again."""
 
 from dataclasses import replace
+from math import isnan
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,9 @@ from leafgate.errors import UserError
 from leafgate.manifest import Manifest, ManifestRow
 from leafgate.settings import Settings
 from training.config import read_config
-from training.gan.config import GanConfig, chosen_classes, training_rows
+from training.gan.config import GanConfig, chosen_classes, of_classes
 from training.gan.families import FAMILIES, find_family
-from training.gan.unfinished import EpochLosses, UnfinishedRun
+from training.gan.unfinished import Epoch, UnfinishedRun
 
 
 def manifest_of(*class_names: str) -> Manifest:
@@ -53,15 +54,16 @@ def test_no_class_named_means_all() -> None:
     assert chosen_classes(GanConfig(), manifest_of("b", "a")) == ("a", "b")
 
 
-def test_only_training_images_of_the_chosen_classes_are_used() -> None:
-    rows = training_rows(manifest_of("a", "b", "c"), ("a", "c"))
-    assert [row.path for row in rows] == ["a/train.png", "c/train.png"]
+def test_only_images_of_the_chosen_classes_are_used() -> None:
+    chosen = of_classes(manifest_of("a", "b", "c"), ("a", "c"))
+    assert [row.path for row in chosen.side("train")] == ["a/train.png", "c/train.png"]
+    assert chosen.classes == ("a", "c")
 
 
 def test_a_bad_setting_is_refused_by_name() -> None:
     with pytest.raises(UserError, match="epochs=0"):
         read_config(GanConfig, None, ["epochs=0"])
-    with pytest.raises(UserError, match="known are: family, epochs"):
+    with pytest.raises(UserError, match="known are: family, image_size, channels, epochs"):
         read_config(GanConfig, None, ["colour=red"])
 
 
@@ -83,21 +85,21 @@ def test_an_unfinished_training_is_found_by_the_same_job_even_for_more_epochs(
     assert UnfinishedRun.for_generator(elsewhere, GanConfig(), data).folder != folder
 
 
-def test_losses_survive_and_a_line_cut_short_is_left_out(tmp_path: Path) -> None:
+def test_figures_survive_and_a_line_cut_short_is_left_out(tmp_path: Path) -> None:
     unfinished = UnfinishedRun(tmp_path / "run")
     unfinished.begin("abc")
     unfinished.forget_after(0)
-    first = EpochLosses(1, 1.25, 0.5, 0.75, 0.25, 100.0)
+    first = Epoch(1, 1.25, 0.5, 0.75, 0.25, 3.0, 2.0, 100.0, 1.5, 0.01, 0.5)
     for epoch in (1, 2, 3):
         unfinished.append(replace(first, epoch=epoch))
-    with unfinished.losses_file.open("a") as stream:
+    with unfinished.epochs_file.open("a") as stream:
         stream.write("4,1.2")
     assert unfinished.run_id == "abc"
-    assert [losses.epoch for losses in unfinished.losses()] == [1, 2, 3]
-    assert unfinished.losses()[0] == first
+    assert [epoch.epoch for epoch in unfinished.epochs()] == [1, 2, 3]
+    assert unfinished.epochs()[0] == first
     unfinished.forget_after(2)
-    assert unfinished.losses_file.read_text().splitlines()[0].startswith("epoch,d_loss,g_loss")
-    assert [losses.epoch for losses in unfinished.losses()] == [1, 2]
+    assert unfinished.epochs_file.read_text().splitlines()[0].startswith("epoch,d_loss,g_loss")
+    assert [epoch.epoch for epoch in unfinished.epochs()] == [1, 2]
 
 
 def test_beginning_again_forgets_what_was_there(tmp_path: Path) -> None:
@@ -106,7 +108,17 @@ def test_beginning_again_forgets_what_was_there(tmp_path: Path) -> None:
     unfinished.forget_after(0)
     unfinished.begin("new")
     assert unfinished.run_id == "new"
-    assert not unfinished.losses_file.exists()
+    assert not unfinished.epochs_file.exists()
     unfinished.remove()
     assert not unfinished.folder.exists()
     assert UnfinishedRun(unfinished.folder).run_id is None
+
+
+def test_an_epoch_without_a_look_has_no_distance_before_and_after_a_kill(tmp_path: Path) -> None:
+    unfinished = UnfinishedRun(tmp_path / "run")
+    unfinished.begin("abc")
+    unfinished.forget_after(0)
+    unfinished.append(Epoch(1, 1.25, 0.5, 0.75, 0.25))
+    (found,) = unfinished.epochs()
+    assert isnan(found.distance)
+    assert set(found.metrics) == {"d_loss", "g_loss", "d_real", "d_fake"}

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from leafgate.errors import ImageError
+from leafgate.errors import ImageError, UserError
 from leafgate.images import (
     FORMATS,
     ImageLimits,
@@ -80,6 +80,34 @@ def test_a_sideways_photograph_is_turned_upright() -> None:
 def test_transparency_is_laid_on_white() -> None:
     data = encoded(Image.new("RGBA", (4, 4), (200, 0, 0, 0)), "PNG")
     assert (decode(data) == 255).all()
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_a_picture_of_any_number_of_channels_comes_back_as_it_went(
+    channels: int, tmp_path: Path
+) -> None:
+    image = np.random.default_rng(0).integers(0, 255, (16, 16, channels)).astype(np.uint8)
+    file = tmp_path / "a.png"
+    file.write_bytes(encode_png(image))
+    assert np.array_equal(decode(file.read_bytes(), channels=channels), image)
+    (loaded,) = load_images([file], 16, channels=channels)
+    assert np.array_equal(loaded, image)
+    assert load_images([file], 8, channels=channels).shape == (1, 8, 8, channels)
+    assert grid(image[None], 1, gap=1).shape == (18, 18, channels)
+
+
+def test_alpha_is_kept_where_it_is_asked_for_and_opaque_where_there_is_none() -> None:
+    clear = encoded(Image.new("RGBA", (4, 4), (200, 10, 10, 0)), "PNG")
+    assert (decode(clear, channels=4) == (200, 10, 10, 0)).all()
+    assert (decode(clear, channels=1) == 255).all()
+    assert (decode(clear, channels=2)[..., 1] == 0).all()
+    assert (decode(encode_png(picture()), channels=4)[..., 3] == 255).all()
+
+
+def test_another_number_of_channels_is_refused() -> None:
+    with pytest.raises(UserError, match="5 channels") as raised:
+        decode(encode_png(picture()), channels=5)
+    assert raised.value.code == "unknown_channels"
 
 
 def test_sixteen_bit_grey_keeps_its_shades() -> None:

@@ -1,7 +1,8 @@
-"""A generator is trained, stored and registered in one traced run that can be resumed."""
+"""A generator is trained, measured, stored and registered in one traced run."""
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +16,23 @@ from leafgate.settings import Settings
 from registry import STAGING, Generator, ModelStore, ModelVersion
 from training.gan import train as training
 from training.gan.config import GanConfig
-from training.gan.families import find_family
 from training.gan.unfinished import UnfinishedRun
 
-CONFIG = GanConfig(epochs=2, batch_size=8, checkpoint_every=1, sample_every=1, seed=3)
-RESUMED = CONFIG.model_copy(update={"seed": 4, "checkpoint_every": 2, "sample_every": 1000})
+CONFIG = GanConfig(
+    family="conditional",
+    epochs=2,
+    batch_size=8,
+    checkpoint_every=1,
+    sample_every=1,
+    evaluate_every=1,
+    evaluate_samples=16,
+    test_samples=32,
+    features="pixels",
+    seed=3,
+)
+SMALL = CONFIG.model_copy(update={"family": "vanilla", "image_size": 28, "loss": "cross_entropy"})
 LEVEL = {"train": 200, "validation": 90, "test": 20}
-IMAGES = {"train": 8, "validation": 1, "test": 1}
+IMAGES = {"train": 8, "validation": 3, "test": 6}
 
 
 @pytest.fixture(scope="module")
@@ -61,37 +72,6 @@ def steps_of(settings: Settings, run_id: str, metric: str) -> list[int]:
     return sorted(point.step for point in points)
 
 
-def test_dcgan_has_the_shapes_of_its_paper_at_64_pixels() -> None:
-    family = find_family("dcgan")
-    generator, discriminator = family.build_generator(), family.build_discriminator()
-    shapes = {layer.name: layer.output.shape[1:] for layer in generator.layers}
-    assert [shapes[f"up_{n}"] for n in (256, 128, 64)] == [(8, 8, 256), (16, 16, 128), (32, 32, 64)]
-    assert shapes["reshape"] == (4, 4, 512)
-    assert generator.output_shape == (None, 64, 64, 3)
-    assert {w.path: tuple(w.shape) for w in generator.trainable_weights} == {
-        "project/kernel": (100, 8192),
-        "project_norm/gamma": (8192,),
-        "project_norm/beta": (8192,),
-        "up_256/kernel": (4, 4, 256, 512),
-        "up_256_norm/gamma": (256,),
-        "up_256_norm/beta": (256,),
-        "up_128/kernel": (4, 4, 128, 256),
-        "up_128_norm/gamma": (128,),
-        "up_128_norm/beta": (128,),
-        "up_64/kernel": (4, 4, 64, 128),
-        "up_64_norm/gamma": (64,),
-        "up_64_norm/beta": (64,),
-        "picture/kernel": (4, 4, 3, 64),
-        "picture/bias": (3,),
-    }
-    downs = [layer for layer in discriminator.layers if layer.name.startswith("down_")]
-    assert [layer.filters for layer in downs if hasattr(layer, "filters")] == [64, 128, 256, 512]
-    assert [layer.negative_slope for layer in downs if not hasattr(layer, "filters")] == [0.2] * 4
-    assert discriminator.output_shape == (None, 1)
-    kernel = np.asarray(generator.get_layer("up_256").kernel)
-    assert abs(kernel.std() - 0.02) < 1e-3
-
-
 def test_a_trained_generator_is_registered_for_staging(
     settings: Settings, trained: ModelVersion
 ) -> None:
@@ -99,94 +79,87 @@ def test_a_trained_generator_is_registered_for_staging(
     assert trained.aliases == (STAGING,)
     description = Generator.load(ModelStore(settings).folder(trained)).description
     assert description.classes == ("rust", "scab")
-    assert (description.family, description.image_size) == ("dcgan", 64)
+    assert description.conditional
+    assert (description.family, description.image_size) == ("conditional", 64)
 
 
-def test_the_run_tells_configuration_data_losses_and_pictures(
+def test_the_run_tells_configuration_data_and_every_epoch(
     settings: Settings, trained: ModelVersion, data: Manifest, tmp_path: Path
 ) -> None:
     run = run_of(settings, trained.run_id)
     assert run.info.status == "FINISHED"
-    assert run.data.params["learning_rate"] == "0.0002"
+    assert run.data.params["loss"] == "hinge"
     assert run.data.params["images"] == "16"
     assert run.data.tags["data.digest"] == data.digest
-    for metric in ("d_loss", "g_loss", "d_real", "d_fake", "images_per_second"):
+    assert run.data.tags["features.used"] == "pixels"
+    measured = ("d_loss", "g_loss", "d_real", "d_fake", "d_gradient", "g_gradient")
+    for metric in (*measured, "images_per_second", "validation_kid_pixels"):
         assert steps_of(settings, trained.run_id, metric) == [1, 2]
         assert math.isfinite(run.data.metrics[metric])
     store = ModelStore(settings)
-    csv = store.run_artifact(trained, "training/losses.csv", tmp_path).read_text().splitlines()
-    assert csv[0] == "epoch,d_loss,g_loss,d_real,d_fake,images_per_second"
-    assert [line.split(",")[0] for line in csv[1:]] == ["1", "2"]
-    for path in ("training/losses.png", "samples/epoch_0001.png", "samples/epoch_0002.png"):
-        picture = decode(store.run_artifact(trained, path, tmp_path).read_bytes())
-        assert picture.shape[0] > 400
+    lines = store.run_artifact(trained, "training/epochs.csv", tmp_path).read_text().splitlines()
+    assert lines[0].startswith("epoch,d_loss,g_loss,d_real,d_fake,d_gradient,g_gradient")
+    assert [line.split(",")[0] for line in lines[1:]] == ["1", "2"]
 
 
-def test_the_stored_generator_draws_the_same_picture_for_the_same_seed(
+def test_the_run_has_figures_pictures_and_a_report(
     settings: Settings, trained: ModelVersion, tmp_path: Path
 ) -> None:
+    store, metrics = ModelStore(settings), run_of(settings, trained.run_id).data.metrics
+    assert metrics["test_generated_images"] == 32
+    assert metrics["test_real_images"] == 12
+    named = ("fd_pixels", "kid_pixels", "precision_pixels", "coverage_pixels", "diversity")
+    assert all(math.isfinite(metrics[f"test_{name}"]) for name in named)
+    assert not [name for name in metrics if "fid" in name.split("_") or name == "test_kid"]
+    for path in (
+        "evaluation/losses.png",
+        "evaluation/progress.gif",
+        "evaluation/samples.png",
+        "evaluation/interpolation.png",
+        "evaluation/neighbours.png",
+        "samples/epoch_0002.png",
+    ):
+        picture = decode(store.run_artifact(trained, path, tmp_path).read_bytes())
+        assert min(picture.shape[:2]) >= 28
+    page = store.run_artifact(trained, "evaluation/report.html", tmp_path).read_text()
+    assert "memorise" in page
+    events = store.run_artifact(trained, "training/tensorboard", tmp_path)
+    assert list(events.glob("events.out.tfevents.*"))
+
+
+def test_the_stored_generator_draws_the_asked_class_alike_on_both_engines(
+    settings: Settings, trained: ModelVersion
+) -> None:
     folder = ModelStore(settings).folder(trained)
-    pictures = Generator.load(folder).generate(3, seed=CONFIG.seed)
-    assert np.array_equal(pictures, Generator.load(folder).generate(3, seed=CONFIG.seed))
-    assert not np.array_equal(pictures, Generator.load(folder).generate(3, seed=CONFIG.seed + 1))
-    final = ModelStore(settings).run_artifact(trained, "samples/final.png", tmp_path)
-    drawn_in_training = decode(final.read_bytes())[2:66, 2:66].astype(int)
-    assert np.abs(drawn_in_training - pictures[0]).max() <= 1
+    on_cpu, in_keras = Generator.load(folder, "openvino"), Generator.load(folder, "tensorflow")
+    pictures = on_cpu.generate(3, seed=1, class_name="scab")
+    assert np.array_equal(pictures, on_cpu.generate(3, seed=1, class_name="scab"))
+    assert not np.array_equal(pictures, on_cpu.generate(3, seed=2, class_name="scab"))
+    there = in_keras.generate(3, seed=1, class_name="scab").astype(int)
+    assert np.abs(there - pictures).max() <= 1
 
 
-def test_openvino_and_keras_forms_agree(settings: Settings, trained: ModelVersion) -> None:
-    folder = ModelStore(settings).folder(trained)
-    latents = np.random.default_rng(0).standard_normal((5, 100)).astype(np.float32)
-    on_cpu = Generator.load(folder, "openvino").engine.run(latents)
-    in_keras = Generator.load(folder, "tensorflow").engine.run(latents)
-    assert on_cpu.shape == (5, 64, 64, 3)
-    assert np.abs(on_cpu - in_keras).max() < 1e-3
-
-
-def test_only_the_training_side_is_ever_read(
+def test_only_the_training_side_is_learnt_from(
     data: Manifest, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class StoppedError(Exception):
         pass
 
-    def look(gan: Any, images: np.ndarray, *rest: Any) -> None:
-        assert images.shape == (8, 64, 64, 3)
-        assert images.min() >= LEVEL["train"]
+    def look(gan: Any, live: Any, images: Any, *rest: Any) -> None:
+        pixels = images.read(np.arange(len(images)))
+        assert pixels.shape == (8, 28, 28, 3)
+        assert pixels.min() >= LEVEL["train"]
         raise StoppedError
 
     monkeypatch.setattr(training, "train", look)
     with pytest.raises(StoppedError):
-        training.train_generator(settings, data, CONFIG.model_copy(update={"classes": ("rust",)}))
+        training.train_generator(settings, data, SMALL.model_copy(update={"classes": ("rust",)}))
 
 
 def test_a_finished_job_leaves_nothing_to_resume(
     settings: Settings, trained: ModelVersion, data: Manifest
 ) -> None:
     assert not UnfinishedRun.for_generator(settings, CONFIG, data).folder.exists()
-
-
-def test_a_resumed_training_ends_where_an_uninterrupted_one_does(
-    data: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from training.gan import loop
-
-    class QuietRun:
-        run_id = "quiet"
-
-        def log_metrics(self, metrics: dict[str, float], step: int) -> None:
-            self.metrics = metrics
-
-    def losses_after(name: str, *epochs: int) -> dict[str, float]:
-        unfinished, run = UnfinishedRun(tmp_path / name), QuietRun()
-        unfinished.begin(run.run_id)
-        for last in epochs:
-            config = RESUMED.model_copy(update={"epochs": last})
-            gan = loop.build_gan(find_family("dcgan"), config)
-            loop.train(gan, images, config, run, unfinished)  # type: ignore[arg-type]
-        return {name: run.metrics[name] for name in ("d_loss", "g_loss")}
-
-    images = np.random.default_rng(0).integers(0, 256, (16, 64, 64, 3), np.uint8)
-    assert losses_after("twice", 2, 3) == pytest.approx(losses_after("once", 3), rel=1e-3)
 
 
 def test_a_training_that_diverges_fails_its_run_and_keeps_the_last_good_checkpoint(
@@ -197,22 +170,42 @@ def test_a_training_that_diverges_fails_its_run_and_keeps_the_last_good_checkpoi
     batches = loop.batches
     calls = iter([False, True])
 
-    def poisoned(images: Any, *rest: Any) -> Iterator[Any]:
+    def poisoned(*arguments: Any) -> Iterator[Any]:
         bad = next(calls)
-        return (batch / (0 if bad else 1) for batch in batches(images, *rest))
+        return ((images / (0 if bad else 1), k) for images, k in batches(*arguments))
 
     monkeypatch.setattr(loop, "batches", poisoned)
-    config = CONFIG.model_copy(update={"seed": 5})
+    config = SMALL.model_copy(update={"seed": 5})
     unfinished = UnfinishedRun.for_generator(settings, config, data)
     with (
         np.errstate(divide="ignore", invalid="ignore"),
         pytest.raises(UserError, match=r"no longer finite in epoch 2.*ckpt-1.*learning_rate"),
     ):
         training.train_generator(settings, data, config)
-    assert [losses.epoch for losses in unfinished.losses()] == [1]
+    assert [epoch.epoch for epoch in unfinished.epochs()] == [1]
     assert list(unfinished.checkpoints.glob("ckpt-1.index"))
-    run = run_of(settings, unfinished.run_id or "")
-    assert run.info.status == "FAILED"
+    assert run_of(settings, unfinished.run_id or "").info.status == "FAILED"
+
+
+def test_a_collapse_fails_the_run_with_the_best_epoch_kept(
+    settings: Settings, data: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from training.gan.validation import Validation
+
+    look = Validation.look
+
+    def alike(self: Validation, generator: Any, epoch: Any) -> Any:
+        diversity = 0.5 if epoch.epoch == 1 else 0.01
+        return replace(look(self, generator, epoch), diversity=diversity)
+
+    monkeypatch.setattr(Validation, "look", alike)
+    config = SMALL.model_copy(update={"seed": 6, "epochs": 9, "collapsed_looks": 2})
+    with pytest.raises(UserError, match=r"collapsed.*best.npz \(epoch \d, the best\)") as told:
+        training.train_generator(settings, data, config)
+    assert told.value.code == "training_collapsed"
+    unfinished = UnfinishedRun.for_generator(settings, config, data)
+    assert [epoch.epoch for epoch in unfinished.epochs()] == [1, 2, 3]
+    assert run_of(settings, unfinished.run_id or "").info.status == "FAILED"
 
 
 def test_an_unknown_class_is_refused_before_a_run_is_opened(data: Manifest, tmp_path: Path) -> None:

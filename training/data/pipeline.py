@@ -25,7 +25,7 @@ AHEAD = 4  # batches read before they are asked for
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """Images of one side. read: indices (n,) to (n, size, size, 3) uint8; labels: (count,).
+    """Images of one side. read: indices (n,) to (n, size, size, channels) uint8; labels: (count,).
 
     classes: how many there are, also where some have no image here.
     """
@@ -45,27 +45,31 @@ def side_labels(manifest: Manifest, side: Side) -> Labels:
     return np.array([index[row.class_name] for row in manifest.side(side)], np.int64)
 
 
-def load_side(manifest: Manifest, side: Side, image_size: int) -> tuple[Pixels, Labels]:
-    """Images (n, size, size, 3) uint8 and labels (n,) of one side, with a progress bar."""
+def load_side(
+    manifest: Manifest, side: Side, image_size: int, channels: int = 3
+) -> tuple[Pixels, Labels]:
+    """Images (n, size, size, channels) uint8 and labels (n,) of one side, with a progress bar."""
     files = [manifest.file(row) for row in manifest.side(side)]
     with progress(f"reading {side} images", len(files)) as advance:
-        images = load_images(files, image_size, advance)
+        images = load_images(files, image_size, advance, channels)
     return images, side_labels(manifest, side)
 
 
-def training_images(manifest: Manifest, size: int, cache_gib: float) -> LabelledImages:
+def training_images(
+    manifest: Manifest, size: int, cache_gib: float, channels: int = 3
+) -> LabelledImages:
     """The training side at `size` pixels: in memory where it fits, else decoded when it is due."""
     rows = manifest.side("train")
     labels = side_labels(manifest, "train")
-    if len(rows) * size * size * 3 <= cache_gib * 2**30:
-        images, _ = load_side(manifest, "train", size)
+    if len(rows) * size * size * channels <= cache_gib * 2**30:
+        images, _ = load_side(manifest, "train", size, channels)
         return LabelledImages(lambda indices: images[indices], labels, size, len(manifest.classes))
     files = [manifest.file(row) for row in rows]
-    return LabelledImages(_reader(files, size), labels, size, len(manifest.classes))
+    return LabelledImages(_reader(files, size, channels), labels, size, len(manifest.classes))
 
 
-def _reader(files: list[Path], size: int) -> Read:
-    return lambda indices: load_images([files[i] for i in indices], size)
+def _reader(files: list[Path], size: int, channels: int) -> Read:
+    return lambda indices: load_images([files[i] for i in indices], size, channels=channels)
 
 
 def epoch_order(labels: Labels, seed: int, epoch: int, balanced: bool) -> Indices:

@@ -3,75 +3,111 @@
 import tempfile
 from pathlib import Path
 
-from leafgate.images import Pixels, load_images
-from leafgate.manifest import Manifest, ManifestRow
-from leafgate.progress import progress
+from leafgate.manifest import Manifest
+from leafgate.progress import tell
 from leafgate.settings import Settings
-from registry import GeneratorDescription, ModelVersion, Run, start_run, store_generator
+from registry import (
+    FeatureExtractor,
+    Generator,
+    GeneratorDescription,
+    ModelVersion,
+    Run,
+    find_extractor,
+    start_run,
+    store_generator,
+)
+from training.data.pipeline import LabelledImages, load_side, training_images
 from training.devices import use_gpu_memory_as_needed
-from training.gan.config import GanConfig, chosen_classes, training_rows
-from training.gan.families import Family, find_family
-from training.gan.loop import Gan, build_gan, train
-from training.gan.pictures import loss_curves, sample_grid
+from training.gan.config import GanConfig, chosen_classes, of_classes
+from training.gan.finished import log_outcome
+from training.gan.loop import train
+from training.gan.networks import Gan, build_gan, live_generator, policy_of, stored_network
 from training.gan.unfinished import UnfinishedRun
+from training.gan.validation import Validation
 
 
 def train_generator(settings: Settings, manifest: Manifest, config: GanConfig) -> ModelVersion:
-    """Train on the manifest's training side and register the result with the alias `staging`.
+    """Train on the manifest's training side and register the best epoch with the alias `staging`.
 
-    A job that was killed goes on from its last checkpoint, in the same MLflow run, when it is
-    asked for again; one that ended well starts afresh. Raises UserError for an unknown family or
-    class, an unreadable image, and a training that diverges (the run is then marked failed).
+    The best is the one whose pictures are nearest to the validation images. A job that was killed
+    goes on from its last checkpoint, in the same MLflow run, when it is asked for again; one that
+    ended well starts afresh. Raises UserError for an unknown class, an unreadable image, features
+    that cannot be had, and a training that goes wrong (the run is then marked failed).
     """
-    family = find_family(config.family)
     classes = chosen_classes(config, manifest)
-    images = read_images(manifest, training_rows(manifest, classes), family)
+    chosen = of_classes(manifest, classes)
     use_gpu_memory_as_needed()
+    extractor = find_extractor(settings, config.features, classes)
+    data = training_images(chosen, config.image_size, config.cache_gib, config.channels)
+    validation = _validation(chosen, config, extractor)
     unfinished = UnfinishedRun.for_generator(settings, config, manifest)
     with start_run(settings, "train generator", unfinished.run_id) as run:
         if unfinished.run_id is None:
-            log_job(run, manifest, config, len(images))
+            _log_job(run, manifest, config, data, extractor)
             unfinished.begin(run.run_id)
         else:
             run.set_tags({"resumed": "true", "resumed.epochs": str(config.epochs)})
-        gan = build_gan(family, config)
-        train(gan, images, config, run, unfinished)
-        log_outcome(run, gan, config, unfinished)
-        version = register(run, gan, describe(config, family, classes), settings)
+        gan = build_gan(config, len(classes))
+        described = describe(config, gan, classes)
+        live = live_generator(gan, described)
+        train(gan, live, data, validation, config, run, unfinished)
+        version = _finish(run, gan, described, config, chosen, unfinished, validation)
     unfinished.remove()
     return version
 
 
-def read_images(manifest: Manifest, rows: tuple[ManifestRow, ...], family: Family) -> Pixels:
-    """The rows' images as (n, image_size, image_size, 3) uint8."""
-    with progress("read images", len(rows)) as advance:
-        return load_images([manifest.file(row) for row in rows], family.image_size, advance)
+def _validation(manifest: Manifest, config: GanConfig, extractor: FeatureExtractor) -> Validation:
+    images, _ = load_side(manifest, "validation", config.image_size, config.channels)
+    if len(images) < 2:
+        tell("fewer than 2 validation images: the last epoch will be stored, not the best")
+    return Validation.of(extractor, images, config.evaluate_samples)
 
 
-def log_job(run: Run, manifest: Manifest, config: GanConfig, images: int) -> None:
-    """What is to be trained on what."""
-    run.log_params({**config.model_dump(), "images": images})
+def _log_job(
+    run: Run,
+    manifest: Manifest,
+    config: GanConfig,
+    data: LabelledImages,
+    extractor: FeatureExtractor,
+) -> None:
+    """What is to be trained on what, and what it is measured with."""
+    run.log_params({**config.model_dump(), "images": len(data)})
     run.log_data(manifest, manifest.root.name)
-
-
-def log_outcome(run: Run, gan: Gan, config: GanConfig, unfinished: UnfinishedRun) -> None:
-    """How the losses went, and what the generator draws in the end."""
-    run.log_file(unfinished.losses_file, "training")
-    run.log_picture(loss_curves(unfinished.losses()), "training/losses.png")
-    run.log_picture(sample_grid(gan.generator, config.seed), "samples/final.png")
-
-
-def describe(config: GanConfig, family: Family, classes: tuple[str, ...]) -> GeneratorDescription:
-    """What is stored with the network."""
-    return GeneratorDescription(
-        config.family, family.latent_size, family.image_size, family.channels, classes
+    run.set_tags(
+        {
+            "precision": policy_of(config),
+            "features.used": extractor.name,
+            "features.about": extractor.about,
+        }
     )
 
 
-def register(
-    run: Run, gan: Gan, description: GeneratorDescription, settings: Settings
+def describe(config: GanConfig, gan: Gan, classes: tuple[str, ...]) -> GeneratorDescription:
+    """What is stored with the network."""
+    return GeneratorDescription(
+        config.family,
+        gan.shape.latent_size,
+        config.image_size,
+        config.channels,
+        classes,
+        conditional=bool(gan.shape.classes),
+    )
+
+
+def _finish(
+    run: Run,
+    gan: Gan,
+    described: GeneratorDescription,
+    config: GanConfig,
+    manifest: Manifest,
+    unfinished: UnfinishedRun,
+    validation: Validation,
 ) -> ModelVersion:
-    """Store the generator and register it as a new version."""
-    with tempfile.TemporaryDirectory() as folder:
-        store_generator(gan.generator, description, Path(folder))
-        return run.register("generator", Path(folder), settings.generator_name)
+    """Store the best epoch, measure what was stored, and register it."""
+    with tempfile.TemporaryDirectory() as parent:
+        folder = Path(parent) / "model"
+        folder.mkdir()
+        store_generator(stored_network(gan), described, folder)
+        stored = Generator.load(folder, run.settings.engine)
+        log_outcome(run, stored, config, manifest, unfinished, validation)
+        return run.register("generator", folder, run.settings.generator_name)

@@ -1,12 +1,14 @@
 """What survives a kill: the folder of a training run that has not reached its end.
 
-It holds the MLflow run's id, the losses of every epoch as CSV, and the checkpoints. Its name comes
-from the job, so the same command finds it again; a run that ends well removes it.
+It holds the MLflow run's id, the figures of every epoch as CSV, the checkpoints, the best epoch,
+sample grids and TensorBoard's events. Its name comes from the job, so the same command finds it
+again; a run that ends well removes it.
 """
 
 import csv
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
+from math import isnan, nan
 from pathlib import Path
 from typing import Self
 
@@ -16,27 +18,50 @@ from leafgate.settings import Settings
 from training.gan.config import GanConfig
 from training.unfinished import UnfinishedJob
 
-NOT_PART_OF_THE_JOB = {"epochs", "checkpoint_every", "sample_every"}  # may differ on resuming
+NOT_PART_OF_THE_JOB = {  # may differ on resuming
+    "epochs",
+    "minutes",
+    "checkpoint_every",
+    "sample_every",
+    "evaluate_every",
+    "test_samples",
+    "cache_gib",
+}
 
 
 @dataclass(frozen=True)
-class EpochLosses:
-    """Means over one epoch. d_real, d_fake: the discriminator's probability of being real."""
+class Epoch:
+    """Means over one epoch; NaN where nothing was measured.
+
+    d_real, d_fake: the discriminator's probability of being real, or the critic's value;
+    d_gradient, g_gradient: norms; seconds: of its steps; distance: kernel distance from the
+    validation images; diversity: differences between pictures, over those between real images.
+    """
 
     epoch: int
     d_loss: float
     g_loss: float
     d_real: float
     d_fake: float
-    images_per_second: float
+    d_gradient: float = nan
+    g_gradient: float = nan
+    images_per_second: float = nan
+    seconds: float = nan
+    distance: float = nan
+    diversity: float = nan
+
+    def __str__(self) -> str:
+        looked = "" if isnan(self.distance) else f", distance {self.distance:.4f}"
+        return f"epoch {self.epoch}: d_loss {self.d_loss:.3f}, g_loss {self.g_loss:.3f}{looked}"
 
     @property
     def metrics(self) -> dict[str, float]:
-        """All but the epoch, by name."""
-        return {name: value for name, value in asdict(self).items() if name != "epoch"}
+        """All that was measured, but for the epoch, by name."""
+        values = {name: value for name, value in asdict(self).items() if name != "epoch"}
+        return {name: value for name, value in values.items() if not isnan(value)}
 
 
-COLUMNS = tuple(field.name for field in fields(EpochLosses))
+COLUMNS = tuple(field.name for field in fields(Epoch))
 
 
 @dataclass(frozen=True)
@@ -55,36 +80,53 @@ class UnfinishedRun(UnfinishedJob):
         return self.folder / "checkpoints"
 
     @property
-    def losses_file(self) -> Path:
-        """One line an epoch."""
-        return self.folder / "losses.csv"
+    def board(self) -> Path:
+        """The folder of TensorBoard's event files."""
+        return self.folder / "tensorboard"
 
-    def losses(self) -> list[EpochLosses]:
+    @property
+    def samples(self) -> list[Path]:
+        """The sample grids so far, oldest first."""
+        return sorted((self.folder / "samples").glob("epoch_*.png"))
+
+    def keep_sample(self, epoch: int, png: bytes) -> None:
+        """Keep a sample grid, for the moving picture at the end."""
+        file = self.folder / "samples" / f"epoch_{epoch:06d}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with whole(file) as beside:
+            beside.write_bytes(png)
+
+    @property
+    def epochs_file(self) -> Path:
+        """One line an epoch."""
+        return self.folder / "epochs.csv"
+
+    def epochs(self) -> list[Epoch]:
         """The epochs done so far; a last line that a kill cut short is left out."""
-        if not self.losses_file.is_file():
+        if not self.epochs_file.is_file():
             return []
-        with self.losses_file.open(newline="", encoding="utf-8") as stream:
+        with self.epochs_file.open(newline="", encoding="utf-8") as stream:
             lines = [line for line in stream if line.endswith("\n")]
         return [
-            EpochLosses(int(row["epoch"]), *(float(row[name]) for name in COLUMNS[1:]))
+            Epoch(int(row["epoch"]), *(float(row[name]) for name in COLUMNS[1:]))
             for row in csv.DictReader(lines)
         ]
 
     def forget_after(self, epoch: int) -> None:
-        """Drop the losses of epochs that no checkpoint holds: they are about to be done again."""
-        kept = [losses for losses in self.losses() if losses.epoch <= epoch]
-        with whole(self.losses_file) as file:
-            text = _csv([COLUMNS, *(_cells(losses) for losses in kept)])
+        """Drop the figures of epochs that no checkpoint holds: they are about to be done again."""
+        kept = [row for row in self.epochs() if row.epoch <= epoch]
+        with whole(self.epochs_file) as file:
+            text = _csv([COLUMNS, *(_cells(row) for row in kept)])
             file.write_text(text, encoding="utf-8")
 
-    def append(self, losses: EpochLosses) -> None:
+    def append(self, epoch: Epoch) -> None:
         """Add an epoch's line."""
-        with self.losses_file.open("a", newline="", encoding="utf-8") as stream:
-            stream.write(_csv([_cells(losses)]))
+        with self.epochs_file.open("a", newline="", encoding="utf-8") as stream:
+            stream.write(_csv([_cells(epoch)]))
 
 
-def _cells(losses: EpochLosses) -> tuple[str, ...]:
-    return tuple(str(value) for value in asdict(losses).values())
+def _cells(epoch: Epoch) -> tuple[str, ...]:
+    return tuple(str(value) for value in asdict(epoch).values())
 
 
 def _csv(rows: Iterable[tuple[str, ...]]) -> str:

@@ -1,0 +1,86 @@
+"""What pictures are compared by: the features of a network that has learnt to see, or plain pixels.
+
+A distance means what its features know, so the extractor's name becomes part of the figure's name.
+"""
+
+from collections.abc import Callable
+from typing import Literal, Protocol
+
+from leafgate.errors import UserError
+from leafgate.images import Pixels
+from leafgate.progress import tell
+from leafgate.settings import Settings
+from registry.extractors import FeatureName, Floats, PixelFeatures, find_classifier
+from registry.inception import find_inception
+
+FeatureChoice = Literal["auto", "inception", "classifier", "pixels"]
+
+
+class FeatureExtractor(Protocol):
+    """Images to features. about: one sentence, what network with which weights or version.
+
+    labels: the classes of a row of probabilities, empty where they are none of the data's own.
+    """
+
+    @property
+    def name(self) -> FeatureName:
+        """What figures computed with it are called after."""
+
+    @property
+    def about(self) -> str:
+        """For reports."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """See above."""
+
+    def features(self, images: Pixels) -> Floats:
+        """(n, d) for images (n, h, w, c) uint8 of any size and 1 to 4 channels, in flat memory."""
+
+    def probabilities(self, images: Pixels) -> Floats | None:
+        """(n, classes), rows that sum to 1; None where the extractor knows no classes."""
+
+
+Finder = Callable[[Settings, tuple[str, ...]], FeatureExtractor]
+
+FINDERS: dict[str, Finder] = {  # the best first
+    "inception": find_inception,
+    "classifier": find_classifier,
+    "pixels": lambda settings, classes: PixelFeatures(),
+}
+
+
+def find_extractor(
+    settings: Settings, choice: FeatureChoice, classes: tuple[str, ...]
+) -> FeatureExtractor:
+    """The extractor asked for, or with `auto` the best that can be had, which is then told and why.
+
+    classes: which a classifier must know. Raises UserError where the one asked for cannot be had
+    (no weights, no classifier for these classes) or is none of the known ones.
+    """
+    if choice == "auto":
+        return _best(settings, classes)
+    if choice not in FINDERS:
+        raise UserError(
+            f"unknown features {choice!r}",
+            f"known are: auto, {', '.join(FINDERS)}",
+            code="unknown_features",
+        )
+    return FINDERS[choice](settings, classes)
+
+
+def _best(settings: Settings, classes: tuple[str, ...]) -> FeatureExtractor:
+    refused = ""
+    for name in ("inception", "classifier"):
+        try:
+            found = FINDERS[name](settings, classes)
+        except UserError as error:
+            refused += f"; not {name}: {error.problem}"
+        else:
+            return _told(found, refused)
+    return _told(PixelFeatures(), refused)
+
+
+def _told(found: FeatureExtractor, refused: str) -> FeatureExtractor:
+    tell(f"features: {found.name}, {found.about}{refused}")
+    return found

@@ -1,0 +1,184 @@
+"""How good a stored generator is, as figures: gathered once, then computed from what was seen."""
+
+import math
+import re
+from dataclasses import asdict, dataclass
+
+import numpy as np
+
+from leafgate.metrics.memorisation import memorisation
+from registry import FeatureExtractor, Generator
+from training.gan.class_figures import ClassFigures, class_figures
+from training.gan.evidence import Evidence, LabelledSide, gather
+from training.gan.figures import (
+    FEWEST,
+    Figure,
+    comparisons,
+    diversity,
+    memorised,
+    score,
+)
+
+UNEVEN = 0.1  # share of test images in other classes than the pictures, from which it is told
+LONGEST_NAME = 200
+Pairs = tuple[tuple[int, int, float], ...]
+
+
+@dataclass(frozen=True)
+class GeneratorEvaluation:
+    """Figures of one generator. features, about: what they were computed with; seed: of the
+    pictures; notes: what limits them all.
+
+    closest: (picture, image of `Evidence.train`, distance), nearest first; classes: None where no
+    classifier knows the generator's classes.
+    """
+
+    family: str
+    conditional: bool
+    image_size: int
+    features: str
+    about: str
+    seed: int
+    pictures: int
+    test_images: int
+    training_images: int
+    figures: tuple[Figure, ...]
+    classes: ClassFigures | None
+    closest: Pairs
+    notes: tuple[str, ...]
+
+    def __getitem__(self, name: str) -> Figure:
+        """The figure of that name. Raises KeyError."""
+        return {figure.name: figure for figure in self.figures}[name]
+
+    def metrics(self, prefix: str = "") -> dict[str, float]:
+        """Flat, finite, with the numbers of images, under names that MLflow takes."""
+        flat = {
+            "generated_images": float(self.pictures),
+            "real_images": float(self.test_images),
+            "training_images": float(self.training_images),
+        }
+        for figure in self.figures:
+            flat |= figure.metrics()
+        if self.classes:
+            flat |= self.classes.metrics()
+        start = f"{prefix}_" if prefix else ""
+        return _safely_named(
+            {start + n: value for n, value in flat.items() if math.isfinite(value)}
+        )
+
+    def as_dict(self) -> dict[str, object]:
+        """For JSON, None for what could not be computed."""
+        return {name: _plain(value) for name, value in asdict(self).items()}
+
+
+def evaluate_generator(
+    generator: Generator,
+    extractor: FeatureExtractor,
+    classifier_extractor: FeatureExtractor | None,
+    train: LabelledSide,
+    test: LabelledSide,
+    samples: int,
+    seed: int,
+) -> GeneratorEvaluation:
+    """Draw `samples` pictures of `seed`, of each class as many, and measure them; see `gather`."""
+    return measure(gather(generator, extractor, classifier_extractor, train, test, samples, seed))
+
+
+def measure(evidence: Evidence) -> GeneratorEvaluation:
+    """Every figure of what was gathered; NaN, with a note, where there are too few images."""
+    described, features = evidence.generator.description, evidence.extractor.name
+    held_out = evidence.test_features
+    # Without test images the pairs are found all the same: the pictures stand in as the yardstick.
+    copies = memorisation(
+        evidence.train_features, held_out if len(held_out) else evidence.features, evidence.features
+    )
+    counts = len(evidence.test), len(evidence.features)
+    figures = (
+        *comparisons(held_out, evidence.features, evidence.train_features, features),
+        *_scores(evidence),
+        diversity(evidence.test.images, evidence.drawn.images),
+        *memorised(copies, features, *counts, _searched(evidence)),
+    )
+    return GeneratorEvaluation(
+        described.family,
+        described.conditional,
+        described.image_size,
+        features,
+        evidence.extractor.about,
+        evidence.seed,
+        len(evidence.features),
+        len(evidence.test),
+        evidence.all_training,
+        figures,
+        class_figures(evidence),
+        copies.closest,
+        tuple(_notes(evidence)),
+    )
+
+
+def _scores(evidence: Evidence) -> tuple[Figure, ...]:
+    own = score(evidence.probabilities, evidence.extractor.name)
+    if evidence.classifier in (None, evidence.extractor):
+        return own
+    return own + score(evidence.answers, "classifier")
+
+
+def _searched(evidence: Evidence) -> str:
+    looked, there = len(evidence.train), evidence.all_training
+    return f"{looked:,} training images" + (f" of {there:,}" if looked < there else "")
+
+
+def _notes(evidence: Evidence) -> list[str]:
+    notes = []
+    if len(evidence.test) < FEWEST:
+        notes.append(
+            f"{len(evidence.test)} test images are fewer than {FEWEST}: distances from them were "
+            "not computed"
+        )
+    elif (apart := _unevenness(evidence)) > UNEVEN:
+        notes.append(
+            f"the classes of the test images differ from those of the pictures by {apart:.0%}: "
+            "part of the distances comes from that"
+        )
+    if evidence.extractor.name == "pixels":
+        notes.append(
+            "the features are small thumbnails: figures tell a broken generator from a whole one, "
+            "not a good one from a better one"
+        )
+    if evidence.extractor is evidence.classifier:
+        notes.append(
+            "features and recognised classes come from one classifier: what it overlooks, all of "
+            "these figures overlook"
+        )
+    if evidence.classifier is None:
+        notes.append("no classifier knows these classes: none were recognised")
+    return notes
+
+
+def _unevenness(evidence: Evidence) -> float:
+    """Share of the test images that would have to be of another class (total variation)."""
+    shares = np.bincount(evidence.test.labels, minlength=len(evidence.classes))
+    return float(np.abs(shares / len(evidence.test) - evidence.wanted).sum() / 2)
+
+
+def _safely_named(figures: dict[str, float]) -> dict[str, float]:
+    """Letters, digits, `_` and `-` alone; names that thereby become the same are numbered."""
+    named: dict[str, float] = {}
+    for name, value in figures.items():
+        safe = re.sub(r"[^\w-]+", "_", name)[:LONGEST_NAME]
+        unique, number = safe, 2
+        while unique in named:
+            unique, number = f"{safe}_{number}", number + 1
+        named[unique] = value
+    return named
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value

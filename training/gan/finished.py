@@ -1,0 +1,79 @@
+"""The end of a training: what was stored is measured on images that nothing has seen."""
+
+from collections.abc import Mapping
+
+from leafgate.errors import UserError
+from leafgate.manifest import Manifest, Side
+from registry import FeatureExtractor, Generator, Run, find_extractor
+from training.data.pipeline import load_side
+from training.gan.config import GanConfig
+from training.gan.evaluation import GeneratorEvaluation, measure
+from training.gan.evaluation_page import page
+from training.gan.evaluation_pictures import pictures, progress_gif
+from training.gan.evidence import LabelledSide, gather
+from training.gan.pictures import loss_curves
+from training.gan.unfinished import UnfinishedRun
+from training.gan.validation import Validation
+
+SEED = 20_191_001  # of the pictures that are measured; any number, but always the same
+
+
+def log_outcome(
+    run: Run,
+    stored: Generator,
+    config: GanConfig,
+    manifest: Manifest,
+    unfinished: UnfinishedRun,
+    validation: Validation,
+) -> GeneratorEvaluation:
+    """Measure the stored generator on the test side; log figures, pictures and the report.
+
+    manifest: rows of the classes learnt from alone.
+    """
+    evidence = gather(
+        stored,
+        validation.extractor,
+        _classifier(run, validation.extractor, manifest.classes),
+        _labelled(manifest, "train", config),
+        _labelled(manifest, "test", config),
+        config.test_samples,
+        SEED,
+    )
+    result = measure(evidence)
+    drawn = pictures(evidence, result)
+    drawn["losses.png"] = loss_curves(unfinished.epochs(), validation.name)
+    frames = [file.read_bytes() for file in unfinished.samples]
+    if frames:
+        drawn["progress.gif"] = progress_gif(frames)
+    _log_training(run, unfinished)
+    _log_evaluation(run, result, drawn)
+    return result
+
+
+def _log_training(run: Run, unfinished: UnfinishedRun) -> None:
+    run.log_file(unfinished.epochs_file, "training")
+    run.log_folder(unfinished.board, "training/tensorboard")
+
+
+def _log_evaluation(run: Run, result: GeneratorEvaluation, drawn: Mapping[str, bytes]) -> None:
+    run.log_metrics(result.metrics("test"))
+    run.log_json(result.as_dict(), "evaluation/test.json")
+    for name, data in drawn.items():
+        run.log_picture(data, f"evaluation/{name}")
+    run.log_text(page(result, drawn), "evaluation/report.html")
+
+
+def _labelled(manifest: Manifest, side: Side, config: GanConfig) -> LabelledSide:
+    return LabelledSide(*load_side(manifest, side, config.image_size, config.channels))
+
+
+def _classifier(
+    run: Run, extractor: FeatureExtractor, classes: tuple[str, ...]
+) -> FeatureExtractor | None:
+    """One that knows the classes, where there is one."""
+    if extractor.name == "classifier":
+        return extractor
+    try:
+        return find_extractor(run.settings, "classifier", classes)
+    except UserError:
+        return None
