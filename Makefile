@@ -29,6 +29,7 @@ bench: .venv/ready  ## measure what the documentation states
 	$(BIN)/python -m benchmarks.imbalance
 	$(if $(TORCH_PYTHON),$(BIN)/python -m benchmarks.dcgan_step --torch-python "$(TORCH_PYTHON)",\
 	  @echo "DCGAN step against PyTorch not timed: make bench TORCH_PYTHON=an interpreter with torch")
+	@echo "families of generators at equal time take an hour: $(BIN)/python -m benchmarks.generators --help"
 
 lock:            ## write requirements.txt anew from pyproject.toml
 	$(BIN)/uv pip compile pyproject.toml --extra dev --python-version 3.11 \

@@ -61,17 +61,19 @@ def test_the_power_iteration_moves_on_in_training_alone() -> None:
 
 
 def test_attention_adds_nothing_at_first_and_then_what_other_places_tell() -> None:
-    inputs = keras.Input((6, 6, 8))
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((8, 8, 8))
     layer = keras.layers.Conv2D
     network = keras.Model(inputs, self_attention(inputs, layer, "attention"))
-    pictures = np.random.default_rng(1).standard_normal((1, 6, 6, 8)).astype(np.float32)
+    pictures = np.random.default_rng(1).standard_normal((1, 8, 8, 8)).astype(np.float32)
     np.testing.assert_array_equal(network(pictures), pictures)
     out = network.get_layer("attention_out")
     out.set_weights([np.ones_like(out.get_weights()[0]), out.get_weights()[1]])
-    changed = pictures.copy()
-    changed[0, 5, 5] += 3
-    here = network(changed)[0, 0, 0] - network(pictures)[0, 0, 0]
+    brighter, darker = pictures.copy(), pictures.copy()
+    brighter[0, 7, 7] += 9
+    darker[0, 7, 7] -= 9  # one of both raises the largest value of the pooled square
+    here = [network(image)[0, 0, 0] - network(pictures)[0, 0, 0] for image in (brighter, darker)]
     assert np.abs(here).max() > 1e-4, "a change in one corner is seen in the other"
     np.testing.assert_allclose(
-        np.asarray(network.get_layer("attention_shares").output.shape[1:]), (36, 1)
+        np.asarray(network.get_layer("attention_shares").output.shape[1:]), (64, 4)
     )

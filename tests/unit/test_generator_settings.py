@@ -122,3 +122,15 @@ def test_an_epoch_without_a_look_has_no_distance_before_and_after_a_kill(tmp_pat
     (found,) = unfinished.epochs()
     assert isnan(found.distance)
     assert set(found.metrics) == {"d_loss", "g_loss", "d_real", "d_fake"}
+
+
+def test_copies_are_looked_for_among_so_many_training_images_at_most(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from training.gan import finished
+
+    monkeypatch.setattr(finished, "MOST_TRAINING", 2)
+    fewer = finished.fewer_to_learn_from(manifest_of("a", "b", "c"))
+    assert len(fewer.side("train")) == 2
+    assert len(fewer.side("test")) == 3
+    assert fewer.classes == ("a", "b", "c")

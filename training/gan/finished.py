@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from leafgate.errors import UserError
 from leafgate.manifest import Manifest, Side
 from registry import FeatureExtractor, Generator, Run, find_extractor
@@ -10,7 +12,7 @@ from training.gan.config import GanConfig
 from training.gan.evaluation import GeneratorEvaluation, measure
 from training.gan.evaluation_page import page
 from training.gan.evaluation_pictures import pictures, progress_gif
-from training.gan.evidence import LabelledSide, gather
+from training.gan.evidence import MOST_TRAINING, LabelledSide, gather
 from training.gan.pictures import loss_curves
 from training.gan.unfinished import UnfinishedRun
 from training.gan.validation import Validation
@@ -34,7 +36,7 @@ def log_outcome(
         stored,
         validation.extractor,
         _classifier(run, validation.extractor, manifest.classes),
-        _labelled(manifest, "train", config),
+        _labelled(fewer_to_learn_from(manifest), "train", config),
         _labelled(manifest, "test", config),
         config.test_samples,
         SEED,
@@ -61,6 +63,17 @@ def _log_evaluation(run: Run, result: GeneratorEvaluation, drawn: Mapping[str, b
     for name, data in drawn.items():
         run.log_picture(data, f"evaluation/{name}")
     run.log_text(page(result, drawn), "evaluation/report.html")
+
+
+def fewer_to_learn_from(manifest: Manifest) -> Manifest:
+    """At most 5,000 training rows, in which copies are looked for, so that memory has a bound.
+
+    Chosen at random, but always the same; the other sides stay, and with them the classes.
+    """
+    rows = manifest.side("train")
+    order = np.random.default_rng(SEED).permutation(len(rows))[:MOST_TRAINING]
+    others = (row for row in manifest.rows if row.side != "train")
+    return Manifest(manifest.root, tuple(sorted((*others, *(rows[i] for i in order)))))
 
 
 def _labelled(manifest: Manifest, side: Side, config: GanConfig) -> LabelledSide:
