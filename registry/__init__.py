@@ -18,6 +18,7 @@ from registry.generator_model import (
     Generator,
     GeneratorDescription,
     latents,
+    origin,
     store_generator,
     to_pixels,
 )
@@ -56,6 +57,7 @@ __all__ = [
     "find_extractor",
     "grad_cam",
     "latents",
+    "origin",
     "rollback",
     "run_gate",
     "serve_mlflow",

@@ -5,7 +5,7 @@ alone or among a thousand, and a long series can be cut and continued anywhere. 
 generator's network takes the latent followed by the one-hot of the class.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -142,6 +142,22 @@ def require_series(count: int, seed: int) -> None:
         raise UserError(
             f"count {count}, seed {seed}", f"use a count from 1 and a seed of 0 to {MAX_SEED}"
         )
+
+
+def origin(
+    model: Mapping[str, str], seed: int, class_name: str | None, index: int | None = None
+) -> dict[str, str]:
+    """What a generated picture says of itself in its text chunks, and a series in its manifest.
+
+    model: texts that name it; class_name and index: left out where there is none.
+    """
+    return {
+        "synthetic": "true",
+        **model,
+        **({"class": class_name} if class_name else {}),
+        "seed": str(seed),
+        **({} if index is None else {"index": str(index)}),
+    }
 
 
 def latents(indices: range, seed: int, latent_size: int) -> Floats:

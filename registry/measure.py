@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from leafgate.errors import UserError
 from leafgate.images import Pixels, load_images
 from leafgate.manifest import Manifest, ManifestRow
+from leafgate.metrics.generative import evenly
 from leafgate.progress import progress
 from registry.checks.evidence import ClassifierEvidence, GeneratorEvidence
 from registry.engine import EngineChoice
@@ -103,6 +104,5 @@ def _outputs(generator: Generator) -> NDArray[np.float32]:
 def _real_images(test: TestSide, generator: Generator) -> Pixels:
     described = generator.description
     rows = [row for row in test.rows if row.class_name in described.classes]
-    rows = rows[:: max(-(-len(rows) // SAMPLES), 1)]  # evenly: they are sorted by class
-    files = [test.manifest.file(row) for row in rows]
+    files = [test.manifest.file(rows[i]) for i in evenly(len(rows), SAMPLES)]
     return load_images(files, described.image_size, channels=described.channels)

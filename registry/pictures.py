@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from leafgate.errors import UserError
 from leafgate.files import whole
 from leafgate.images import encode_png
-from registry.generator_model import BATCH, Drawn, Generator, require_series
+from registry.generator_model import BATCH, Drawn, Generator, origin, require_series
 from registry.store import DIGEST_TAG, ModelVersion
 
 WRITERS = 4  # threads: drawing takes most of the time, writing to a slow disk may
@@ -68,10 +68,11 @@ class Series:
 
     def write(self, piece: Drawn, first: int, missing: Sequence[int]) -> None:
         """Write pictures `missing` of a piece that begins at picture `first`."""
+        named = {"model": self.version.name, "version": str(self.version.version)}
 
         def write(index: int) -> None:
             class_name = piece.class_names[index - first]
-            text = origin(self.version, self.seed, index, class_name)
+            text = origin(named, self.seed, class_name, index)
             with whole(self.file(index)) as beside:
                 beside.write_bytes(encode_png(piece.images[index - first], text))
 
@@ -108,20 +109,6 @@ def write_pictures(
             for _ in piece:
                 on_picture()
     return Written(count - drawn, drawn, time.perf_counter() - started)
-
-
-def origin(
-    version: ModelVersion, seed: int, index: int, class_name: str | None = None
-) -> dict[str, str]:
-    """Text chunks of one generated picture; `class` where it is known."""
-    return {
-        "synthetic": "true",
-        "model": version.name,
-        "version": str(version.version),
-        **({"class": class_name} if class_name else {}),
-        "seed": str(seed),
-        "index": str(index),
-    }
 
 
 def class_folder(class_name: str | None) -> str:

@@ -25,7 +25,7 @@ def learning_curves(
         axis.set_xlabel("epoch")
         axis.grid(alpha=0.3)
         axis.legend()
-    return _png(figure)
+    return figure_png(figure)
 
 
 def confusion_picture(matrix: Sequence[Sequence[int]], labels: Sequence[str], title: str) -> bytes:
@@ -45,7 +45,7 @@ def confusion_picture(matrix: Sequence[Sequence[int]], labels: Sequence[str], ti
     for row, column in np.argwhere(counts):
         shade = "white" if shares[row, column] > 0.5 else "black"
         axis.text(column, row, counts[row, column], ha="center", va="center", color=shade)
-    return _png(figure)
+    return figure_png(figure)
 
 
 def reliability_picture(
@@ -68,7 +68,7 @@ def reliability_picture(
     axis.set(xlim=(0, 1), ylim=(0, 1), xlabel="confidence", ylabel="accuracy", title=title)
     axis.legend(loc="upper left")
     axis.grid(alpha=0.3)
-    return _png(figure)
+    return figure_png(figure)
 
 
 def bars_picture(figures: Mapping[str, float], title: str, label: str) -> bytes:
@@ -80,10 +80,11 @@ def bars_picture(figures: Mapping[str, float], title: str, label: str) -> bytes:
     for place, name in enumerate(names):
         axis.text(figures[name] + 0.01, place, f"{figures[name]:.3f}", va="center")
     axis.set(xlim=(0, 1.12), xlabel=label, title=title)
-    return _png(figure)
+    return figure_png(figure)
 
 
-def _png(figure: Figure) -> bytes:
+def figure_png(figure: Figure, dpi: int = 110) -> bytes:
+    """The figure as PNG."""
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
+    figure.savefig(buffer, format="png", dpi=dpi)
     return buffer.getvalue()

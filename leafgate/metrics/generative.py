@@ -10,6 +10,15 @@ from numpy.typing import NDArray
 SIDE = 32
 
 
+def evenly(count: int, most: int) -> NDArray[np.int64]:
+    """At most `most` of `count` indices, evenly chosen, the first and the last among them.
+
+    For the images of a side, which are sorted by class. Not for generated pictures, whose classes
+    come in turn: a step through them meets some classes only, the first ones are of all.
+    """
+    return np.linspace(0, count - 1, min(most, count)).astype(np.int64)
+
+
 def thumbnails(images: NDArray[np.uint8], side: int = SIDE) -> NDArray[np.float32]:
     """(n, side * side * channels) block means in [0, 1], for images of at least `side` pixels."""
     count, height, width, channels = images.shape

@@ -7,7 +7,7 @@ import mlflow
 import pandas as pd
 
 from leafgate.images import encode_png
-from registry.generator_model import Generator
+from registry.generator_model import Generator, origin
 
 COLUMNS = ["seed", "index", "class", "image", "latent"]
 
@@ -41,23 +41,18 @@ class GeneratorPyFunc(mlflow.pyfunc.PythonModel):
 
     def _row(self, n: int, seed: int, class_name: str | None) -> list[dict[str, Any]]:
         drawn = self.generator.draw(range(n), seed, class_name)
+        named = {"family": self.generator.description.family}
         found = zip(drawn.class_names, drawn.images, drawn.latents, strict=True)
         return [
             {
                 "seed": seed,
                 "index": index,
                 "class": name,
-                "image": encode_png(image, self._origin(seed, index, name)),
+                "image": encode_png(image, origin(named, seed, name, index)),
                 "latent": latent.astype(float).tolist(),
             }
             for index, (name, image, latent) in enumerate(found)
         ]
-
-    def _origin(self, seed: int, index: int, class_name: str | None) -> dict[str, str]:
-        known = {"class": class_name} if class_name else {}
-        family = self.generator.description.family
-        told = {"synthetic": "true", "family": family, **known}
-        return {**told, "seed": str(seed), "index": str(index)}
 
 
 mlflow.models.set_model(GeneratorPyFunc())

@@ -17,7 +17,7 @@ from slowapi import Limiter
 from leafgate.errors import UserError
 from leafgate.images import encode_png, grid
 from leafgate.settings import Settings
-from registry import MAX_SEED, Drawn, Generator, class_folder
+from registry import MAX_SEED, Drawn, Generator, class_folder, origin
 from serving.auth import current_user
 from serving.live_models import Live
 from serving.problems import documented
@@ -76,21 +76,16 @@ class Batch:
     def pngs(self) -> list[bytes]:
         """Each picture as a PNG that says in its text chunks that it is synthetic."""
         return [
-            encode_png(image, {**self.origin(class_name), "index": str(index)})
+            encode_png(image, self.origin(class_name, index))
             for index, (image, class_name) in enumerate(
                 zip(self.drawn.images, self.drawn.class_names, strict=True)
             )
         ]
 
-    def origin(self, class_name: str | None) -> dict[str, str]:
-        """Text chunks common to the pictures of a class."""
-        return {
-            "synthetic": "true",
-            "model": self.model.name,
-            "version": str(self.model.version),
-            **({"class": class_name} if class_name else {}),
-            "seed": str(self.seed),
-        }
+    def origin(self, class_name: str | None, index: int | None = None) -> dict[str, str]:
+        """Text chunks of one picture, or of them all."""
+        named = {"model": self.model.name, "version": str(self.model.version)}
+        return origin(named, self.seed, class_name, index)
 
 
 def generate_routes(settings: Settings, limiter: Limiter) -> APIRouter:

@@ -134,3 +134,22 @@ def test_mixed_precision_learns_and_its_averages_stay_in_float32(precision: str)
     epoch = loop.train_epoch(compiled_step(gan, config), data(), config, 1)
     assert np.isfinite([epoch.d_loss, epoch.g_loss, epoch.g_gradient]).all()
     assert np.abs(gan.generator.get_weights()[0] - before).max() > 0
+
+
+def test_a_run_killed_after_its_time_was_up_is_only_finished(tmp_path: Path) -> None:
+    config = CONFIG.model_copy(update={"minutes": 1e-6, "epochs": 50})
+    train(tmp_path / "run", config)
+    unfinished = UnfinishedRun(tmp_path / "run")
+    assert [epoch.epoch for epoch in unfinished.epochs()] == [1]
+    train(tmp_path / "run", config)
+    assert [epoch.epoch for epoch in unfinished.epochs()] == [1]
+
+
+def test_validation_images_that_are_all_alike_leave_diversity_open() -> None:
+    alike = np.full((4, 28, 28, 1), 7, np.uint8)
+    validation = Validation.of(PixelFeatures(), alike, 16)
+    gan = build_gan(CONFIG, 2)
+    live = live_generator(gan, GeneratorDescription("vanilla", 100, 28, 1, ("a", "b")))
+    epoch = validation.look(live, Epoch(1, 0, 0, 0, 0))
+    assert np.isfinite(epoch.distance)
+    assert np.isnan(epoch.diversity)

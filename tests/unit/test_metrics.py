@@ -5,7 +5,7 @@ import pytest
 from sklearn import metrics as reference
 
 from leafgate.metrics.classification import accuracy, class_scores, confusion, macro_f1
-from leafgate.metrics.generative import near_copies, pixel_diversity
+from leafgate.metrics.generative import evenly, near_copies, pixel_diversity
 from leafgate.metrics.statistics import bootstrap
 
 
@@ -72,3 +72,9 @@ def test_the_distance_of_black_and_white_is_one() -> None:
     pair = np.stack([np.zeros((32, 32, 3)), np.full((32, 32, 3), 255)]).astype(np.uint8)
     assert pixel_diversity(pair) == pytest.approx(1.0)
     assert near_copies(pair, below=0.5) == 0.0
+
+
+def test_even_choice_reaches_from_the_first_to_the_last_and_takes_all_of_a_few() -> None:
+    assert evenly(9, 3).tolist() == [0, 4, 8]
+    assert evenly(2, 5).tolist() == [0, 1]
+    assert evenly(0, 5).tolist() == []

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from leafgate.images import Pixels
+from leafgate.metrics.generative import evenly
 from leafgate.metrics.manifold import distance_rows
 from registry import Generator, to_pixels
 from training.gan.class_figures import ClassFigures
 from training.gan.evaluation import GeneratorEvaluation, Pairs
 from training.gan.evidence import Evidence
-from training.gan.picture_sheet import WORDS, png, sheet
-from training.pictures import BLUE, ORANGE
+from training.gan.picture_sheet import WORDS, sheet
+from training.pictures import BLUE, ORANGE, figure_png
 
 Floats = NDArray[np.floating]
 
@@ -73,7 +74,7 @@ def slerp(start: Floats, end: Floats, steps: int) -> NDArray[np.float32]:
 def interpolation(generator: Generator, seed: int) -> bytes:
     """Rows from one latent of the seed to another, of several classes; the last between two."""
     classes = generator.description.classes if generator.description.conditional else ()
-    asked = [classes[place] for place in _spread(len(classes), ROWS)] or [None] * ROWS
+    asked = [classes[place] for place in evenly(len(classes), ROWS)] or [None] * ROWS
     ends = generator.draw(range(2 * len(asked)), seed).latents
     rows = []
     for row, name in enumerate(asked):
@@ -142,7 +143,7 @@ def class_histogram(found: ClassFigures) -> bytes:
         _bar_pairs(axes[1], names, shares)
         axes[1].axvline(found.chance, color="grey", linewidth=1, linestyle=":")
         axes[1].set(xlabel="share recognised as the class it is, or was asked to be", xlim=(0, 1))
-    return png(figure)
+    return figure_png(figure)
 
 
 def _bar_pairs(axis: Axes, names: Sequence[str], shares: dict[str, dict[str, float]]) -> None:
@@ -164,7 +165,7 @@ def tsne(real: Floats, generated: Floats, seed: int) -> bytes:
     axis.set(xticks=[], yticks=[])
     if len(some) + len(others) < FEWEST_MAPPED:
         axis.text(0.5, 0.5, "too few images for a map", ha="center")
-        return png(figure)
+        return figure_png(figure)
     places = _mapped(np.concatenate([some, others]), seed)
     for label, colour, points in (
         (f"{len(some)} real test images", BLUE, places[: len(some)]),
@@ -172,7 +173,7 @@ def tsne(real: Floats, generated: Floats, seed: int) -> bytes:
     ):
         axis.scatter(points[:, 0], points[:, 1], 14, color=colour, alpha=0.6, label=label)
     axis.legend(loc="upper center", bbox_to_anchor=(0.5, 1.07), ncols=2, frameon=False)
-    return png(figure)
+    return figure_png(figure)
 
 
 def _mapped(features: Floats, seed: int) -> Floats:
@@ -188,12 +189,7 @@ def _mapped(features: Floats, seed: int) -> Floats:
 
 def _evenly(features: Floats) -> Floats:
     """At most 300 of them, from the first to the last."""
-    return features[_spread(len(features), MAPPED)]
-
-
-def _spread(count: int, most: int) -> NDArray[np.int64]:
-    """At most `most` of `count` indices, evenly chosen, the first and the last among them."""
-    return np.linspace(0, count - 1, min(most, count)).astype(np.int64)
+    return features[evenly(len(features), MAPPED)]
 
 
 def progress_gif(frames: Sequence[bytes]) -> bytes:
@@ -203,7 +199,7 @@ def progress_gif(frames: Sequence[bytes]) -> bytes:
     """
     if not frames:
         raise ValueError("no frames to show")
-    images = [_frame(frames[index]) for index in _spread(len(frames), FRAMES)]
+    images = [_frame(frames[index]) for index in evenly(len(frames), FRAMES)]
     times = [FRAME_MS] * (len(images) - 1) + [LAST_FRAME_MS]
     buffer = io.BytesIO()
     images[0].save(buffer, "GIF", save_all=True, append_images=images[1:], duration=times, loop=0)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from leafgate.images import Pixels
 from leafgate.metrics.frechet import frechet_distance
-from leafgate.metrics.generative import pixel_diversity
+from leafgate.metrics.generative import evenly, pixel_diversity
 from leafgate.metrics.kernel import kernel_distance
 from leafgate.metrics.labels import inception_score
 from leafgate.metrics.manifold import density_coverage, precision_recall
@@ -138,7 +138,7 @@ def score(probabilities: Floats | None, features: str) -> tuple[Figure, ...]:
 
 def diversity(real: Pixels, generated: Pixels) -> Figure:
     """Mean distance between pictures over that between real images, pixel by pixel."""
-    ours, theirs = _spread_out(generated), _spread_out(real)
+    ours, theirs = generated[:COMPARED], real[evenly(len(real), COMPARED)]
     among_real = pixel_diversity(theirs) if len(theirs) >= FEWEST else NAN
     value = pixel_diversity(ours) / among_real if among_real else NAN
     note = "of pixels, with any features: says nothing about how real a picture looks"
@@ -170,8 +170,3 @@ def memorised(
             found.ratio if enough else NAN, test_images, generated, note=note,
         ),
     )  # fmt: skip
-
-
-def _spread_out(images: Pixels) -> Pixels:
-    """At most 1,000 of the images, evenly chosen: a side is often sorted by class."""
-    return images[:: max(-(-len(images) // COMPARED), 1)]

@@ -53,6 +53,8 @@ def train(
     note = ""
     with progress("train generator", config.epochs * steps, done * steps) as advance:
         for number in range(done + 1, config.epochs + 1):
+            if time_is_up(epochs, config):  # a run that was killed after its last epoch
+                break
             epoch = train_epoch(step, data, config, number, partial(advance, note))
             require_finite(gan, epoch, config, checkpoints)
             last = number == config.epochs or time_is_up([*epochs, epoch], config)

@@ -1,6 +1,5 @@
 """Rows of small pictures with words at their left, above and below, as one PNG, pixel for pixel."""
 
-import io
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,6 +8,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from leafgate.images import Pixels
+from training.pictures import figure_png
 
 DPI = 100
 SMALLEST, LARGEST = 64, 128  # side of a shown picture
@@ -51,7 +51,7 @@ def sheet(
         axis.text(x, 0, heading, ha="center", va="bottom", **WORDS)
     axis.imshow(canvas, interpolation="nearest", aspect="auto")
     axis.axis("off")
-    return png(figure)
+    return figure_png(figure, DPI)
 
 
 def as_shown(images: Pixels) -> Pixels:
@@ -75,10 +75,3 @@ def _of_a_seen_size(images: Pixels) -> Pixels:
     smaller = (LARGEST, LARGEST)
     resized = [Image.fromarray(i).resize(smaller, Image.Resampling.BOX) for i in images]
     return np.stack([np.asarray(image) for image in resized])
-
-
-def png(figure: Figure) -> bytes:
-    """The figure as drawn."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI)
-    return buffer.getvalue()

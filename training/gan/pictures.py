@@ -1,6 +1,5 @@
 """Pictures of a generator in training: what it draws, and how the two losses went."""
 
-import io
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure
@@ -8,6 +7,7 @@ from matplotlib.figure import Figure
 from leafgate.images import encode_png, grid
 from registry import Generator
 from training.gan.unfinished import Epoch
+from training.pictures import figure_png
 
 SAMPLES, COLUMNS = 64, 8
 MOST_COLUMNS = 20
@@ -38,9 +38,7 @@ def loss_curves(epochs: Sequence[Epoch], distance_name: str) -> bytes:
     opinions.set_ylabel("discriminator's opinion (mean)")
     gradients.set(xlabel="epoch", ylabel="norm of the gradient", yscale="log")
     looks.set(xlabel="epoch", ylabel="distance from validation images")
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=110)
-    return buffer.getvalue()
+    return figure_png(figure)
 
 
 def _curves(axes: object, epochs: Sequence[Epoch], names: dict[str, str]) -> None:

@@ -6,17 +6,19 @@ validation images. It is called KID only with Inception's features.
 """
 
 from dataclasses import dataclass, replace
+from math import nan
 
 import numpy as np
-from leafgate.metrics.kernel import kernel_distance
 from numpy.typing import NDArray
 
 from leafgate.images import Pixels
-from leafgate.metrics.generative import pixel_diversity
+from leafgate.metrics.generative import evenly, pixel_diversity
+from leafgate.metrics.kernel import kernel_distance
 from registry import FeatureExtractor, Generator
 from training.gan.unfinished import Epoch
 
 SEED = 20_180_105  # of the pictures drawn for a look; any number, but always the same
+ALIKE = 1e-5  # diversity of images that differ by nothing but rounding
 COMPARED = 256  # pictures whose distances from each other are taken
 
 
@@ -33,13 +35,15 @@ class Validation:
     def of(cls, extractor: FeatureExtractor, images: Pixels, samples: int) -> "Validation":
         """images: the validation side, (n, size, size, channels) uint8."""
         found = extractor.features(images)
-        return cls(extractor, found, pixel_diversity(images[:COMPARED]), samples)
+        some = images[evenly(len(images), COMPARED)]
+        return cls(extractor, found, pixel_diversity(some), samples)
 
     def look(self, generator: Generator, epoch: Epoch) -> Epoch:
-        """The epoch with its distance and diversity; NaN where there are too few real images."""
+        """The epoch with its distance and diversity; NaN for real images too few, or all alike."""
         pictures = generator.generate(self.samples, SEED)
         distance = kernel_distance(self.features, self.extractor.features(pictures)).value
-        diversity = pixel_diversity(pictures[:COMPARED]) / self.diversity
+        among = pixel_diversity(pictures[:COMPARED])
+        diversity = among / self.diversity if self.diversity > ALIKE else nan
         return replace(epoch, distance=distance, diversity=diversity)
 
     @property
