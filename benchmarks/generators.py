@@ -32,7 +32,7 @@ from leafgate.settings import load_settings
 from registry import FeatureExtractor, Generator, find_extractor
 from training.data.pipeline import LabelledImages, load_side, training_images
 from training.gan.config import GanConfig
-from training.gan.figures import named
+from training.gan.evaluation.figures import named
 from training.gan.loop import train_epoch
 from training.gan.networks import Gan, build_gan, live_generator, policy_of
 from training.gan.pictures import sample_grid

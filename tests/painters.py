@@ -10,7 +10,7 @@ from leafgate.images import Pixels
 from registry import Generator, GeneratorDescription
 from registry.extractors import FeatureName, as_rgb
 from tests.colours import COLOURS
-from training.gan.evidence import LabelledSide
+from training.gan.evaluation.evidence import LabelledSide
 
 Floats = NDArray[np.float32]
 Paint = Callable[[Floats], Floats]

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from leafgate.images import Pixels, resize
 from registry import GeneratorDescription
 from registry.extractors import PixelFeatures
 from training.data.pipeline import LabelledImages
@@ -15,6 +16,7 @@ from training.gan.checkpoints import Checkpoints
 from training.gan.config import GanConfig
 from training.gan.networks import build_gan, live_generator
 from training.gan.step import compiled_step
+from training.gan.train import describe
 from training.gan.unfinished import Epoch, UnfinishedRun
 from training.gan.validation import Validation
 
@@ -46,8 +48,12 @@ class QuietRun:
         self.picture = png
 
 
-def data() -> LabelledImages:
-    return LabelledImages(lambda indices: IMAGES[indices], LABELS, 28, 2)
+def images(size: int = 28) -> Pixels:
+    return np.stack([resize(image, size) for image in IMAGES])
+
+
+def data(size: int = 28) -> LabelledImages:
+    return LabelledImages(lambda indices: images(size)[indices], LABELS, size, 2)
 
 
 def train(folder: Path, config: GanConfig, validation: Any = None) -> tuple[Any, QuietRun]:
@@ -56,16 +62,25 @@ def train(folder: Path, config: GanConfig, validation: Any = None) -> tuple[Any,
     if not folder.exists():
         unfinished.begin(run.run_id)
     gan = build_gan(config, 2)
-    live = live_generator(gan, GeneratorDescription("vanilla", 100, 28, 1, ("a", "b")))
-    looks = validation or Validation.of(PixelFeatures(), IMAGES, config.evaluate_samples)
-    loop.train(gan, live, data(), looks, config, run, unfinished)  # type: ignore[arg-type]
+    live = live_generator(gan, describe(config, gan, ("a", "b")))
+    real = images(config.image_size)
+    looks = validation or Validation.of(PixelFeatures(), real, config.evaluate_samples)
+    seen = data(config.image_size)
+    loop.train(gan, live, seen, looks, config, run, unfinished)  # type: ignore[arg-type]
     return gan, run
 
 
-def test_a_resumed_training_ends_where_an_uninterrupted_one_does(tmp_path: Path) -> None:
-    _, whole = train(tmp_path / "once", CONFIG)
-    train(tmp_path / "twice", CONFIG.model_copy(update={"epochs": 2}))
-    _, resumed = train(tmp_path / "twice", CONFIG)
+@pytest.mark.parametrize("family", ["vanilla", "conditional"])
+def test_a_resumed_training_ends_where_an_uninterrupted_one_does(
+    family: str, tmp_path: Path
+) -> None:
+    config = CONFIG
+    if family == "conditional":  # with the vectors of its spectral norms
+        config = CONFIG.model_copy(update={"family": family, "image_size": 64, "loss": "hinge"})
+    config = config.model_copy(update={"precision": "float32"})
+    _, whole = train(tmp_path / "once", config)
+    train(tmp_path / "twice", config.model_copy(update={"epochs": 2}))
+    _, resumed = train(tmp_path / "twice", config)
     for name in ("d_loss", "g_loss", "validation_kid_pixels"):
         assert resumed.metrics[name] == pytest.approx(whole.metrics[name], rel=1e-3)
 

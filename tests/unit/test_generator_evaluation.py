@@ -21,9 +21,9 @@ from tests.painters import (
     painter,
     real_side,
 )
-from training.gan import evidence as gathering
-from training.gan.evaluation import GeneratorEvaluation, evaluate_generator
-from training.gan.evidence import LabelledSide, gather
+from training.gan.evaluation import evidence as gathering
+from training.gan.evaluation.evidence import LabelledSide, gather
+from training.gan.evaluation.measure import GeneratorEvaluation, measure
 
 TRAIN, TEST = real_side(30, seed=1), real_side(20, seed=2)
 COMPARISONS = ("kid", "precision", "recall", "density", "coverage")
@@ -37,7 +37,7 @@ def evaluated(
     test: LabelledSide = TEST,
     samples: int = 60,
 ) -> GeneratorEvaluation:
-    return evaluate_generator(generator, extractor, classifier, train, test, samples, seed=5)
+    return measure(gather(generator, extractor, classifier, train, test, samples, seed=5))
 
 
 @pytest.fixture(scope="module")

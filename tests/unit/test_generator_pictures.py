@@ -13,9 +13,11 @@ from PIL import Image
 from leafgate.images import Pixels, encode_png
 from registry.extractors import PixelFeatures
 from tests.painters import CENTRES, LATENT, ColourSense, Floats, coloured, painter, real_side
-from training.gan.evaluation import GeneratorEvaluation, measure
-from training.gan.evaluation_page import page
-from training.gan.evaluation_pictures import (
+from training.gan.evaluation.evidence import Evidence, LabelledSide, gather
+from training.gan.evaluation.measure import GeneratorEvaluation, measure
+from training.gan.evaluation.page import page
+from training.gan.evaluation.picture_sheet import sheet
+from training.gan.evaluation.pictures import (
     interpolation,
     pictures,
     progress_gif,
@@ -23,8 +25,6 @@ from training.gan.evaluation_pictures import (
     slerp,
     tsne,
 )
-from training.gan.evidence import Evidence, LabelledSide, gather
-from training.gan.picture_sheet import sheet
 
 EVIL = ("<b>rust</b> $5", "blight_$", "healthy \\frac{$")
 

@@ -9,10 +9,10 @@ from leafgate.manifest import Manifest, Side
 from registry import FeatureExtractor, Generator, Run, find_extractor
 from training.data.pipeline import load_side
 from training.gan.config import GanConfig
-from training.gan.evaluation import GeneratorEvaluation, measure
-from training.gan.evaluation_page import page
-from training.gan.evaluation_pictures import pictures, progress_gif
-from training.gan.evidence import MOST_TRAINING, LabelledSide, gather
+from training.gan.evaluation.evidence import MOST_TRAINING, LabelledSide, gather
+from training.gan.evaluation.measure import GeneratorEvaluation, measure
+from training.gan.evaluation.page import page
+from training.gan.evaluation.pictures import pictures, progress_gif
 from training.gan.pictures import loss_curves
 from training.gan.unfinished import UnfinishedRun
 from training.gan.validation import Validation

@@ -5,9 +5,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 
-from training.gan.class_figures import ClassFigures
-from training.gan.evaluation import GeneratorEvaluation
-from training.gan.figures import Figure
+from training.gan.evaluation.class_figures import ClassFigures
+from training.gan.evaluation.figures import Figure
+from training.gan.evaluation.measure import GeneratorEvaluation
 
 STYLE = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 64rem; margin: 2rem auto; padding: 0 1rem }

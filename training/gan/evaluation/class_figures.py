@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from leafgate.metrics.labels import class_fidelity, class_shares, divergence, entropy
 from registry import FeatureExtractor
-from training.gan.evidence import Evidence, asked_classes
+from training.gan.evaluation.evidence import Evidence, asked_classes
 
 Labels = NDArray[np.int64]
 NAN = float("nan")

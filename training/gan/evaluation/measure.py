@@ -1,4 +1,4 @@
-"""How good a stored generator is, as figures: gathered once, then computed from what was seen."""
+"""Every figure of a generator, computed from what `evidence.gather` has seen."""
 
 import math
 import re
@@ -7,10 +7,9 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from leafgate.metrics.memorisation import memorisation
-from registry import FeatureExtractor, Generator
-from training.gan.class_figures import ClassFigures, class_figures
-from training.gan.evidence import Evidence, LabelledSide, gather
-from training.gan.figures import (
+from training.gan.evaluation.class_figures import ClassFigures, class_figures
+from training.gan.evaluation.evidence import Evidence
+from training.gan.evaluation.figures import (
     FEWEST,
     Figure,
     comparisons,
@@ -70,19 +69,6 @@ class GeneratorEvaluation:
     def as_dict(self) -> dict[str, object]:
         """For JSON, None for what could not be computed."""
         return {name: _plain(value) for name, value in asdict(self).items()}
-
-
-def evaluate_generator(
-    generator: Generator,
-    extractor: FeatureExtractor,
-    classifier_extractor: FeatureExtractor | None,
-    train: LabelledSide,
-    test: LabelledSide,
-    samples: int,
-    seed: int,
-) -> GeneratorEvaluation:
-    """Draw `samples` pictures of `seed`, of each class as many, and measure them; see `gather`."""
-    return measure(gather(generator, extractor, classifier_extractor, train, test, samples, seed))
 
 
 def measure(evidence: Evidence) -> GeneratorEvaluation:

@@ -1,0 +1,1 @@
+"""How good is a stored generator? `evidence` gathers, `measure` computes, `page` tells."""
