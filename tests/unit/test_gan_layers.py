@@ -2,9 +2,11 @@
 
 import keras
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from training.gan.layers import (
+    FusedNorm,
     ResizeConv2D,
     SpectralConv2D,
     SpectralDense,
@@ -58,6 +60,24 @@ def test_the_power_iteration_moves_on_in_training_alone() -> None:
     assert np.array_equal(layer.vector, np.eye(1, 7))
     layer(PICTURES[0, 0], training=True)
     assert not np.array_equal(layer.vector, np.eye(1, 7))
+
+
+@pytest.mark.parametrize("shape", [(8, 4, 4, 3), (8, 5)])
+def test_fused_normalisation_is_keras_own_in_training_and_after(shape: tuple[int, ...]) -> None:
+    inputs = 3 * np.random.default_rng(2).standard_normal(shape).astype(np.float32) + 1
+    ours, theirs = FusedNorm(momentum=0.5), keras.layers.BatchNormalization(momentum=0.5)
+    for _ in range(3):
+        found, expected = ours(inputs, training=True), theirs(inputs, training=True)
+        np.testing.assert_allclose(found, expected, atol=2e-3)
+    count = inputs.size // shape[-1]
+    mean, variance = np.asarray(theirs.moving_mean), np.asarray(theirs.moving_variance)
+    np.testing.assert_allclose(ours.moving_mean, mean, atol=1e-4)
+    biased = (ours.moving_variance - 0.125) * (
+        count - 1
+    ) / count + 0.125  # its start is no estimate
+    np.testing.assert_allclose(biased, variance, rtol=1e-3)
+    theirs.set_weights(ours.get_weights())
+    np.testing.assert_array_equal(ours(inputs), theirs(inputs))
 
 
 def test_attention_adds_nothing_at_first_and_then_what_other_places_tell() -> None:
