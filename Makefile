@@ -27,6 +27,7 @@ bench: .venv/ready  ## measure what the documentation states
 	$(BIN)/python -m benchmarks.stage1
 	$(BIN)/python -m benchmarks.pipeline
 	$(BIN)/python -m benchmarks.imbalance
+	$(BIN)/python -m benchmarks.champion_check
 	$(if $(TORCH_PYTHON),$(BIN)/python -m benchmarks.dcgan_step --torch-python "$(TORCH_PYTHON)",\
 	  @echo "DCGAN step against PyTorch not timed: make bench TORCH_PYTHON=an interpreter with torch")
 	@echo "families of generators at equal time take an hour: $(BIN)/python -m benchmarks.generators --help"
@@ -44,6 +45,6 @@ clean:           ## remove the environment; your data and models in var/ stay
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "LeafGate needs Python 3.11, $(PYTHON) is another: make PYTHON=/path/to/python3.11" >&2; exit 1; }
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
-	$(BIN)/uv pip install --require-hashes -r requirements.txt
+	$(BIN)/uv pip install --compile-bytecode --require-hashes -r requirements.txt
 	$(BIN)/uv pip install --quiet --no-deps --no-build-isolation -e .
 	touch $@

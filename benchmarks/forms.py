@@ -42,10 +42,15 @@ def stored_model(args: argparse.Namespace) -> Iterator[Path]:
         yield args.model or Path(folder)
 
 
+def forms_in(folder: Path) -> list[EngineChoice]:
+    """Those that are stored: an int8 form that loses too much accuracy is not."""
+    return [choice for choice, (file, _) in ENGINES.items() if (folder / file).is_file()]
+
+
 def runners(folder: Path) -> dict[str, Callable[[Batch], object]]:
     """Each way of running the stored network."""
     model = keras.saving.load_model(folder / KERAS_FILE, compile=False)
-    engines = {str(choice): load_engine(folder, choice).run_all for choice in ENGINES}
+    engines = {str(choice): load_engine(folder, choice).run_all for choice in forms_in(folder)}
     return {PREDICT: lambda batch: model.predict(batch, verbose=0), **engines}
 
 
@@ -67,7 +72,7 @@ def speed_table(folder: Path, size: int, batches: list[int], runs: int) -> str:
 def accuracy_table(folder: Path, side: Side) -> str:
     """One line a form. The loss is against OpenVINO in fp32, in points of a hundred."""
     found: dict[EngineChoice, float] = {}
-    for choice in ENGINES:
+    for choice in forms_in(folder):
         predicted = judge_all(Classifier.load(folder, choice), side.images).logits.argmax(axis=1)
         found[choice] = accuracy(side.truth, predicted)
     lines = [f"{'form':15s} {'accuracy':>9s} {'points lost':>11s}"]

@@ -14,10 +14,11 @@ import typer
 
 from leafgate.cli_generate import generate
 from leafgate.cli_jobs import data_app, train_app
+from leafgate.cli_models import HELD_BACK, gate, models_app
 from leafgate.cli_options import say, settings
 from leafgate.errors import UserError
 
-HELD_BACK, BAD_USAGE, FAILURE = 3, 2, 1
+BAD_USAGE, FAILURE = 2, 1
 
 app = typer.Typer(
     help="Train, gate, serve and watch image models for scarce, imbalanced images.\n\n"
@@ -39,7 +40,7 @@ def _group(name: str, text: str) -> typer.Typer:
 
 app.add_typer(data_app, name="data")
 app.add_typer(train_app, name="train")
-models_app = _group("models", "See registered versions; go back to the one before.")
+app.add_typer(models_app, name="models")
 users_app = _group("users", "Who may use the API.")
 db_app = _group("db", "The database of requests and users.")
 
@@ -66,65 +67,7 @@ def demo(
         raise typer.Exit(HELD_BACK)
 
 
-@app.command()
-def gate(
-    model: Annotated[str, typer.Argument(help="leaf-classifier or leaf-generator")],
-    version: Annotated[int | None, typer.Option(help="a number; else what is in staging")] = None,
-    policy: Annotated[Path | None, typer.Option(help="YAML file; else LeafGate's own")] = None,
-    data: Annotated[Path | None, typer.Option(help="the images, if they were moved")] = None,
-) -> None:
-    """Measure a staged version and promote it to Production, or hold it back (exit 3).
-
-    The gate loads the stored model itself and asks it for every held-out test image; figures
-    logged in training count for nothing.
-    """
-    from registry import run_gate
-
-    result = run_gate(settings(), model, version, policy, data)
-    say(*result.report.lines(), f"report: {result.page} ({result.uri})")
-    if not result.promoted:
-        raise typer.Exit(HELD_BACK)
-
-
-@models_app.command("list")
-def models_list(
-    model: Annotated[str | None, typer.Argument(help="one model; else both")] = None,
-) -> None:
-    """Versions, newest first, with aliases and the gate's verdict."""
-    from registry import ModelStore
-
-    configured = settings()
-    store = ModelStore(configured)
-    for name in [model] if model else [configured.classifier_name, configured.generator_name]:
-        versions = store.versions(name)
-        say(f"{name}: {len(versions)} versions")
-        for item in versions:
-            verdict = item.tags.get("gate.status", "not judged")
-            say(f"  {item.version:4d}  {verdict:10s}  {', '.join(item.aliases)}".rstrip())
-
-
-@models_app.command("show")
-def models_show(
-    model: Annotated[str, typer.Argument(help="the registered name")],
-    version: Annotated[str, typer.Argument(help="a number or an alias")] = "production",
-) -> None:
-    """One version: aliases, tags and the figures of its run."""
-    from registry import ModelStore
-
-    store = ModelStore(settings())
-    item = store.get(model, int(version) if version.isdigit() else version)
-    say(str(item), f"aliases: {', '.join(item.aliases) or 'none'}", f"run: {item.run_id}")
-    say(*(f"{name} = {value}" for name, value in sorted(item.tags.items())))
-    say(*(f"{name} = {value:.4g}" for name, value in sorted(store.run_metrics(item).items())))
-
-
-@models_app.command("rollback")
-def models_rollback(model: Annotated[str, typer.Argument(help="the registered name")]) -> None:
-    """Put the previous version back into production; a running API follows by itself."""
-    from registry import ModelStore, rollback
-
-    now, before = rollback(ModelStore(settings()), model)
-    say(f"{now} is in production again; version {before.version} is kept as previous")
+app.command()(gate)
 
 
 @app.command()

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import typer
 
+from leafgate.gating import open_ledger
 from leafgate.manifest import SIDES, Manifest
 from leafgate.settings import Settings
-from registry import ModelStore, ModelVersion, run_gate
+from registry import ModelStore, ModelVersion, Question, is_vouched, run_gate
 from training.classifier.config import ClassifierConfig
 from training.config import JobConfig
 from training.data.folder import read_folder
@@ -135,15 +136,17 @@ def judge(
     told = f"{name} {manifest.digest} {recipe.model_dump_json()}"
     key = hashlib.sha256(told.encode()).hexdigest()[:16]
     made = [item for item in store.versions(name) if item.tags.get(RECIPE_TAG) == key]
-    if made and "production" in made[0].aliases:
+    ledger = open_ledger(settings)
+    if made and "production" in made[0].aliases and is_vouched(ledger, made[0]):
         typer.echo(f"{made[0]} is in production already: same data, same recipe")
         return True
     version = made[0] if made else train(settings, manifest, recipe)
     store.set_tags(version, {RECIPE_TAG: key})
-    result = run_gate(settings, name, version.version, data=manifest.root)
+    question = Question(name, version.version, data=manifest.root)
+    result = run_gate(ledger, question)
     typer.echo("\n".join(result.report.lines()))
     typer.echo(f"report: {result.page}")
-    return result.promoted
+    return result.passed
 
 
 def _train_generator(settings: Settings, manifest: Manifest, recipe: JobConfig) -> ModelVersion:

@@ -54,6 +54,14 @@ class Manifest:
         """The rows on one side."""
         return tuple(row for row in self.rows if row.side == side)
 
+    def side_digest(self, side: Side) -> str:
+        """SHA-256 over class, leaf group and file of every image on one side: names an evaluation
+        set, wherever its images lie and whatever else was split with it.
+        """
+        rows = sorted((row.class_name, row.group, row.sha256) for row in self.side(side))
+        lines = "\n".join("\t".join(row) for row in rows)
+        return hashlib.sha256(lines.encode()).hexdigest()
+
     def file(self, row: ManifestRow) -> Path:
         """Where the row's image lies on this machine."""
         return self.root / row.path

@@ -27,6 +27,12 @@ class Settings(BaseSettings):
     classifier_name: str = "leaf-classifier"
     generator_name: str = "leaf-generator"
     database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite under var_dir")
+    audit_key: SecretStr | None = Field(
+        None, description="64 hex digits; signs the audit trail; none: made under var_dir"
+    )
+    audit_public_keys: str = Field(
+        "", description="further keys to trust, 64 hex digits each, with commas between"
+    )
 
     engine: Literal[
         "auto", "openvino", "tensorflow", "openvino-fp32", "openvino-bf16", "openvino-int8"

@@ -9,9 +9,9 @@ from registry.classifier_model import (
     store_classifier,
 )
 from registry.description import write_description
-from registry.engine import OPENVINO_CHOICES, EngineChoice, Form, store_int8
+from registry.engine import OPENVINO_CHOICES, EngineChoice, Form, drop_int8, store_int8
 from registry.features import FeatureExtractor, find_extractor
-from registry.gate import GateResult, run_gate
+from registry.gate import GateResult, Question, run_gate
 from registry.generator_model import (
     MAX_SEED,
     Drawn,
@@ -23,12 +23,15 @@ from registry.generator_model import (
     to_pixels,
 )
 from registry.head import Head, grad_cam
+from registry.ledger import Ledger
 from registry.mlflow_server import serve_mlflow
 from registry.outliers import OutlierScore
 from registry.pictures import class_folder, write_pictures
-from registry.promotion import rollback
+from registry.promotion import force, rollback, settle
 from registry.store import PREVIOUS, PRODUCTION, STAGING, ModelStore, ModelVersion
 from registry.tracking import Run, start_run
+from registry.vouching import audit_problems, is_vouched, require_vouched
+from registry.watch import watch
 
 __all__ = [
     "MAX_SEED",
@@ -48,24 +51,33 @@ __all__ = [
     "GeneratorDescription",
     "Head",
     "Judgement",
+    "Ledger",
     "ModelStore",
     "ModelVersion",
     "OutlierScore",
     "Prediction",
+    "Question",
     "Run",
+    "audit_problems",
     "class_folder",
+    "drop_int8",
     "find_extractor",
+    "force",
     "grad_cam",
+    "is_vouched",
     "latents",
     "origin",
+    "require_vouched",
     "rollback",
     "run_gate",
     "serve_mlflow",
+    "settle",
     "start_run",
     "store_classifier",
     "store_generator",
     "store_int8",
     "to_pixels",
+    "watch",
     "write_description",
     "write_pictures",
 ]

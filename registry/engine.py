@@ -155,3 +155,10 @@ def store_int8(folder: Path, images: Batch) -> None:
     with redirect_stdout(sys.stderr):  # its progress bar
         quantised = nncf.quantize(network, data, subset_size=len(images))
     openvino.save_model(quantised, folder / FILES["int8"])
+
+
+def drop_int8(folder: Path) -> None:
+    """Remove the int8 form, where there is one."""
+    file = folder / FILES["int8"]
+    for part in (file, file.with_suffix(".bin")):
+        part.unlink(missing_ok=True)

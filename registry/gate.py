@@ -1,20 +1,36 @@
 """The gate: measures a staged version itself, judges it by the policy, promotes or holds back."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import fcntl
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import cast
 
+from leafgate.audit import AuditEntry, this_person
+from leafgate.progress import tell
 from leafgate.settings import Settings
-from registry.checks import CHECKS, ModelKind, Verdict
-from registry.checks.evidence import ClassifierEvidence, GeneratorEvidence
-from registry.measure import TestSide, find_test_side, measure_classifier, measure_generator
+from registry.checks import Evidence, ModelKind, Verdict, judge
+from registry.evaluation_set import find_evaluation_set
+from registry.gate_pictures import draw_pictures
+from registry.ledger import Ledger
+from registry.measure import Subject, measure_classifier, measure_generator
+from registry.measure.subject import reason_of
 from registry.policy import Policy, load_policy
-from registry.promotion import promote, user_name, utc_now
+from registry.promotion import (
+    Grounds,
+    ProductionChanged,
+    note_staged,
+    promote,
+    settle,
+    utc_now,
+)
 from registry.report import GateReport
 from registry.store import DIGEST_TAG, KIND_TAG, PRODUCTION, STAGING, ModelStore, ModelVersion
-
-Evidence = ClassifierEvidence | GeneratorEvidence
+from registry.tracking import machine
 
 
 @dataclass(frozen=True)
@@ -26,87 +42,189 @@ class GateResult:
     uri: str
 
     @property
-    def promoted(self) -> bool:
-        """Whether the version is in production now."""
-        return self.report.decision == "promoted"
+    def passed(self) -> bool:
+        """Whether the version passed; it is in production then."""
+        return self.report.decision != "held back"
 
 
-def run_gate(
-    settings: Settings,
-    name: str,
-    version: int | None = None,
-    policy_file: Path | None = None,
-    data: Path | None = None,
-) -> GateResult:
-    """Judge the staged version of `name`, or the numbered one, and act on the verdict.
-
-    A version whose artefact is missing, changed or broken is held back with that reason. Raises
-    UserError for an unknown version, a bad policy, or test images that are not there.
+@dataclass(frozen=True)
+class Question:
+    """What is asked of the gate. version: a number, else what is in staging; manifest: the split
+    to judge by, else the candidate's own; data: where its images are, if moved.
     """
-    store = ModelStore(settings)
-    candidate = store.get(name, STAGING if version is None else version)
-    kind = kind_of(settings, candidate)
-    policy = load_policy(policy_file, kind)
-    test = find_test_side(store, candidate, data)
-    verdicts = judge(policy, lambda: _measure(store, candidate, test, kind))
-    report = _report(store, candidate, policy, test, verdicts)
-    page = report.save(settings.var_dir / "gate" / name / str(candidate.version))
-    uri = store.log_run_artifacts(candidate, page.parent, f"gate/version-{candidate.version}")
+
+    name: str
+    version: int | None = None
+    policy_file: Path | None = None
+    manifest: Path | None = None
+    data: Path | None = None
+
+
+def run_gate(ledger: Ledger, question: Question) -> GateResult:
+    """Judge a version, write the verdict down, and act on it.
+
+    One gate a model at a time on a machine: they would disturb each other's clocks, and each must
+    compare with the champion that the one before has left. A version whose artefact is missing,
+    changed or broken is held back with that reason. Raises UserError for an unknown version, a bad
+    policy, test images that are not there, and a registry or database that does not answer.
+    """
+    with _alone(ledger.store.settings, question.name):
+        candidate = _candidate(ledger.store, question)
+        settle(ledger, candidate.name)
+        note_staged(ledger, candidate)
+        while True:
+            try:
+                return _judge_once(ledger, candidate, question)
+            except ProductionChanged as change:  # by a gate on another machine, or by force
+                tell(f"{change} came into production meanwhile: measuring against that one")
+
+
+def _candidate(store: ModelStore, question: Question) -> ModelVersion:
+    return store.get(question.name, STAGING if question.version is None else question.version)
+
+
+@contextmanager
+def _alone(settings: Settings, name: str) -> Iterator[None]:
+    """Wait for other gates of this model on this machine; the lock dies with the process."""
+    file = settings.var_dir / "gate" / f"{name}.lock"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(file, os.O_CREAT | os.O_RDWR, 0o600)
+    try:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            tell(f"another gate is judging {name}: waiting for it")
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _judge_once(ledger: Ledger, candidate: ModelVersion, question: Question) -> GateResult:
+    store, started = ledger.store, time.monotonic()
+    kind = kind_of(store.settings, candidate)
+    policy = load_policy(question.policy_file, kind)
+    champion = store.find(candidate.name, PRODUCTION)
+    images = find_evaluation_set(
+        store, candidate, champion, policy.evaluation_set, question.manifest, question.data
+    )
+    subject = Subject(store, candidate, champion, images)
+    evidence, verdicts = judged(policy, subject)
+    report = _report(subject, policy, verdicts, evidence, time.monotonic() - started)
+    pictures = draw_pictures(kind, evidence, verdicts) if evidence is not None else {}
+    return _act(ledger, subject, report, pictures)
+
+
+def judged(policy: Policy, subject: Subject) -> tuple[Evidence | None, tuple[Verdict, ...]]:
+    """What was measured, and each check's verdict; a model that cannot be run fails at once."""
+    try:
+        evidence = _measure(policy, subject)
+    except Exception as error:  # noqa: BLE001 - whatever a stored model raises, it does not pass
+        subject.store.require_reachable()
+        told = f"the stored model cannot be run: {reason_of(error)}"
+        return None, (Verdict("runs", False, float("nan"), "loads and answers", told),)
+    return evidence, tuple(
+        judge(policy.kind, name, evidence, dict(bounds)) for name, bounds in policy.checks.items()
+    )
+
+
+def _measure(policy: Policy, subject: Subject) -> Evidence:
+    if policy.kind == "classifier":
+        return measure_classifier(subject, policy.needs)
+    return measure_generator(subject, policy.needs, policy.features)
+
+
+def _act(
+    ledger: Ledger, subject: Subject, report: GateReport, pictures: dict[str, bytes]
+) -> GateResult:
+    """Keep the report, write the verdict down, and move the alias where it passed.
+
+    The report says `promoted` only after it is true.
+    """
+    result = _keep(ledger, subject, report, pictures)
+    candidate, champion = subject.candidate, subject.champion
+    failed = [verdict.check for verdict in report.verdicts if not verdict.passed]
+    ledger.write(
+        AuditEntry(
+            model=candidate.name,
+            action="verdict",
+            by="gate",
+            from_version=champion.version if champion else None,
+            to_version=candidate.version,
+            outcome=report.decision,
+            policy_digest=report.policy_digest,
+            artifact_digest=report.artifact_digest,
+            report=result.uri,
+            reason=f"not passed: {', '.join(failed)}" if failed else "all checks passed",
+        )
+    )
+    if failed:
+        return result
+    grounds = Grounds("gate", "all checks passed", report.policy_digest, result.uri)
+    moved = promote(ledger, candidate, grounds, champion.version if champion else None)
+    if moved is None:
+        return result
+    return _keep(ledger, subject, replace(report, decision="promoted"), pictures, result.uri)
+
+
+def _report(
+    subject: Subject,
+    policy: Policy,
+    verdicts: tuple[Verdict, ...],
+    evidence: Evidence | None,
+    seconds: float,
+) -> GateReport:
+    candidate, champion, images = subject.candidate, subject.champion, subject.images
+    return GateReport(
+        model=candidate.name,
+        version=candidate.version,
+        kind=policy.kind,
+        decision="passed" if all(item.passed for item in verdicts) else "held back",
+        verdicts=verdicts,
+        champion=champion.version if champion else None,
+        policy=policy.source,
+        policy_digest=policy.digest,
+        evaluation_set=images.digest,
+        data_digest=images.manifest.digest,
+        artifact_digest=candidate.tags.get(DIGEST_TAG, ""),
+        engine=evidence.engine if evidence else "",
+        test_images=len(images.rows),
+        leaf_groups=len(set(images.groups)),
+        judged_at_utc=utc_now(),
+        judged_by=this_person(),
+        machine=machine(),
+        run_id=candidate.run_id,
+        seconds=seconds,
+    )
+
+
+def _keep(
+    ledger: Ledger,
+    subject: Subject,
+    report: GateReport,
+    pictures: dict[str, bytes],
+    uri: str = "",
+) -> GateResult:
+    """Store the report here and in MLflow, and name it on the version."""
+    store, version = ledger.store, subject.candidate
+    moment = datetime.fromisoformat(report.judged_at_utc).strftime("%Y%m%dT%H%M%SZ")
+    place = f"gate/version-{version.version}/{moment}"
+    page = report.save(
+        store.settings.var_dir / place.replace("gate", f"gate/{version.name}", 1), pictures
+    )
+    stored = store.log_run_artifacts(version, page.parent, place)
     store.set_tags(
-        candidate,
+        version,
         {
-            "gate.status": "passed" if report.decision == "promoted" else "failed",
-            "gate.policy": policy.digest,
-            "gate.report": uri,
+            "gate.status": "failed" if report.decision == "held back" else "passed",
+            "gate.policy": report.policy_digest,
+            "gate.report": stored,
         },
     )
-    if report.decision == "promoted":
-        promote(store, candidate)
-    return GateResult(report, page, uri)
+    return GateResult(report, page, uri or stored)
 
 
 def kind_of(settings: Settings, version: ModelVersion) -> ModelKind:
     """What the version is, as it was registered; by its name where that is not told."""
     named = "generator" if version.name == settings.generator_name else "classifier"
     return cast(ModelKind, version.tags.get(KIND_TAG, named))
-
-
-def judge(policy: Policy, measure: Callable[[], Evidence]) -> tuple[Verdict, ...]:
-    """Every check of the policy on what `measure()` finds; a model that cannot be run fails."""
-    try:
-        evidence = measure()
-    except Exception as error:  # noqa: BLE001 - whatever a stored model raises, it does not pass
-        reason = str(error).strip().splitlines()[0][:300] if str(error).strip() else repr(error)
-        sentence = f"the stored model cannot be run: {reason}"
-        return (Verdict("runs", False, float("nan"), "loads and answers", sentence),)
-    return tuple(CHECKS[name].judge(evidence, **bounds) for name, bounds in policy.checks.items())
-
-
-def _measure(store: ModelStore, version: ModelVersion, test: TestSide, kind: ModelKind) -> Evidence:
-    if kind == "classifier":
-        return measure_classifier(store, version, test)
-    return measure_generator(store, version, test, store.settings.engine)
-
-
-def _report(
-    store: ModelStore,
-    candidate: ModelVersion,
-    policy: Policy,
-    test: TestSide,
-    verdicts: tuple[Verdict, ...],
-) -> GateReport:
-    champion = store.find(candidate.name, PRODUCTION)
-    return GateReport(
-        model=candidate.name,
-        version=candidate.version,
-        decision="promoted" if all(item.passed for item in verdicts) else "held back",
-        verdicts=verdicts,
-        champion=champion.version if champion else None,
-        policy=policy.source,
-        policy_digest=policy.digest,
-        data_digest=test.manifest.digest,
-        artifact_digest=candidate.tags.get(DIGEST_TAG, ""),
-        test_images=len(test.rows),
-        judged_at_utc=utc_now(),
-        judged_by=user_name(),
-    )

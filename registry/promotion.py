@@ -1,49 +1,233 @@
-"""Moving aliases: into production with the old version kept as `previous`, and back."""
+"""Moving the alias `production`, so that whatever is killed half-way can be told and mended.
 
-import getpass
+A move is written down before (`moving`) and after (`moved`). In between, one call sets the alias
+`production`: before it the old state holds, after it the new one. `settle` finishes what was
+killed: it reads which of the two it is, sets `previous` to match, and writes `moved` or
+`abandoned`.
+"""
+
+import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Literal
 
+from leafgate.audit import AuditEntry, AuditRecord
 from leafgate.errors import UserError
-from registry.store import PREVIOUS, PRODUCTION, ModelStore, ModelVersion
+from registry.ledger import Ledger, is_abandoned, standing
+from registry.store import DIGEST_TAG, PREVIOUS, PRODUCTION, ModelVersion
+
+Cause = Literal["gate", "force", "rollback"]
+
+PATIENCE_SECONDS = 60.0  # for a move of another process, before it is taken for dead
+POLL_SECONDS = 0.1
 
 
-def promote(store: ModelStore, version: ModelVersion) -> None:
-    """Put `version` into production. `previous` moves first: whatever interrupts this leaves
-    production on the old version or the new one.
+@dataclass(frozen=True)
+class Grounds:
+    """Why a version moves. champion: the number of the version that it was judged beside."""
+
+    by: Cause
+    reason: str
+    policy_digest: str = ""
+    report: str = ""
+
+
+class ProductionChanged(Exception):
+    """Another version came into production since the candidate was compared with the old one."""
+
+
+def promote(
+    ledger: Ledger, version: ModelVersion, grounds: Grounds, champion: int | None
+) -> AuditRecord | None:
+    """Put `version` into production in place of `champion`; None where the audit has it there.
+
+    Raises ProductionChanged where another version is in production by now, and UserError where
+    registry or database do not answer; the next command then finishes or takes back the move.
     """
-    champion = store.find(version.name, PRODUCTION)
-    if champion is not None and champion.version == version.version:
-        return
-    if champion is not None:
-        store.set_alias(version.name, PREVIOUS, champion.version)
-    store.set_tags(version, {"promoted.by": user_name(), "promoted.at": utc_now()})
-    store.set_alias(version.name, PRODUCTION, version.version)
+    while True:
+        last = settle(ledger, version.name)
+        now = ledger.store.find(version.name, PRODUCTION)
+        if now is not None and now.version == version.version:
+            return _vouch(ledger, version, grounds)
+        if (now.version if now else None) != champion:
+            raise ProductionChanged(str(now))
+        moving = ledger.write_after(last, _entry(ledger, "moving", version, champion, grounds))
+        if moving is not None:
+            return _carry_out(ledger, version, moving)
 
 
-def rollback(store: ModelStore, name: str) -> tuple[ModelVersion, ModelVersion]:
+def rollback(ledger: Ledger, name: str, reason: str = "") -> tuple[ModelVersion, ModelVersion]:
     """Swap production and previous; returns (now in production, was in production).
 
     Raises UserError where there is no previous version.
     """
-    before, wanted = store.find(name, PRODUCTION), store.find(name, PREVIOUS)
-    if before is None or wanted is None:
+    while True:
+        settle(ledger, name)
+        before, wanted = (ledger.store.find(name, alias) for alias in (PRODUCTION, PREVIOUS))
+        if before is None or wanted is None or before.version == wanted.version:
+            raise UserError(
+                f"{name} has no previous version to go back to",
+                "`leafgate models list` shows what there is",
+                code="no_such_version",
+            )
+        grounds = Grounds("rollback", reason or f"back to version {wanted.version}")
+        try:
+            promote(ledger, wanted, grounds, before.version)
+        except ProductionChanged:
+            continue
+        return wanted, before
+
+
+def force(ledger: Ledger, version: ModelVersion, reason: str) -> AuditRecord | None:
+    """Put a version into production whatever the gate says; the audit says so for ever.
+
+    None where it is there already and vouched for. Raises UserError without a reason.
+    """
+    if not reason.strip():
         raise UserError(
-            f"{name} has no previous version to go back to",
-            "`leafgate models list` shows what there is",
-            code="no_such_version",
+            "a forced promotion without a reason", 'say why: --reason "…"', code="no_reason"
         )
-    store.set_tags(wanted, {"promoted.by": user_name(), "promoted.at": utc_now()})
-    store.set_alias(name, PRODUCTION, wanted.version)
-    store.set_alias(name, PREVIOUS, before.version)
-    return wanted, before
+    while True:
+        now = ledger.store.find(version.name, PRODUCTION)
+        try:
+            return promote(ledger, version, Grounds("force", reason), now.version if now else None)
+        except ProductionChanged:
+            continue
 
 
-def user_name() -> str:
-    """Who does this, as the machine knows them."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user without a name
-        return "unknown"
+def settle(ledger: Ledger, name: str) -> AuditRecord | None:
+    """Wait for a move under way, or finish one that was killed; the last record.
+
+    Aliases are in the old state or in the new one afterwards, and the audit says which.
+    """
+    while True:
+        records = ledger.records(name)
+        pending = standing(records).pending
+        if pending is None:
+            ledger.mirror_missing(name, records)
+            return records[-1] if records else None
+        if not is_abandoned(pending, PATIENCE_SECONDS):
+            time.sleep(POLL_SECONDS)
+            continue
+        _finish(ledger, pending)
+
+
+def _finish(ledger: Ledger, pending: AuditRecord) -> None:
+    """Write how a move that was killed has ended. Another process may do the same first."""
+    store, name = ledger.store, pending.model
+    now = store.find(name, PRODUCTION)
+    done = now is not None and now.version == pending.to_version
+    if not done:
+        store.set_alias(name, PREVIOUS, pending.previous_version)
+    elif pending.from_version is not None:
+        store.set_alias(name, PREVIOUS, pending.from_version)
+    told = f"record {pending.number} was cut off {'after' if done else 'before'} the alias moved"
+    ledger.write_after(
+        pending,
+        AuditEntry(
+            model=name,
+            action="moved" if done else "abandoned",
+            by="recovery",
+            from_version=pending.from_version,
+            to_version=pending.to_version,
+            previous_version=pending.previous_version,
+            policy_digest=pending.policy_digest,
+            artifact_digest=pending.artifact_digest,
+            report=pending.report,
+            reason=f"{told}: {pending.reason}",
+        ),
+    )
+
+
+def _entry(
+    ledger: Ledger,
+    action: Literal["moving", "moved"],
+    version: ModelVersion,
+    champion: int | None,
+    grounds: Grounds,
+) -> AuditEntry:
+    previous = ledger.store.find(version.name, PREVIOUS)
+    return AuditEntry(
+        model=version.name,
+        action=action,
+        by=grounds.by,
+        from_version=champion,
+        to_version=version.version,
+        previous_version=previous.version if previous else None,
+        policy_digest=grounds.policy_digest,
+        artifact_digest=version.tags.get(DIGEST_TAG, ""),
+        report=grounds.report,
+        reason=grounds.reason,
+    )
+
+
+def _carry_out(ledger: Ledger, version: ModelVersion, moving: AuditRecord) -> AuditRecord:
+    """Set the aliases, and write that it is done."""
+    store = ledger.store
+    store.set_alias(version.name, PRODUCTION, version.version)  # from here on the new state holds
+    if moving.from_version is not None:
+        store.set_alias(version.name, PREVIOUS, moving.from_version)
+    store.set_tags(version, {"promoted.by": moving.who, "promoted.at": utc_now()})
+    moved = ledger.write_after(moving, _done(moving))
+    if moved is None:
+        _yield_to_others(ledger, version.name)
+    return moved or moving
+
+
+def _done(moving: AuditRecord) -> AuditEntry:
+    return AuditEntry(
+        model=moving.model,
+        who=moving.who,
+        action="moved",
+        by=moving.by,
+        from_version=moving.from_version,
+        to_version=moving.to_version,
+        previous_version=moving.previous_version,
+        policy_digest=moving.policy_digest,
+        artifact_digest=moving.artifact_digest,
+        report=moving.report,
+        reason=moving.reason,
+    )
+
+
+def _yield_to_others(ledger: Ledger, name: str) -> None:
+    """A move took so long that others took it for dead: what they wrote holds."""
+    settle(ledger, name)
+    held = standing(ledger.records(name))
+    ledger.store.set_alias(name, PRODUCTION, held.production)
+    ledger.store.set_alias(name, PREVIOUS, held.previous)
+    raise UserError(
+        f"the registry took more than {PATIENCE_SECONDS:g} s, and another command has settled the "
+        f"move of {name} meanwhile: version {held.production} is in production",
+        "see `leafgate models audit`, and give the command again if that is not what you want",
+        code="move_overtaken",
+    )
+
+
+def note_staged(ledger: Ledger, version: ModelVersion) -> None:
+    """Write down that a version was registered, where that is not on record yet."""
+    if any(record.to_version == version.version for record in ledger.records(version.name)):
+        return
+    ledger.write(
+        AuditEntry(
+            model=version.name,
+            action="staged",
+            by="registration",
+            to_version=version.version,
+            artifact_digest=version.tags.get(DIGEST_TAG, ""),
+            reason=f"registered by run {version.run_id}",
+        )
+    )
+
+
+def _vouch(ledger: Ledger, version: ModelVersion, grounds: Grounds) -> AuditRecord | None:
+    """Write down a version whose alias was set by other hands."""
+    last = settle(ledger, version.name)
+    held = standing(ledger.records(version.name))
+    if held.production == version.version:
+        return None
+    entry = _entry(ledger, "moved", version, held.production, grounds)
+    return ledger.write_after(last, entry) or _vouch(ledger, version, grounds)
 
 
 def utc_now() -> str:

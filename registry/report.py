@@ -1,93 +1,125 @@
-"""The gate's report: JSON for machines, HTML for people, and a table for the terminal."""
+"""The gate's report: JSON for machines, HTML for people, and lines for the terminal."""
 
 import json
+import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from html import escape
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from registry.checks import Verdict
+from leafgate.files import whole
+from registry.checks import CHECKS, ModelKind, Verdict
+from registry.report_page import page
 
-Decision = Literal["promoted", "held back"]
-
-STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 52rem; margin: 2rem auto; padding: 0 1rem }
-table { border-collapse: collapse; width: 100% }
-td, th { border-bottom: 1px solid #ccc; padding: .4rem; text-align: left; vertical-align: top }
-.promoted { color: #00694d } .held { color: #a33a00 }
-"""
+Decision = Literal["promoted", "passed", "held back"]
+# Of a model that could not be run at all, which is no check of a policy.
+RUNS = (
+    "Can the stored model be run at all?",
+    "The reason is given above. Look whether its artefact is still where it was stored, whole and "
+    "unchanged; if not, train it again.",
+)
 
 
 @dataclass(frozen=True)
 class GateReport:
-    """Everything that was decided about one version, and why."""
+    """Everything that was decided about one version, and why.
+
+    decision: `passed` for a version that is in production already, or not yet. champion: the
+    version in production when it was judged; evaluation_set: digest of the test images judged by;
+    engine: the stored form that was measured, which is the one that is served; seconds: how long
+    judging took.
+    """
 
     model: str
     version: int
+    kind: ModelKind
     decision: Decision
     verdicts: tuple[Verdict, ...]
     champion: int | None
     policy: str
     policy_digest: str
+    evaluation_set: str
     data_digest: str
     artifact_digest: str
+    engine: str
     test_images: int
+    leaf_groups: int
     judged_at_utc: str
     judged_by: str
+    machine: str
+    run_id: str
+    seconds: float
+
+    @property
+    def failed(self) -> tuple[Verdict, ...]:
+        """Of the checks that were not passed, in the policy's order."""
+        return tuple(item for item in self.verdicts if not item.passed)
+
+    @property
+    def passed(self) -> tuple[Verdict, ...]:
+        """Of the checks that were passed, in the policy's order."""
+        return tuple(item for item in self.verdicts if item.passed)
 
     @property
     def headline(self) -> str:
         """The verdict in one line."""
-        failed = [verdict.check for verdict in self.verdicts if not verdict.passed]
-        why = f": {', '.join(failed)} not passed" if failed else ": all checks passed"
-        return f"{self.model} version {self.version} is {self.decision}{why}"
+        *others, last = [item.check for item in self.failed] or [""]
+        listed = f"{', '.join(others)} and {last}" if others else last
+        why = f"{listed} not passed" if listed else "all checks passed"
+        told = "has passed the gate" if self.decision == "passed" else f"is {self.decision}"
+        return f"{self.model} version {self.version} {told}: {why}"
 
     def lines(self) -> list[str]:
         """The headline and one line a check, failed ones first."""
-        ordered = sorted(self.verdicts, key=lambda verdict: verdict.passed)
-        return [
-            self.headline,
-            *(
-                f"  {'pass' if item.passed else 'FAIL'}  {item.check} ({item.bound}): "
-                f"{item.sentence}"
-                for item in ordered
-            ),
-        ]
+        return [self.headline, *(_line(item) for item in (*self.failed, *self.passed))]
 
-    def save(self, folder: Path) -> Path:
-        """Write `report.json` and `report.html`; returns the latter."""
+    def question(self, check: str) -> tuple[str, str]:
+        """What a check asks, and what to try where it fails."""
+        known = CHECKS[self.kind].get(check)
+        if known:
+            return known.question, known.remedy
+        return RUNS if check == "runs" else (check, "")
+
+    def as_json(self) -> str:
+        """Everything, as strict JSON: what is no number is null."""
+        told = asdict(self)
+        for item in told["verdicts"]:
+            item["question"], item["remedy"] = self.question(item["check"])
+        told["headline"] = self.headline
+        return json.dumps(_strict(told), indent=2, ensure_ascii=False, allow_nan=False)
+
+    def save(self, folder: Path, pictures: Mapping[str, bytes]) -> Path:
+        """Write `report.json`, `report.html` and a PNG a check; returns the page's file.
+
+        pictures: PNG by check. Each file is seen whole or not at all, the page last; PNGs of an
+        earlier report in this folder are removed.
+        """
         folder.mkdir(parents=True, exist_ok=True)
-        text = json.dumps(asdict(self), indent=2, ensure_ascii=False)
-        (folder / "report.json").write_text(text, encoding="utf-8")
-        page = folder / "report.html"
-        page.write_text(self.html(), encoding="utf-8")
-        return page
+        files = {f"{check}.png": png for check, png in pictures.items()}
+        files["report.json"] = self.as_json().encode()
+        files["report.html"] = page(self, pictures).encode()
+        for name, content in files.items():
+            with whole(folder / name) as beside:
+                beside.write_bytes(content)
+        for old in folder.glob("*.png"):
+            if old.name not in files:
+                old.unlink(missing_ok=True)
+        return folder / "report.html"
 
-    def html(self) -> str:
-        """One page: the verdict, its reasons, and what it was measured on."""
-        ordered = sorted(self.verdicts, key=lambda verdict: verdict.passed)
-        rows = "".join(
-            f"<tr><td>{'passed' if item.passed else '<b>failed</b>'}</td>"
-            f"<td>{escape(item.check)}</td><td>{item.figure:.4g}</td>"
-            f"<td>{escape(item.bound)}</td><td>{escape(item.sentence)}</td></tr>"
-            for item in ordered
-        )
-        facts = {
-            "judged": f"{self.judged_at_utc} by {self.judged_by}",
-            "in production before": self.champion or "none",
-            "test images": self.test_images,
-            "policy": f"{self.policy} ({self.policy_digest[:12]})",
-            "data digest": self.data_digest,
-            "artefact digest": self.artifact_digest,
-        }
-        listed = "".join(
-            f"<tr><th>{k}</th><td>{escape(str(v))}</td></tr>" for k, v in facts.items()
-        )
-        shade = "promoted" if self.decision == "promoted" else "held"
-        return (
-            f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Gate report</title>'
-            f'<style>{STYLE}</style><h1 class="{shade}">{escape(self.headline)}</h1>'
-            f"<table><tr><th>verdict</th><th>check</th><th>measured</th><th>bound</th>"
-            f"<th>in words</th></tr>{rows}</table><h2>Measured on</h2>"
-            f"<table>{listed}</table></html>"
-        )
+
+def _line(item: Verdict) -> str:
+    outcome = f"{item.outcome}: " if item.outcome else ""
+    sure = "" if item.sure is None else f" (sure: {100 * item.sure:.0f} in 100)"
+    mark = "pass" if item.passed else "FAIL"
+    bound = f" ({item.bound})" if item.bound else ""
+    return f"  {mark}  {item.check}{bound}: {outcome}{item.sentence}{sure}"
+
+
+def _strict(value: Any) -> Any:  # noqa: ANN401 - any JSON
+    if isinstance(value, dict):
+        return {key: _strict(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(item) for item in value]
+    if hasattr(value, "item"):  # a number of NumPy's
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value

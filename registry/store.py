@@ -7,6 +7,7 @@ aliases of versions empty (mlflow#16734): they are read from the registered mode
 import hashlib
 import logging
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -96,9 +97,13 @@ class ModelStore:
 
     def set_tags(self, version: ModelVersion, tags: dict[str, str]) -> None:
         """Write `tags` on the version."""
+        for key, value in tags.items():
+            self.set_tag(version.name, version.version, key, value)
+
+    def set_tag(self, name: str, version: int, key: str, value: str) -> None:
+        """Write one tag on the version of that number."""
         with registry_errors(self.settings):
-            for key, value in tags.items():
-                self.client.set_model_version_tag(version.name, str(version.version), key, value)
+            self.client.set_model_version_tag(name, str(version), key, value)
 
     def run_metrics(self, version: ModelVersion) -> dict[str, float]:
         """The metrics that the version's run logged, last value of each."""
@@ -109,6 +114,18 @@ class ModelStore:
         """The tags of the version's run."""
         with registry_errors(self.settings):
             return dict(self.client.get_run(version.run_id).data.tags)
+
+    def has_run_artifact(self, version: ModelVersion, path: str) -> bool:
+        """Whether the version's run keeps an artifact of that path."""
+        parent = str(Path(path).parent)
+        with registry_errors(self.settings):
+            listed = self.client.list_artifacts(version.run_id, None if parent == "." else parent)
+        return any(item.path == path for item in listed)
+
+    def require_reachable(self) -> None:
+        """Raise UserError `registry_error` where the registry does not answer."""
+        with registry_errors(self.settings):
+            self.client.search_registered_models(max_results=1)
 
     def run_artifact(self, version: ModelVersion, path: str, into: Path) -> Path:
         """Download one artifact of the version's run. Raises UserError where it is missing."""
@@ -132,12 +149,15 @@ class ModelStore:
         """A verified local copy of the stored model (see `classifier_model`), kept by digest.
 
         Raises UserError where the artefact is missing or differs from the digest it was
-        registered with. A copy that is there already is reused without asking MLflow.
+        registered with. A copy that is there already, and still the same, is reused without asking
+        MLflow; one that was changed is replaced.
         """
         digest = version.tags.get(DIGEST_TAG, "")
         kept = self.settings.var_dir / "models" / digest
         if digest and kept.is_dir():
-            return kept
+            if folder_digest(kept) == digest:
+                return kept
+            shutil.rmtree(kept)
         kept.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=kept.parent, prefix=".download-") as beside:
             model = self._verified(version, Path(beside))
@@ -158,7 +178,13 @@ class ModelStore:
 
     def _verified(self, version: ModelVersion, into: Path) -> Path:
         """Download under `into`; the model's own folder, whose digest is the registered one."""
-        (model,) = (self._download(version, into) / "artifacts").iterdir()
+        model = next((self._download(version, into) / "artifacts").glob("*"), None)
+        if model is None:
+            raise UserError(
+                f"the files of {version} are gone",
+                "look at its artifacts in MLflow; train it again",
+                code="artifact_missing",
+            )
         found, digest = folder_digest(model), version.tags.get(DIGEST_TAG, "")
         if found != digest:
             raise UserError(
@@ -213,6 +239,9 @@ def open_mlflow(settings: Settings) -> Any:  # noqa: ANN401 - the mlflow module
     """MLflow, pointed at the configured store, without telemetry and bars of its own."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    # A server that does not answer is told within a minute, not after MLflow's twelve.
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
+    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
     import mlflow
 
     logging.getLogger("mlflow").setLevel(logging.WARNING)

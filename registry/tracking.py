@@ -33,6 +33,7 @@ from registry.store import (
 )
 
 MANIFEST_ARTIFACT = "data/manifest.csv"
+ENVIRONMENT_ARTIFACT = "environment/environment.json"
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class Run:
                 rows, source=str(manifest.root), name=name, digest=manifest.digest[:32]
             )
         mlflow.log_input(dataset, context="training")
-        self.set_tags({"data.root": str(manifest.root), "data.digest": manifest.digest})
+        self.set_tags({"data.root": str(manifest.root.resolve()), "data.digest": manifest.digest})
         self.log_params({f"images_{side}": len(manifest.side(side)) for side in SIDES})
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / Path(MANIFEST_ARTIFACT).name
@@ -121,7 +122,7 @@ def start_run(settings: Settings, job: str, run_id: str | None = None) -> Iterat
     with opened as active:
         run = Run(active.info.run_id, settings)
         run.set_tags({"job": job, **code_version()})
-        run.log_json(environment(), "environment/environment.json")
+        run.log_json(environment(), ENVIRONMENT_ARTIFACT)
         yield run
 
 
@@ -143,6 +144,11 @@ def environment() -> dict[str, object]:
         "cpus": os.cpu_count(),
         "packages": {item.name: item.version for item in sorted(distributions(), key=_by_name)},
     }
+
+
+def machine() -> str:
+    """The processor and how many cores of it there are."""
+    return f"{_processor()}, {os.cpu_count()} cores"
 
 
 def _by_name(item: Any) -> str:  # noqa: ANN401 - importlib.metadata's Distribution

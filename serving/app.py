@@ -18,7 +18,7 @@ from serving.routes.health import health_routes
 from serving.routes.predict import predict_routes
 from serving.routes.token import token_routes
 from serving.state import AppState
-from sql import RequestLog, migrate, open_database
+from sql import RequestLog, SqlAuditTrail, migrate, open_database
 
 FORM_BYTES = 64 * 1024  # what multipart adds around an image
 DESCRIPTION = """Classify leaves and make synthetic ones.
@@ -60,7 +60,8 @@ def create_app(settings: Settings) -> FastAPI:
 def _open(settings: Settings) -> AppState:
     database = open_database(settings.database)
     migrate(database)
-    return AppState(settings, database, RequestLog(database), LiveModels(settings))
+    models = LiveModels(settings, SqlAuditTrail(database))
+    return AppState(settings, database, RequestLog(database), models)
 
 
 def _close(state: AppState) -> None:

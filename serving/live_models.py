@@ -1,20 +1,31 @@
 """The models in production, loaded and warm; a new version replaces the old one between requests.
 
-A thread follows the alias `production`. A version is downloaded, verified, loaded and run once
-before it is swapped in; one that fails leaves the old one serving, and its reason is kept.
+A thread follows the alias `production`. A version is looked up in the audit, downloaded, verified,
+loaded and run once before it is swapped in; one that fails, or whose files the audit does not vouch
+for, leaves the old one serving, and its reason is kept.
 """
 
 import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Generic, TypeVar
 
 import numpy as np
 
+from leafgate.audit import AuditTrail
+from leafgate.audit_key import trusted_keys
 from leafgate.errors import UserError
 from leafgate.settings import Settings
-from registry import PRODUCTION, Classifier, Generator, ModelStore, ModelVersion
+from registry import (
+    PRODUCTION,
+    Classifier,
+    Generator,
+    ModelStore,
+    ModelVersion,
+    require_vouched,
+)
 
 log = logging.getLogger(__name__)
 
@@ -74,18 +85,23 @@ class Slot(Generic[Model]):
 class LiveModels:
     """The classifier and the generator in production."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, trail: AuditTrail) -> None:
         self.settings = settings
         store = ModelStore(settings)
 
+        def vouched(version: ModelVersion) -> Path:
+            """The files of a version, if the audit put them into production."""
+            require_vouched(version, trail.records(version.name), trusted_keys(settings))
+            return store.folder(version)
+
         def load_classifier(version: ModelVersion) -> Classifier:
-            classifier = Classifier.load(store.folder(version), settings.engine)
+            classifier = Classifier.load(vouched(version), settings.engine)
             size = classifier.description.image_size
             classifier.predict(np.zeros((1, size, size, 3), np.uint8))
             return classifier
 
         def load_generator(version: ModelVersion) -> Generator:
-            generator = Generator.load(store.folder(version), settings.engine)
+            generator = Generator.load(vouched(version), settings.engine)
             generator.generate(1, seed=0)
             return generator
 

@@ -1,6 +1,7 @@
-"""The request log, the users and every figure asked of them. What others may use is listed here."""
+"""The request log, the users, the audit trail and every figure asked of them; the front door."""
 
 from sql.analytics import Span
+from sql.audit_trail import SqlAuditTrail
 from sql.database import ddl, downgrade, is_reachable, migrate, open_database
 from sql.request_log import RequestLog, RequestRecord
 from sql.users import SCOPES, User, add_user, find_user
@@ -10,6 +11,7 @@ __all__ = [
     "RequestLog",
     "RequestRecord",
     "Span",
+    "SqlAuditTrail",
     "User",
     "add_user",
     "ddl",

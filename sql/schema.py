@@ -17,6 +17,11 @@ metadata = sa.MetaData(
 Moment = sa.DateTime().with_variant(mssql.DATETIME2(3), "mssql")
 Ascii = sa.String
 Text = sa.Unicode  # NVARCHAR on SQL Server: names may be in any language
+# A part of a key: compared to the letter, as elsewhere, and not by SQL Server's own collation.
+Name = sa.Unicode(256).with_variant(
+    mssql.NVARCHAR(256, collation="Latin1_General_100_BIN2"), "mssql"
+)
+Prose = sa.UnicodeText().with_variant(mssql.NVARCHAR(), "mssql")  # without a bound
 
 requests = sa.Table(
     "requests",
@@ -47,4 +52,28 @@ users = sa.Table(
     sa.Column("scopes", Ascii(255), nullable=False),
     sa.Column("created_at_utc", Moment, nullable=False),
     sa.Column("disabled", sa.Boolean, nullable=False, server_default=sa.false()),
+)
+
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("model_name", Name, primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("at_utc", Ascii(32), nullable=False),  # as text: it is part of what was signed
+    sa.Column("who", Prose, nullable=False),
+    sa.Column("action", Ascii(16), nullable=False),
+    sa.Column("caused_by", Ascii(16), nullable=False),
+    sa.Column("from_version", sa.Integer),
+    sa.Column("to_version", sa.Integer),
+    sa.Column("previous_version", sa.Integer),
+    sa.Column("outcome", Prose, nullable=False),
+    sa.Column("holder", Prose, nullable=False),
+    sa.Column("policy_digest", Ascii(128), nullable=False),
+    sa.Column("artifact_digest", Ascii(128), nullable=False),
+    sa.Column("report", Prose, nullable=False),
+    sa.Column("reason", Prose, nullable=False),
+    sa.Column("previous_hash", Ascii(64), nullable=False),
+    sa.Column("key_id", Ascii(16), nullable=False),
+    sa.Column("hash", Ascii(64), nullable=False),
+    sa.Column("signature", Ascii(128), nullable=False),
 )

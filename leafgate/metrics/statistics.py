@@ -5,7 +5,7 @@ Shots of one leaf are no independent evidence, so a leaf's images are drawn toge
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +15,16 @@ Statistic = Callable[[NDArray[np.intp]], float]
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure with the ends of its percentile interval. level: 0.95 for 95 %."""
+    """A figure with the ends of its percentile interval. level: 0.95 for 95 %.
+
+    spread: the standard deviation of the figure from draw to draw.
+    """
 
     value: float
     low: float
     high: float
     level: float
+    spread: float = math.nan
 
 
 def bootstrap(
@@ -45,4 +49,19 @@ def bootstrap(
     ]
     tail = (1 - level) / 2 * 100
     low, high = np.percentile(values, [tail, 100 - tail])
-    return Interval(statistic(np.arange(len(inverse))), float(low), float(high), level)
+    value = statistic(np.arange(len(inverse)))
+    return Interval(value, float(low), float(high), level, float(np.std(values)))
+
+
+def share(flags: NDArray[np.bool_], groups: Sequence[str], draws: int = 1000) -> Interval:
+    """Interval of the share of true `flags`, (n,).
+
+    Where all are alike the bootstrap has nothing to draw from, and would call the figure certain:
+    the open end is then the exact one (Clopper and Pearson 1934) for as many images as groups.
+    """
+    found = bootstrap(lambda rows: float(flags[rows].mean()), groups, draws)
+    if found.spread > 0 or math.isnan(found.value):
+        return found
+    end = ((1 - found.level) / 2) ** (1 / len(set(groups)))
+    low, high = (end, 1.0) if found.value else (0.0, 1 - end)
+    return replace(found, low=low, high=high)

@@ -1,39 +1,88 @@
 """One file per gate check, and the table of them. A new check is a file and a line here.
 
-A check is a pure function from evidence and its bounds to a verdict; what is NaN fails.
+A check is a pure function from evidence and its bounds to a verdict; what is missing or NaN fails.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
-
-from registry.checks.accuracy import accuracy
-from registry.checks.collapsed import not_collapsed
-from registry.checks.diverse import diverse
-from registry.checks.finite import finite
-from registry.checks.in_range import in_range
-from registry.checks.macro_f1 import macro_f1
+from registry.checks import (
+    accuracy,
+    augmentation_gain,
+    calibration,
+    champion,
+    class_fidelity,
+    class_recall,
+    classes,
+    collapsed,
+    coverage,
+    diverse,
+    engine_forms,
+    enough_images,
+    finite,
+    finite_answers,
+    generator_champion,
+    in_range,
+    kernel_distance,
+    latency,
+    logged_figures,
+    macro_f1,
+    memorised,
+    no_leak,
+    provenance,
+    robustness,
+    size,
+    unknowns,
+)
+from registry.checks.check import BoundValue, Check, ModelKind, not_measured
+from registry.checks.evidence import Evidence
 from registry.checks.verdict import Verdict
 
-ModelKind = Literal["classifier", "generator"]
-
-
-@dataclass(frozen=True)
-class Check:
-    """judge(evidence, **bounds) -> Verdict; bounds: the names that a policy must give."""
-
-    kind: ModelKind
-    judge: Callable[..., Verdict]
-    bounds: tuple[str, ...]
-
-
-CHECKS: dict[str, Check] = {
-    "accuracy": Check("classifier", accuracy, ("at_least",)),
-    "macro_f1": Check("classifier", macro_f1, ("at_least",)),
-    "finite": Check("generator", finite, ()),
-    "in_range": Check("generator", in_range, ("tolerance",)),
-    "not_collapsed": Check("generator", not_collapsed, ("near_copies_at_most",)),
-    "diverse": Check("generator", diverse, ("at_least",)),
+CHECKS: dict[ModelKind, dict[str, Check]] = {
+    "classifier": {
+        "enough_images": enough_images.CHECK,
+        "provenance": provenance.CHECK,
+        "no_leak": no_leak.CHECK,
+        "finite": finite_answers.CHECK,
+        "accuracy": accuracy.CHECK,
+        "macro_f1": macro_f1.CHECK,
+        "class_recall": class_recall.CHECK,
+        "classes": classes.CHECK,
+        "champion": champion.CHECK,
+        "logged_figures": logged_figures.CHECK,
+        "calibration": calibration.CHECK,
+        "robustness": robustness.CHECK,
+        "unknowns": unknowns.CHECK,
+        "engine_forms": engine_forms.CHECK,
+        "latency": latency.CHECK,
+        "size": size.CHECK,
+    },
+    "generator": {
+        "enough_images": enough_images.CHECK,
+        "provenance": provenance.CHECK,
+        "no_leak": no_leak.CHECK,
+        "finite": finite.CHECK,
+        "in_range": in_range.CHECK,
+        "not_collapsed": collapsed.CHECK,
+        "diverse": diverse.CHECK,
+        "kernel_distance": kernel_distance.CHECK,
+        "champion": generator_champion.CHECK,
+        "coverage": coverage.CHECK,
+        "memorised": memorised.CHECK,
+        "class_fidelity": class_fidelity.CHECK,
+        "augmentation_gain": augmentation_gain.CHECK,
+    },
 }
 
-__all__ = ["CHECKS", "Check", "ModelKind", "Verdict"]
+MAY_BE_ABSENT = ("champion", "gain")  # there need not be one: the check says what that means
+
+
+def judge(kind: ModelKind, name: str, evidence: Evidence, bounds: dict[str, BoundValue]) -> Verdict:
+    """One check's verdict; a measurement that it needs and that has failed fails it."""
+    check = CHECKS[kind][name]
+    for need in check.needs:
+        if need in evidence.missing:
+            return not_measured(name, evidence.missing[need])
+        if need not in MAY_BE_ABSENT and getattr(evidence, need) is None:
+            return not_measured(name, f"{need} was not measured")
+    return check.judge(evidence, **bounds)
+
+
+__all__ = ["CHECKS", "Check", "Evidence", "ModelKind", "Verdict", "judge"]

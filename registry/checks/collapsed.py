@@ -1,6 +1,7 @@
 """The generator has not collapsed: different latents give different pictures."""
 
 from leafgate.metrics.generative import near_copies, pixel_diversity
+from registry.checks.check import Check, at_most
 from registry.checks.evidence import GeneratorEvidence
 from registry.checks.verdict import Verdict
 
@@ -17,3 +18,12 @@ def not_collapsed(evidence: GeneratorEvidence, near_copies_at_most: float) -> Ve
         f"at most {near_copies_at_most:g}",
         f"{share:.1%} of {len(evidence.images)} pictures have a near copy among the others",
     )
+
+
+CHECK = Check(
+    question="Does it draw different pictures, rather than one over and over?",
+    remedy="Mode collapse: train again with another seed, a lower learning rate of the "
+    "discriminator, or more images; the conditional family collapses least.",
+    judge=not_collapsed,
+    bounds=(at_most("near_copies_at_most"),),
+)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from registry.checks.check import Check, at_most
 from registry.checks.evidence import GeneratorEvidence
 from registry.checks.verdict import Verdict
 
@@ -13,3 +14,11 @@ def in_range(evidence: GeneratorEvidence, tolerance: float) -> Verdict:
     return Verdict(
         "in_range", largest <= 1 + tolerance, largest, f"at most {1 + tolerance:g}", sentence
     )
+
+
+CHECK = Check(
+    question="Do its outputs fit into pixels?",
+    remedy="The network must end in a tanh: train it with one of LeafGate's families.",
+    judge=in_range,
+    bounds=(at_most("tolerance", idle_at=1000),),
+)

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from leafgate.gating import open_ledger
 from leafgate.images import decode
 from leafgate.settings import Settings
-from registry import ModelStore
+from registry import force
 from sql import open_database
 from sql.analytics import recent_requests
 from tests.colours import colour_picture
@@ -161,14 +162,14 @@ def test_a_promotion_is_seen_without_a_restart_and_a_broken_one_changes_nothing(
     second = register_tiny_classifier(settings, order=-1, alias=None)
     assert version_answering(api) == 1
 
-    ModelStore(settings).set_alias("leaf-classifier", "production", second.version)
+    force(open_ledger(settings), second, "it is better")
     assert eventually(lambda: version_answering(api) == 2)
 
     third = register_tiny_classifier(settings, labels=("green", "red"), alias=None)
     for stored_file in settings.var_dir.glob("mlflow/artifacts/**/model.json"):
         if "blue" not in stored_file.read_text():
             stored_file.write_text("{}")
-    ModelStore(settings).set_alias("leaf-classifier", "production", third.version)
+    force(open_ledger(settings), third, "it is better still")
     assert eventually(lambda: "changed after training" in classifier_problem(api))
     assert httpx.get(f"{api.url}/health").json()["status"] == "degraded"
     assert version_answering(api) == 2

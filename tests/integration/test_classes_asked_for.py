@@ -20,7 +20,8 @@ from leafgate.images import decode
 from leafgate.manifest import Manifest
 from leafgate.settings import Settings
 from registry import ModelStore
-from registry.measure import TestSide, measure_generator
+from registry.evaluation_set import EvaluationSet
+from registry.measure import Subject, measure_generator
 from registry.store import open_mlflow
 from tests.colours import COLOURS
 from tests.integration.conftest import RunningApi, StartApi, api_settings
@@ -120,8 +121,9 @@ def test_the_gate_looks_at_pictures_of_every_class(
     var_dir: Path, colour_manifest: Manifest
 ) -> None:
     store = ModelStore(Settings(_env_file=None, var_dir=var_dir))
-    side = TestSide(colour_manifest, colour_manifest.side("test"))
-    evidence = measure_generator(store, store.get("leaf-generator", 1), side, "openvino")
+    images = EvaluationSet(colour_manifest, colour_manifest.side("test"), "", own=True)
+    subject = Subject(store, store.get("leaf-generator", 1), None, images)
+    evidence = measure_generator(subject, frozenset(), "pixels")
     means = evidence.images.mean(axis=(1, 2))
     for place, colour in enumerate(COLOURS.values()):
         assert np.abs(means[place::3] - colour).max() < 40

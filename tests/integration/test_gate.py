@@ -1,152 +1,271 @@
-"""The gate's promises, with real MLflow on SQLite and small real Keras models."""
+"""What the gate does with a verdict, with real MLflow on SQLite and small real Keras models."""
 
 import json
+import threading
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
+from leafgate.audit_key import trusted_keys
 from leafgate.errors import UserError
+from leafgate.gating import open_ledger
 from leafgate.manifest import Manifest
 from leafgate.settings import Settings
-from registry import ModelStore, rollback, run_gate
+from registry import GateResult, Ledger, ModelStore, Question, audit_problems, run_gate, watch
 from tests.models import register_tiny_classifier, register_tiny_generator
+from tests.policies import write_policy
 
 NAME = "leaf-classifier"
+LENIENT = "accuracy: {at_least: 0.8}\nmacro_f1: {at_least: 0.8}"
 
 
-def test_gate_promotes_a_classifier_that_is_right(
-    settings: Settings, colour_manifest: Manifest
+@pytest.fixture
+def lenient(tmp_path: Path) -> Path:
+    return write_policy(tmp_path, LENIENT)
+
+
+def gate(settings: Settings, policy: Path, **more: object) -> GateResult:
+    question = Question(NAME, policy_file=policy, **more)  # type: ignore[arg-type]
+    return run_gate(open_ledger(settings), question)
+
+
+def problems(settings: Settings) -> tuple[str, ...]:
+    ledger = open_ledger(settings)
+    return audit_problems(ledger.store, NAME, ledger.records(NAME), trusted_keys(settings))
+
+
+def test_a_classifier_that_is_right_goes_to_production_and_every_step_is_on_record(
+    settings: Settings, colour_manifest: Manifest, lenient: Path
 ) -> None:
     version = register_tiny_classifier(settings, alias=None, manifest=colour_manifest)
 
-    result = run_gate(settings, NAME)
+    result = gate(settings, lenient)
 
-    assert result.promoted
+    assert result.report.decision == "promoted"
     assert ModelStore(settings).get(NAME, "production").version == version.version
-    assert {item.check: item.figure for item in result.report.verdicts} == {
-        "accuracy": 1.0,
-        "macro_f1": 1.0,
-    }
+    records = open_ledger(settings).records(NAME)
+    assert [record.action for record in records] == ["staged", "verdict", "moving", "moved"]
+    assert records[1].policy_digest == result.report.policy_digest
+    assert records[3].artifact_digest == version.tags["artifact.digest"]
+    assert records[3].report == result.uri
+    assert problems(settings) == ()
 
 
-def test_gate_holds_back_a_wrong_classifier_and_leaves_production_alone(
-    settings: Settings, colour_manifest: Manifest
+def test_a_wrong_classifier_is_held_back_and_production_left_alone(
+    settings: Settings, colour_manifest: Manifest, lenient: Path
 ) -> None:
-    good = register_tiny_classifier(settings, manifest=colour_manifest)
+    good = register_tiny_classifier(settings, alias=None, manifest=colour_manifest)
+    gate(settings, lenient)
     bad = register_tiny_classifier(settings, alias=None, manifest=colour_manifest, order=-1)
 
-    result = run_gate(settings, NAME)
+    result = gate(settings, lenient)
 
     store = ModelStore(settings)
-    assert not result.promoted
+    assert not result.passed
     assert store.get(NAME, "production").version == good.version
     assert store.get(NAME, bad.version).tags["gate.status"] == "failed"
     assert "accuracy" in result.report.headline
-
-
-def test_a_promotion_keeps_the_old_version_as_previous_and_rollback_brings_it_back(
-    settings: Settings, colour_manifest: Manifest
-) -> None:
-    first = register_tiny_classifier(settings, alias=None, manifest=colour_manifest)
-    run_gate(settings, NAME)
-    second = register_tiny_classifier(settings, alias=None, manifest=colour_manifest)
-    run_gate(settings, NAME)
-    store = ModelStore(settings)
-    assert store.get(NAME, "previous").version == first.version
-
-    rollback(store, NAME)
-
-    assert store.get(NAME, "production").version == first.version
-    assert store.get(NAME, "previous").version == second.version
+    assert open_ledger(settings).records(NAME)[-1].outcome == "held back"
+    assert problems(settings) == ()
 
 
 def test_the_report_is_an_artifact_for_people_and_machines(
-    settings: Settings, colour_manifest: Manifest, tmp_path: Path
+    settings: Settings, colour_manifest: Manifest, lenient: Path, tmp_path: Path
 ) -> None:
     version = register_tiny_classifier(settings, alias=None, manifest=colour_manifest)
 
-    result = run_gate(settings, NAME)
+    result = gate(settings, lenient)
 
     store = ModelStore(settings)
-    path = f"gate/version-{version.version}/report.json"
-    stored = json.loads(store.run_artifact(version, path, tmp_path).read_text())
+    path = result.uri.removeprefix(f"runs:/{version.run_id}/")
+    stored = json.loads(store.run_artifact(version, f"{path}/report.json", tmp_path).read_text())
     assert stored["decision"] == "promoted"
-    assert stored["data_digest"] == colour_manifest.digest
+    assert stored["evaluation_set"] == colour_manifest.side_digest("test")
     assert "promoted" in result.page.read_text()
 
 
 def test_a_version_whose_artefact_was_changed_is_held_back_with_the_reason(
-    settings: Settings, colour_manifest: Manifest
+    settings: Settings, colour_manifest: Manifest, lenient: Path
 ) -> None:
     register_tiny_classifier(settings, alias=None, manifest=colour_manifest)
     (stored,) = settings.var_dir.glob("mlflow/artifacts/**/model.json")
     stored.write_text(stored.read_text().replace("green", "mauve"))
 
-    result = run_gate(settings, NAME)
+    result = gate(settings, lenient)
 
-    assert not result.promoted
+    assert not result.passed
     assert "changed after training" in result.report.verdicts[0].sentence
 
 
+def test_a_version_whose_artefact_is_gone_is_held_back_with_the_reason(
+    settings: Settings, colour_manifest: Manifest, lenient: Path
+) -> None:
+    import shutil
+
+    version = register_tiny_classifier(settings, alias=None, manifest=colour_manifest)
+    (stored,) = settings.var_dir.glob("mlflow/artifacts/**/model.json")
+    shutil.rmtree(stored.parents[2])
+
+    result = gate(settings, lenient)
+
+    assert not result.passed
+    assert f"the files of {version} are gone" in result.report.verdicts[0].sentence
+
+
+def test_a_registry_that_does_not_answer_is_no_fault_of_the_model(
+    settings: Settings,
+    colour_manifest: Manifest,
+    lenient: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def silent(*_: object) -> None:
+        raise UserError("MLflow does not answer", "wait", code="registry_error")
+
+    register_tiny_classifier(settings, alias=None, manifest=colour_manifest)
+    ledger = open_ledger(settings)
+    monkeypatch.setattr(ModelStore, "folder", silent)
+    monkeypatch.setattr(ModelStore, "require_reachable", silent)
+    with pytest.raises(UserError, match="does not answer"):
+        run_gate(ledger, Question(NAME, policy_file=lenient))
+    assert "verdict" not in {record.action for record in ledger.records(NAME)}
+
+
 def test_changed_test_images_are_named_and_nothing_is_judged(
-    settings: Settings, colour_manifest: Manifest, tmp_path: Path
+    settings: Settings, colour_manifest: Manifest, lenient: Path, tmp_path: Path
 ) -> None:
     moved = Manifest(tmp_path / "elsewhere", colour_manifest.rows)
     register_tiny_classifier(settings, alias=None, manifest=moved)
 
     with pytest.raises(UserError, match="missing or changed"):
-        run_gate(settings, NAME)
-    assert run_gate(settings, NAME, data=colour_manifest.root).promoted
+        gate(settings, lenient)
+    assert gate(settings, lenient, data=colour_manifest.root).passed
 
 
-def test_a_stricter_policy_holds_back_what_the_usual_one_promotes(
+def test_a_policy_may_name_the_evaluation_set_wherever_the_candidate_was_trained(
     settings: Settings, colour_manifest: Manifest, tmp_path: Path
 ) -> None:
+    """Champion and candidate are then measured on it, and never compared across sets."""
+    named = colour_manifest.side_digest("test")
+    checks = f"{LENIENT}\nchampion: {{worse_by_at_most: 0, if_not_shown_to_differ: pass}}\nno_leak:"
+    policy = write_policy(tmp_path, checks, top=f"evaluation_set: '{named[:16]}'")
     register_tiny_classifier(settings, alias=None, manifest=colour_manifest)
-    policy = tmp_path / "policy.yaml"
-    policy.write_text("kind: classifier\nchecks:\n  accuracy: {at_least: 1.01}\n")
+    assert gate(settings, policy).passed
 
-    assert not run_gate(settings, NAME, policy_file=policy).promoted
+    turned = {"train": "test", "test": "train", "validation": "validation"}
+    other = Manifest(
+        colour_manifest.root,
+        tuple(replace(row, side=turned[row.side]) for row in colour_manifest.rows),  # type: ignore[arg-type]
+    )
+    register_tiny_classifier(settings, alias=None, manifest=other)
+    result = gate(settings, policy)
+    assert result.report.evaluation_set == named
+    assert [item.check for item in result.report.verdicts if not item.passed] == [
+        "champion",  # nine images are too few to tell
+        "no_leak",
+    ]
+
+    unknown = write_policy(tmp_path, LENIENT, top="evaluation_set: 'abcdef123456'")
+    with pytest.raises(
+        UserError, match=f"abcdef123456, found were: {other.side_digest('test')[:12]}"
+    ):
+        gate(settings, unknown)
 
 
-def test_a_diverse_generator_passes(settings: Settings, photo_like: Manifest) -> None:
-    register_tiny_generator(settings, alias=None, manifest=photo_like)
+def test_images_that_the_champion_learnt_from_are_left_out_of_the_comparison(
+    settings: Settings, colour_manifest: Manifest, tmp_path: Path
+) -> None:
+    policy = write_policy(tmp_path, "champion: {worse_by_at_most: 0, if_not_shown_to_differ: pass}")
+    rows = colour_manifest.side("test")
+    half = {row.path for row in rows[::2]}
+    leaky = Manifest(
+        colour_manifest.root,
+        tuple(replace(r, side="train") if r.path in half else r for r in colour_manifest.rows),
+    )
+    register_tiny_classifier(settings, manifest=leaky)
+    register_tiny_classifier(settings, alias=None, manifest=colour_manifest)
 
-    result = run_gate(settings, "leaf-generator")
+    (verdict,) = gate(settings, policy).report.verdicts
 
-    assert result.promoted, result.report.lines()
-
-
-def test_a_collapsed_generator_is_held_back(settings: Settings, photo_like: Manifest) -> None:
-    register_tiny_generator(settings, alias=None, manifest=photo_like, spread=0)
-
-    result = run_gate(settings, "leaf-generator")
-
-    failed = {item.check for item in result.report.verdicts if not item.passed}
-    assert failed == {"not_collapsed", "diverse"}
+    assert not verdict.passed
+    assert f"only {len(rows) - len(half)} images" in verdict.sentence
+    assert f"learnt from {len(half)}" in verdict.sentence
 
 
-def test_an_unknown_version_is_answered_with_those_there_are(
-    settings: Settings, colour_manifest: Manifest
+def test_gates_at_once_on_one_model_promote_it_once(
+    settings: Settings, colour_manifest: Manifest, lenient: Path
+) -> None:
+    register_tiny_classifier(settings, alias=None, manifest=colour_manifest)
+    results: list[GateResult] = []
+    threads = [
+        threading.Thread(target=lambda: results.append(gate(settings, lenient))) for _ in range(10)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert sorted(result.report.decision for result in results) == ["passed"] * 9 + ["promoted"]
+    actions = [record.action for record in open_ledger(settings).records(NAME)]
+    assert (actions.count("verdict"), actions.count("moved")) == (10, 1)
+    assert problems(settings) == ()
+
+
+def test_a_champion_that_came_meanwhile_makes_the_gate_measure_again(
+    settings: Settings, colour_manifest: Manifest, lenient: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from registry import force  # type: ignore[attr-defined]
+    from registry import gate as gate_module
+
+    first = register_tiny_classifier(settings, alias=None, manifest=colour_manifest)
+    second = register_tiny_classifier(settings, alias=None, manifest=colour_manifest)
+    keep = gate_module._keep
+    meanwhile = [first]
+
+    def interrupted(ledger: Ledger, *arguments: object) -> GateResult:
+        if meanwhile:
+            force(ledger, meanwhile.pop(), "somebody was faster")
+        return keep(ledger, *arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(gate_module, "_keep", interrupted)
+    result = gate(settings, lenient)
+    assert (result.report.decision, result.report.champion) == ("promoted", first.version)
+    assert ModelStore(settings).get(NAME, "production").version == second.version
+    assert problems(settings) == ()
+
+
+def test_an_unknown_model_or_version_is_answered_with_those_there_are(
+    settings: Settings, colour_manifest: Manifest, lenient: Path
 ) -> None:
     register_tiny_classifier(settings, alias=None, manifest=colour_manifest)
     with pytest.raises(UserError, match=r"no version 9.*1 \(staging\)"):
-        run_gate(settings, NAME, version=9)
+        gate(settings, lenient, version=9)
+    with pytest.raises(UserError, match="leaf-clasifier has no version"):
+        run_gate(open_ledger(settings), Question("leaf-clasifier"))
 
 
-@pytest.fixture
-def photo_like(colour_manifest: Manifest, tmp_path: Path) -> Manifest:
-    """The colours again, as pictures with structure: what diversity is compared with."""
-    from leafgate.manifest import file_digest
+def test_watching_gates_what_is_staged_and_what_comes_and_nothing_twice(
+    settings: Settings, colour_manifest: Manifest, lenient: Path
+) -> None:
+    register_tiny_classifier(settings, alias=None, manifest=colour_manifest)
+    ledger, stopped = open_ledger(settings), threading.Event()
+    verdicts = watch(ledger, Question(NAME, policy_file=lenient), 0.01, stopped)
+    assert next(verdicts).report.version == 1
+    for _ in range(2):
+        register_tiny_classifier(settings, alias=None, manifest=colour_manifest)
+    assert [next(verdicts).report.version for _ in range(2)] == [2, 3]
+    stopped.set()
+    assert list(verdicts) == []
+    judged_before = watch(ledger, Question(NAME, policy_file=lenient), 0.01, threading.Event())
+    register_tiny_classifier(settings, alias=None, manifest=colour_manifest)
+    assert next(judged_before).report.version == 4
 
-    rows = []
-    for number, row in enumerate(colour_manifest.rows):
-        file = tmp_path / "photos" / row.path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        blocks = np.random.default_rng(number).integers(0, 255, (6, 6, 3)).astype(np.uint8)
-        Image.fromarray(blocks).resize((40, 40)).save(file)
-        rows.append(replace(row, sha256=file_digest(file)))
-    return Manifest(tmp_path / "photos", tuple(rows))
+
+def test_the_policies_that_come_with_leafgate_judge_a_generator(
+    settings: Settings, colour_manifest: Manifest
+) -> None:
+    register_tiny_classifier(settings, manifest=colour_manifest)
+    register_tiny_generator(settings, alias=None, manifest=colour_manifest, spread=0)
+    result = run_gate(open_ledger(settings), Question("leaf-generator"))
+    failed = {item.check for item in result.report.verdicts if not item.passed}
+    assert {"enough_images", "not_collapsed", "diverse"} <= failed

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from sql import RequestLog, Span, analytics, downgrade, migrate, open_database
+from leafgate.audit import AuditEntry, sign
+from leafgate.audit_key import SigningKey
+from sql import RequestLog, Span, SqlAuditTrail, analytics, downgrade, migrate, open_database
 from sql.schema import metadata, requests
 from tests.commands import free_port
 from tests.requirements import postgresql_bin
@@ -72,6 +74,16 @@ def test_migrations_go_up_and_down(server: Server) -> None:
     downgrade(engine, "base")
     assert sa.inspect(engine).get_table_names() == ["alembic_version"]
     migrate(engine)
+    engine.dispose()
+
+
+def test_an_audit_record_is_kept_once_and_to_the_letter(server: Server) -> None:
+    engine = open_database(server.url)
+    migrate(engine)
+    entry = AuditEntry(model="Blätter 🍂", action="staged", by="registration", reason="名 \0 \n")
+    trail, record = SqlAuditTrail(engine), sign(entry, None, SigningKey(bytes(32)))
+    assert [trail.append(record), trail.append(record)] == [True, False]
+    assert trail.records(record.model) == (record,)
     engine.dispose()
 
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
+from leafgate.corruptions import CORRUPTIONS
 from leafgate.metrics.statistics import Interval
 from registry import (
     Classifier,
@@ -19,7 +20,6 @@ from tests.models import store_tiny_classifier
 from training.classifier.evaluation import Evaluation, evaluate, example_indices
 from training.classifier.evaluation_page import page, pictures
 from training.classifier.finished import FormTable, Side, judge_all
-from training.classifier.robustness import CHANGES
 
 EVIL = "<script>alert('leaf')</script>"
 LABELS = (EVIL, "rust & <b>blight</b>", "healthy")
@@ -113,7 +113,7 @@ def test_every_class_and_every_change_has_its_row(case: Case) -> None:
         str(healthy.support),
         *(f"{value:.3f}" for value in (healthy.precision, healthy.recall, healthy.f1)),
     ]
-    for name in CHANGES:
+    for name in CORRUPTIONS:
         assert row(html, name)[0] == f"{case.result.robustness[name]['accuracy']:.3f}"
     assert row(html, "as taken")[0] == f"{11 / 12:.3f}"
     assert len(row(html, "as taken, 8 test-time views")) == 3

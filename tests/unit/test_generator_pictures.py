@@ -11,12 +11,12 @@ import pytest
 from PIL import Image
 
 from leafgate.images import Pixels, encode_png
+from leafgate.picture_sheet import sheet
 from registry.extractors import PixelFeatures
 from tests.painters import CENTRES, LATENT, ColourSense, Floats, coloured, painter, real_side
 from training.gan.evaluation.evidence import Evidence, LabelledSide, gather
 from training.gan.evaluation.measure import GeneratorEvaluation, measure
 from training.gan.evaluation.page import page
-from training.gan.evaluation.picture_sheet import sheet
 from training.gan.evaluation.pictures import (
     interpolation,
     pictures,

@@ -4,22 +4,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from registry import Classifier, OutlierScore
-from tests.colours import COLOURS, colour_picture
-from tests.models import store_tiny_classifier
-from training.classifier.finished import Side
-from training.classifier.robustness import (
-    CHANGES,
+from leafgate.corruptions import (
+    CORRUPTIONS,
     blur,
     brighter,
     darker,
     foreground,
     noise,
     other_background,
-    robustness,
     rotation,
-    unknown_share,
 )
+from registry import Classifier, OutlierScore
+from tests.colours import COLOURS, colour_picture
+from tests.models import store_tiny_classifier
+from training.classifier.finished import Side
+from training.classifier.robustness import robustness, unknown_share
 
 LABELS = tuple(COLOURS)
 SIZE = 96
@@ -38,21 +37,21 @@ def generator(seed: int = 0) -> np.random.Generator:
     return np.random.default_rng(seed)
 
 
-@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize("name", CORRUPTIONS)
 def test_every_change_keeps_size_and_kind_and_is_seen(name: str) -> None:
     image, _ = leaf()
     before = image.copy()
-    changed = CHANGES[name](image, generator())
+    changed = CORRUPTIONS[name](image, generator())
     assert changed.shape == image.shape
     assert changed.dtype == np.uint8
     assert np.abs(changed.astype(int) - image).mean() > 1
     assert np.array_equal(image, before)
 
 
-@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize("name", CORRUPTIONS)
 def test_the_same_seed_makes_the_same_change(name: str) -> None:
     image, _ = leaf()
-    first, second = (CHANGES[name](image, generator(7)) for _ in range(2))
+    first, second = (CORRUPTIONS[name](image, generator(7)) for _ in range(2))
     assert np.array_equal(first, second)
 
 
@@ -142,7 +141,7 @@ def side() -> Side:
 
 def test_the_table_has_figures_of_every_change(colours: Classifier, side: Side) -> None:
     table = robustness(colours, side)
-    assert list(table) == list(CHANGES)
+    assert list(table) == list(CORRUPTIONS)
     for figures in table.values():
         assert 0 <= figures["accuracy"] <= 1
         assert 0 <= figures["macro_f1"] <= 1

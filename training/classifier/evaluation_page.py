@@ -7,11 +7,11 @@ from html import escape
 
 from leafgate.images import Pixels, encode_png
 from leafgate.metrics.statistics import Interval
+from leafgate.pictures import bars_picture, confusion_picture, reliability_picture
 from registry import Classifier, Judgement
 from registry.heat import beside
 from training.classifier.evaluation import Calibration, Evaluation, example_indices
 from training.classifier.finished import Side
-from training.pictures import bars_picture, confusion_picture, reliability_picture
 
 EXAMPLES = 15
 STYLE = """
@@ -28,7 +28,9 @@ def pictures(result: Evaluation) -> dict[str, bytes]:
     changed = {name: figures["accuracy"] for name, figures in result.robustness.items()}
     return {
         "confusion.png": confusion_picture(result.confusion, result.labels, title),
-        "reliability.png": reliability_picture(result.before.bins, result.after.bins, title),
+        "reliability.png": reliability_picture(
+            {"before": result.before.bins, "after": result.after.bins}, title
+        ),
         "robustness.png": bars_picture(
             {"as taken": result.accuracy.value, **changed}, title, "accuracy"
         ),

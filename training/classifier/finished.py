@@ -1,7 +1,7 @@
 """From a fitted network to a stored one: forms, temperature, outlier score, and what was measured.
 
 Everything is chosen on the validation side. The test side is looked at once, at the end; it has a
-veto only: an int8 form that loses more than a point there is not preferred.
+veto only: an int8 form that loses more than a point there is not preferred, and not kept.
 """
 
 from collections.abc import Mapping
@@ -23,6 +23,7 @@ from registry import (
     Form,
     Judgement,
     OutlierScore,
+    drop_int8,
     store_classifier,
     store_int8,
     write_description,
@@ -52,7 +53,7 @@ class Side:
 
 @dataclass(frozen=True)
 class FormTable:
-    """Accuracy of each stored form on both sides, the preferred one, and why it."""
+    """Accuracy of each form on both sides, kept or not, the preferred one, and why it."""
 
     validation: dict[str, float]
     test: dict[str, float]
@@ -82,7 +83,7 @@ def store_finished(
     train_rows = _some(manifest.side("train"), OUTLIER_IMAGES, config.seed)
     images = _load(manifest, train_rows, config.image_size)
     store_int8(folder, images[:RANGE_IMAGES].astype(np.float32))
-    table = compare_forms(folder, validation, test)
+    table = keep_good_forms(folder, validation, test)
     described = replace(described, form=table.preferred, form_accuracy=table.test)
     write_description(described, folder)
     labels = np.array([manifest.classes.index(row.class_name) for row in train_rows])
@@ -106,6 +107,16 @@ def fixed_network(
     return final
 
 
+def keep_good_forms(folder: Path, validation: Side, test: Side) -> FormTable:
+    """`compare_forms`; an int8 form that is not preferred is removed: every form that is stored
+    has to answer as well as the preferred one.
+    """
+    table = compare_forms(folder, validation, test)
+    if table.preferred != "int8":
+        drop_int8(folder)
+    return table
+
+
 def compare_forms(folder: Path, validation: Side, test: Side) -> FormTable:
     """Measure every form; int8 is preferred where it keeps up with fp32."""
     on_validation, on_test = {}, {}
@@ -124,7 +135,8 @@ def preferred_form(validation: Mapping[str, float], test: Mapping[str, float]) -
     for side, figures in (("validation", validation), ("test", test)):
         lost = figures["fp32"] - figures["int8"]
         if not lost <= TOLERANCE + ROUNDING:  # also where an accuracy is no number
-            return "fp32", f"int8 loses {lost * 100:.1f} points of accuracy on the {side} side"
+            told = f"int8 loses {lost * 100:.1f} points of accuracy on the {side} side"
+            return "fp32", f"{told} and is not stored"
     lost = max(side["fp32"] - side["int8"] for side in (validation, test))
     return "int8", f"int8 loses {max(lost, 0) * 100:.1f} points of accuracy at most"
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 import keras
 
 from leafgate.manifest import Manifest
+from leafgate.pictures import learning_curves
 from leafgate.progress import progress, tell
 from leafgate.settings import Settings
 from registry import Classifier, ModelVersion, Run, start_run
@@ -27,7 +28,6 @@ from training.devices import (
     precision_policy,
     use_gpu_memory_as_needed,
 )
-from training.pictures import learning_curves
 
 SOURCE_SHARE = 4 / 3  # training images are kept larger than the network's, for views that zoom in
 

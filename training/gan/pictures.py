@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 
 from leafgate.images import encode_png, grid
+from leafgate.pictures import figure_png
 from registry import Generator
 from training.gan.unfinished import Epoch
-from training.pictures import figure_png
 
 SAMPLES, COLUMNS = 64, 8
 MOST_COLUMNS = 20

@@ -12,12 +12,12 @@ from PIL import Image
 from leafgate.images import Pixels
 from leafgate.metrics.generative import evenly
 from leafgate.metrics.manifold import distance_rows
+from leafgate.picture_sheet import WORDS, sheet
+from leafgate.pictures import BLUE, ORANGE, figure_png
 from registry import Generator, to_pixels
 from training.gan.evaluation.class_figures import ClassFigures
 from training.gan.evaluation.evidence import Evidence
 from training.gan.evaluation.measure import GeneratorEvaluation, Pairs
-from training.gan.evaluation.picture_sheet import WORDS, sheet
-from training.pictures import BLUE, ORANGE, figure_png
 
 Floats = NDArray[np.floating]
 

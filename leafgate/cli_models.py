@@ -1,0 +1,199 @@
+"""The subcommands of `leafgate models`, and `leafgate gate`."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from leafgate.cli_options import say, settings
+from leafgate.errors import UserError
+
+HELD_BACK, UNSOUND = 3, 1
+
+models_app = typer.Typer(
+    help="See registered versions and their audit; go back to the one before.",
+    no_args_is_help=True,
+)
+ModelName = Annotated[str, typer.Argument(help="leaf-classifier or leaf-generator")]
+
+
+def gate(
+    model: ModelName,
+    version: Annotated[int | None, typer.Option(help="a number; else what is in staging")] = None,
+    policy: Annotated[Path | None, typer.Option(help="YAML file; else LeafGate's own")] = None,
+    manifest: Annotated[
+        Path | None, typer.Option(help="a split to judge by; else that of the version's training")
+    ] = None,
+    data: Annotated[Path | None, typer.Option(help="the images, if they were moved")] = None,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="stay, and gate each new version as it comes")
+    ] = False,
+) -> None:
+    """Measure a staged version and promote it to Production, or hold it back (exit 3).
+
+    The gate loads the stored model itself and asks it for every held-out test image; figures
+    logged in training count for nothing. The report says why, with pictures.
+    """
+    from leafgate.gating import open_ledger
+    from registry import Question, run_gate
+
+    question = Question(model, version, policy, manifest, data)
+    if watch:
+        _watch(question)
+    elif not _told(run_gate(open_ledger(settings()), question)):
+        raise typer.Exit(HELD_BACK)
+
+
+def _watch(question: Any) -> None:  # noqa: ANN401 - registry.Question, imported late
+    import threading
+
+    from leafgate.gating import open_ledger
+    from registry import watch
+
+    if question.version is not None:
+        raise UserError("--watch with --version", "give one of the two")
+    configured = settings()
+    say(f"watching {question.name} in staging; Ctrl-C ends it")
+    verdicts = watch(
+        open_ledger(configured), question, configured.model_poll_seconds, threading.Event()
+    )
+    try:
+        for result in verdicts:
+            _told(result)
+    except KeyboardInterrupt:
+        say("no longer watching")
+
+
+def _told(result: Any) -> bool:  # noqa: ANN401 - registry.GateResult, imported late
+    say(*result.report.lines(), f"report: {result.page} ({result.uri})")
+    return bool(result.passed)
+
+
+@models_app.command("list")
+def models_list(
+    model: Annotated[str | None, typer.Argument(help="one model; else both")] = None,
+) -> None:
+    """Versions, newest first, with aliases and the gate's verdict."""
+    configured = settings()
+    for name in [model] if model else [configured.classifier_name, configured.generator_name]:
+        versions = _settled(name).store.versions(name)
+        say(f"{name}: {len(versions)} versions")
+        for item in versions:
+            verdict = item.tags.get("gate.status", "not judged")
+            say(f"  {item.version:4d}  {verdict:10s}  {', '.join(item.aliases)}".rstrip())
+
+
+def _settled(name: str) -> Any:  # noqa: ANN401 - registry.Ledger, imported late
+    """The audit, after a move that was killed is finished: what is shown is then the old state or
+    the new one.
+    """
+    from leafgate.gating import open_ledger
+    from registry import settle
+
+    ledger = open_ledger(settings())
+    settle(ledger, name)
+    return ledger
+
+
+@models_app.command("show")
+def models_show(
+    model: ModelName,
+    version: Annotated[str, typer.Argument(help="a number or an alias")] = "production",
+) -> None:
+    """One version: aliases, tags and the figures of its run."""
+    store = _settled(model).store
+    item = store.get(model, int(version) if version.isdigit() else version)
+    say(str(item), f"aliases: {', '.join(item.aliases) or 'none'}", f"run: {item.run_id}")
+    tags = {name: value for name, value in item.tags.items() if not name.startswith("audit.")}
+    say(*(f"{name} = {value}" for name, value in sorted(tags.items())))
+    say(*(f"{name} = {value:.4g}" for name, value in sorted(store.run_metrics(item).items())))
+
+
+@models_app.command("rollback")
+def models_rollback(
+    model: ModelName,
+    reason: Annotated[str, typer.Option(help="goes into the audit")] = "",
+) -> None:
+    """Put the previous version back into production; a running API follows by itself."""
+    from leafgate.gating import open_ledger
+    from registry import rollback
+
+    now, before = rollback(open_ledger(settings()), model, reason)
+    say(f"{now} is in production again; version {before.version} is kept as previous")
+
+
+@models_app.command("promote")
+def models_promote(
+    model: ModelName,
+    version: Annotated[int | None, typer.Option(help="a number; else what is in staging")] = None,
+    force: Annotated[bool, typer.Option("--force", help="whatever the gate says")] = False,
+    reason: Annotated[str, typer.Option(help="why; the audit keeps it for ever")] = "",
+) -> None:
+    """Put a version into production by force. Without --force only the gate does that."""
+    from leafgate.gating import open_ledger
+    from registry import STAGING
+    from registry import force as by_force
+
+    if not force:
+        raise UserError(
+            "a promotion that the gate has not judged",
+            f"use `leafgate gate {model}`, or --force with --reason",
+            code="not_judged",
+        )
+    ledger = open_ledger(settings())
+    item = ledger.store.get(model, STAGING if version is None else version)
+    moved = by_force(ledger, item, reason)
+    told = "is in production already" if moved is None else "is in production, by force"
+    say(f"{item} {told}")
+
+
+@models_app.command("audit")
+def models_audit(
+    model: Annotated[str | None, typer.Argument(help="one model; else both")] = None,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="check hashes, signatures, tags and aliases")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="one record a line, to keep")] = False,
+    public_key: Annotated[
+        bool, typer.Option("--public-key", help="print what a host needs to verify, and end")
+    ] = False,
+) -> None:
+    """Who put what into production, when and why. With --verify: exit 1 where it is not sound."""
+    from leafgate.audit import to_json
+    from leafgate.audit_key import signing_key
+
+    configured = settings()
+    if public_key:
+        say(signing_key(configured).public_key_hex)
+        return
+    sound = True
+    for name in [model] if model else [configured.classifier_name, configured.generator_name]:
+        ledger = _settled(name)
+        records = ledger.records(name)
+        if as_json:
+            say(*(to_json(record) for record in records))
+        else:
+            say(f"{name}: {len(records)} records", *(_line(record) for record in records))
+        sound = (not verify or _verified(ledger, name)) and sound
+    if not sound:
+        raise typer.Exit(UNSOUND)
+
+
+def _line(record: Any) -> str:  # noqa: ANN401 - leafgate.audit.AuditRecord, imported late
+    versions = f"version {record.to_version}"
+    if record.action in ("moving", "moved", "abandoned"):
+        versions = f"version {record.from_version or 'none'} -> {record.to_version}"
+    what = f"{record.action} by {record.by}" + (f", {record.outcome}" if record.outcome else "")
+    return (
+        f"  {record.number:4d}  {record.at_utc}  {record.who}  {versions}  {what}: {record.reason}"
+    )
+
+
+def _verified(ledger: Any, name: str) -> bool:  # noqa: ANN401 - registry.Ledger, imported late
+    from leafgate.audit_key import trusted_keys
+    from registry import audit_problems
+
+    wrong = audit_problems(ledger.store, name, ledger.records(name), trusted_keys(settings()))
+    told = [f"  NOT SOUND  {problem}" for problem in wrong]
+    say(*told or [f"{name}: hashes, signatures, tags and aliases agree"])
+    return not wrong

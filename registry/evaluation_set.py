@@ -1,0 +1,146 @@
+"""The images that a version is judged by: named by a digest, proven unchanged, never learnt from.
+
+Candidate and champion are always measured on one and the same set, in the same run; a figure of
+one set is never compared with a figure of another.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from leafgate.errors import UserError
+from leafgate.manifest import Manifest, ManifestRow
+from registry.store import ModelStore, ModelVersion
+from registry.tracking import MANIFEST_ARTIFACT
+
+
+@dataclass(frozen=True)
+class EvaluationSet:
+    """rows: the test side of `manifest`; digest: of that side; own: the candidate's own."""
+
+    manifest: Manifest
+    rows: tuple[ManifestRow, ...]
+    digest: str
+    own: bool
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Where the images lie."""
+        return tuple(self.manifest.file(row) for row in self.rows)
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The leaf group of each image."""
+        return tuple(row.group for row in self.rows)
+
+
+@dataclass(frozen=True)
+class Learnt:
+    """Rows of an evaluation set that leak, by path. seen: the image itself was learnt from;
+    mates: another picture of the same leaf was.
+    """
+
+    seen: tuple[str, ...]
+    mates: tuple[str, ...]
+
+
+def find_evaluation_set(
+    store: ModelStore,
+    candidate: ModelVersion,
+    champion: ModelVersion | None = None,
+    wanted: str = "",
+    manifest_file: Path | None = None,
+    data: Path | None = None,
+) -> EvaluationSet:
+    """The set of digest `wanted`, else the test side of the file, else the candidate's own.
+
+    A wanted one is looked for in the file, or in what candidate and champion were trained with.
+    data: where the images are now, if moved. Raises UserError where it is nowhere, or an image is
+    missing or changed.
+    """
+    own = run_manifest(store, candidate, data) if manifest_file is None else None
+    found = {}
+    for manifest in _sources(store, candidate, champion, own, manifest_file, data):
+        digest = manifest.side_digest("test")
+        found[digest] = manifest
+        if digest.startswith(wanted):
+            return _proven(manifest, digest, is_own(store, candidate, digest))
+    there = ", ".join(digest[:12] for digest in found) or "none"
+    raise UserError(
+        f"the policy names evaluation set {wanted[:12]}, found were: {there}",
+        "give the split that it is the test side of with --manifest, or change `evaluation_set` in "
+        "the policy",
+        code="evaluation_set_unknown",
+    )
+
+
+def _sources(
+    store: ModelStore,
+    candidate: ModelVersion,
+    champion: ModelVersion | None,
+    own: Manifest | None,
+    file: Path | None,
+    data: Path | None,
+) -> Iterator[Manifest]:
+    if file is not None:
+        yield Manifest.load(file, data or Path(store.run_tags(candidate).get("data.root", ".")))
+        return
+    if own is not None:
+        yield own
+    before = run_manifest(store, champion, data) if champion else None
+    if before is not None:
+        yield before
+    if own is None and before is None:
+        raise UserError(
+            f"the run of {candidate} has no artifact {MANIFEST_ARTIFACT}",
+            "give the split to judge it by with --manifest, or train it again",
+            code="artifact_missing",
+        )
+
+
+def _proven(manifest: Manifest, digest: str, own: bool) -> EvaluationSet:
+    rows = manifest.side("test")
+    changed = manifest.changed_files(rows)
+    if changed:
+        raise UserError(
+            f"{len(changed)} of {len(rows)} test images in {manifest.root} are missing or changed, "
+            f"the first: {changed[0]}",
+            "give the folder with the images of training with --data",
+            code="test_images_changed",
+        )
+    return EvaluationSet(manifest, rows, digest, own)
+
+
+def is_own(store: ModelStore, version: ModelVersion, digest: str) -> bool:
+    """Whether the set of that digest is the test side that `version` was trained beside."""
+    manifest = run_manifest(store, version, None)
+    return manifest is not None and manifest.side_digest("test") == digest
+
+
+def run_manifest(store: ModelStore, version: ModelVersion, data: Path | None) -> Manifest | None:
+    """What the version was trained with, as its run keeps it; None where it keeps none."""
+    if not store.has_run_artifact(version, MANIFEST_ARTIFACT):
+        return None
+    root = data or Path(store.run_tags(version).get("data.root", "."))
+    with tempfile.TemporaryDirectory() as folder:
+        return Manifest.load(store.run_artifact(version, MANIFEST_ARTIFACT, Path(folder)), root)
+
+
+def learnt_from(trained: Manifest, judged: EvaluationSet) -> Learnt:
+    """Which images of the set leak. Training and validation sides both count as learnt from.
+
+    Images are known by their SHA-256, leaves by the groups of either manifest: names of groups in
+    different manifests mean nothing to each other.
+    """
+    learnt = {row.sha256 for row in trained.rows if row.side != "test"}
+    groups = {row.group for row in trained.rows if row.side != "test"}
+    grouped = {row.sha256: row.group for row in trained.rows if row.side == "test"}
+    mates = {row.group for row in judged.manifest.rows if row.sha256 in learnt}
+    seen = tuple(row.path for row in judged.rows if row.sha256 in learnt)
+    near = tuple(
+        row.path
+        for row in judged.rows
+        if row.sha256 not in learnt and (row.group in mates or grouped.get(row.sha256) in groups)
+    )
+    return Learnt(seen, near)

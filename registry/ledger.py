@@ -1,0 +1,120 @@
+"""The audit of one registry: signed records, appended one after the other, mirrored on versions.
+
+The database's trail decides, since it can compare and set; each record is also a tag of the version
+it is about, so that a lost or cut database is noticed and can be read back.
+"""
+
+import os
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from leafgate.audit import AuditEntry, AuditRecord, AuditTrail, sign, to_json
+from leafgate.audit_key import SigningKey
+from registry.store import ModelStore
+
+TAG = "audit."
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """Where verdicts and moves are written down. key: signs them."""
+
+    store: ModelStore
+    trail: AuditTrail
+    key: SigningKey
+
+    def records(self, model: str) -> tuple[AuditRecord, ...]:
+        """All of a model, oldest first."""
+        return self.trail.records(model)
+
+    def write(self, entry: AuditEntry) -> AuditRecord:
+        """Append the entry, whatever else is written at the same time."""
+        while True:
+            written = self.write_after(self.trail.last(entry.model), entry)
+            if written is not None:
+                return written
+
+    def write_after(self, last: AuditRecord | None, entry: AuditEntry) -> AuditRecord | None:
+        """Append the entry where `last` is still the last record; else None, and nothing is done.
+
+        Raises UserError where the database cannot be reached.
+        """
+        record = sign(entry, last, self.key)
+        if not self.trail.append(record):
+            return None
+        self.mirror(record)
+        return record
+
+    def mirror(self, record: AuditRecord) -> None:
+        """Write the record on the version that it is about, as a tag."""
+        number = about(record)
+        if number is not None:
+            self.store.set_tag(record.model, number, tag_of(record), to_json(record))
+
+    def mirror_missing(self, model: str, records: Sequence[AuditRecord]) -> None:
+        """Write the tags that a killed process could not; a version that is gone has none."""
+        there = tagged(self.store, model)
+        versions = {version.version for version in self.store.versions(model)}
+        for record in records:
+            if record.number not in there and about(record) in versions:
+                self.mirror(record)
+
+
+def about(record: AuditRecord) -> int | None:
+    """The version that a record is about."""
+    return record.to_version or record.from_version
+
+
+def tag_of(record: AuditRecord) -> str:
+    """The name of a record's tag; sorts by number."""
+    return f"{TAG}{record.number:06d}"
+
+
+def tagged(store: ModelStore, model: str) -> dict[int, str]:
+    """Records as the tags of the model's versions tell them: JSON by number."""
+    return {
+        int(name.removeprefix(TAG)): text
+        for version in store.versions(model)
+        for name, text in version.tags.items()
+        if name.startswith(TAG)
+    }
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What the records say: which versions have which alias, and a move that is under way."""
+
+    production: int | None
+    previous: int | None
+    pending: AuditRecord | None
+
+
+def standing(records: Sequence[AuditRecord]) -> Standing:
+    """From all records of one model, oldest first."""
+    moves = [record for record in records if record.action == "moved"]
+    last = records[-1] if records else None
+    pending = last if last is not None and last.action == "moving" else None
+    if not moves:
+        return Standing(None, None, pending)
+    return Standing(moves[-1].to_version, moves[-1].from_version, pending)
+
+
+def is_abandoned(record: AuditRecord, patience_seconds: float) -> bool:
+    """Whether nobody is at that move any more: its process is gone, or has taken too long."""
+    host, _, process = record.holder.rpartition(":")
+    if host == socket.gethostname() and not _is_running(int(process)):
+        return True
+    age = datetime.now(UTC) - datetime.fromisoformat(record.at_utc)
+    return age.total_seconds() > patience_seconds
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

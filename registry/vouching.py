@@ -1,0 +1,86 @@
+"""Whether the audit stands behind what the registry says: for `--verify`, and before serving."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from leafgate.audit import AuditRecord, problems, to_json
+from leafgate.audit_key import trusted_keys
+from leafgate.errors import UserError
+from registry.ledger import Ledger, about, standing, tagged
+from registry.store import DIGEST_TAG, PREVIOUS, PRODUCTION, ModelStore, ModelVersion
+
+Keys = Mapping[str, bytes]
+
+
+def audit_problems(
+    store: ModelStore, model: str, records: Sequence[AuditRecord], trusted: Keys
+) -> tuple[str, ...]:
+    """Everything that is wrong, one sentence each; empty where chain, tags and aliases agree.
+
+    trusted: public keys by their id. Raises UserError where the registry does not answer.
+    """
+    return (
+        *problems(records, trusted),
+        *_against_tags(store, model, records),
+        *_against_aliases(store, model, records),
+    )
+
+
+def _against_tags(store: ModelStore, model: str, records: Sequence[AuditRecord]) -> Iterator[str]:
+    there, versions = tagged(store, model), {item.version for item in store.versions(model)}
+    known = {record.number: record for record in records}
+    for number in sorted(there.keys() - known.keys()):
+        yield f"record {number} is a tag of a version, and missing from the database"
+    for number, record in sorted(known.items()):
+        if number in there and there[number] != to_json(record):
+            yield f"record {number} differs from the tag of version {about(record)}"
+        elif number not in there and about(record) in versions:
+            yield f"record {number} is missing from the tags of version {about(record)}"
+
+
+def _against_aliases(
+    store: ModelStore, model: str, records: Sequence[AuditRecord]
+) -> Iterator[str]:
+    held = standing(records)
+    if held.pending is not None:
+        yield f"record {held.pending.number} began a move that nobody has finished yet"
+        return
+    for alias, wanted in ((PRODUCTION, held.production), (PREVIOUS, held.previous)):
+        found = store.find(model, alias)
+        number = found.version if found else None
+        if number != wanted and not (alias == PREVIOUS and wanted is None):
+            yield f"the alias '{alias}' is on version {number or 'none'}, the audit has {wanted}"
+
+
+def require_vouched(version: ModelVersion, records: Sequence[AuditRecord], trusted: Keys) -> None:
+    """Raise UserError `not_vouched` unless a sound chain put just this artefact into production."""
+    wrong = problems(records, trusted)
+    if wrong:
+        raise _not_vouched(version, f"the audit is not sound: {wrong[0]}")
+    held, digest = standing(records), version.tags.get(DIGEST_TAG, "")
+    moves = [record for record in records if record.action == "moved"][-1:]
+    moves += [held.pending] if held.pending else []
+    named = [record for record in moves if record.to_version == version.version]
+    if not named:
+        told = f"version {held.production}" if held.production else "no version"
+        raise _not_vouched(version, f"the audit has {told} in production")
+    if not digest or digest not in {record.artifact_digest for record in named}:
+        raise _not_vouched(version, "it was promoted with other files than it has now")
+
+
+def is_vouched(ledger: Ledger, version: ModelVersion) -> bool:
+    """Whether a sound chain put just this artefact into production."""
+    trusted = trusted_keys(ledger.store.settings)
+    try:
+        require_vouched(version, ledger.records(version.name), trusted)
+    except UserError:
+        return False
+    return True
+
+
+def _not_vouched(version: ModelVersion, why: str) -> UserError:
+    return UserError(
+        f"{version} is not vouched for: {why}",
+        f"have it judged with `leafgate gate {version.name} --version {version.version}`, or look "
+        "at `leafgate models audit`",
+        code="not_vouched",
+    )

@@ -1,0 +1,254 @@
+"""Whatever is killed half-way, aliases end in the old state or the new, and the audit is whole."""
+
+import multiprocessing
+import os
+import shutil
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from leafgate.audit_key import trusted_keys
+from leafgate.errors import UserError
+from leafgate.gating import open_ledger
+from leafgate.settings import Settings
+from registry import Ledger, ModelStore, audit_problems, force, rollback, settle
+from registry.promotion import Grounds, ProductionChanged, promote
+from tests.models import register_tiny_classifier
+
+NAME = "leaf-classifier"
+VERSIONS = 12
+FORK = multiprocessing.get_context("fork")
+
+
+@pytest.fixture(scope="module")
+def registered(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
+    """Twelve versions, of which version 2 is in production and version 1 was before."""
+    settings = settings_in(tmp_path_factory.mktemp("registered") / "var")
+    shutil.copytree(empty_store, settings.var_dir)
+    made = register_tiny_classifier(settings, alias=None)
+    ledger = open_ledger(settings)
+    client = ledger.store.client
+    for _ in range(VERSIONS - 1):  # the same artefact again: only aliases matter here
+        source = client.get_model_version(NAME, "1").source
+        again = client.create_model_version(NAME, source, made.run_id, tags=made.tags)
+    assert int(again.version) == VERSIONS
+    for number in (1, 2):
+        force(ledger, ledger.store.get(NAME, number), "to begin with")
+    return settings.var_dir
+
+
+def settings_in(var_dir: Path) -> Settings:
+    return Settings(_env_file=None, var_dir=var_dir)  # type: ignore[call-arg]
+
+
+@pytest.fixture
+def settings(registered: Path, tmp_path: Path) -> Settings:
+    return settings_in(Path(shutil.copytree(registered, tmp_path / "var")))
+
+
+def aliases(settings: Settings) -> tuple[int, int]:
+    """(production, previous)."""
+    store = ModelStore(settings)
+    return store.get(NAME, "production").version, store.get(NAME, "previous").version
+
+
+def problems(settings: Settings) -> tuple[str, ...]:
+    ledger = open_ledger(settings)
+    return audit_problems(ledger.store, NAME, ledger.records(NAME), trusted_keys(settings))
+
+
+def move_to(ledger: Ledger, number: int, champion: int) -> None:
+    promote(ledger, ledger.store.get(NAME, number), Grounds("gate", "it passed"), champion)
+
+
+class Killed:
+    """Counts the calls that change something, and dies of SIGKILL before or after one of them."""
+
+    def __init__(self, target: Any, counter: list[int], at: int) -> None:
+        self.target, self.counter, self.at = target, counter, at
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self.target, name)
+        if name not in ("set_alias", "set_tag", "set_tags", "append"):
+            return found
+
+        def call(*arguments: Any) -> Any:
+            self._step()
+            answer = found(*arguments)
+            self._step()
+            return answer
+
+        return call
+
+    def _step(self) -> None:
+        self.counter[0] += 1
+        if self.counter[0] == self.at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_while(settings: Settings, act: Callable[[Ledger], object], at: int) -> bool:
+    """Run `act` in a process that dies at the step `at`; whether it died."""
+
+    def run() -> None:
+        ledger, counter = open_ledger(settings), [0]
+        store, trail = (Killed(part, counter, at) for part in (ledger.store, ledger.trail))
+        act(Ledger(store, trail, ledger.key))  # type: ignore[arg-type]
+
+    process = FORK.Process(target=run)
+    process.start()
+    process.join()
+    assert process.exitcode in (0, -signal.SIGKILL)
+    return process.exitcode != 0
+
+
+@pytest.mark.parametrize(
+    ("act", "after"),
+    [
+        (lambda ledger: move_to(ledger, 3, champion=2), (3, 2)),
+        (lambda ledger: rollback(ledger, NAME), (1, 2)),
+    ],
+    ids=["promotion", "rollback"],
+)
+def test_a_move_killed_at_any_point_ends_in_the_old_state_or_in_the_new_one(
+    act: Callable[[Ledger], object], after: tuple[int, int], registered: Path, tmp_path: Path
+) -> None:
+    seen = set()
+    for at in range(1, 100):
+        settings = settings_in(Path(shutil.copytree(registered, tmp_path / str(at))))
+        died = die_while(settings, act, at)
+        assert ModelStore(settings).get(NAME, "production").version in (2, after[0])
+        settle(open_ledger(settings), NAME)  # as every command does first
+
+        found = aliases(settings)
+        seen.add(found)
+        assert found in ((2, 1), after)
+        assert problems(settings) == ()
+        last = open_ledger(settings).records(NAME)[-1]
+        assert last.action in (("moved",) if found == after else ("moved", "abandoned"))
+        if not died:
+            break
+    assert seen == {(2, 1), after}
+    assert at > 10
+
+
+def test_ten_at_once_leave_one_in_production_and_every_move_on_record(settings: Settings) -> None:
+    def contend(number: int) -> None:
+        ledger = open_ledger(settings)
+        while True:
+            champion = ledger.store.get(NAME, "production").version
+            try:
+                return move_to(ledger, number, champion)
+            except ProductionChanged:
+                continue
+
+    contenders = [FORK.Process(target=contend, args=(number,)) for number in range(3, 13)]
+    for process in contenders:
+        process.start()
+    for process in contenders:
+        process.join()
+
+    assert [process.exitcode for process in contenders] == [0] * 10
+    moves = [r for r in open_ledger(settings).records(NAME) if r.action == "moved"]
+    assert sorted(move.to_version or 0 for move in moves) == list(range(1, 13))
+    assert [move.from_version for move in moves[1:]] == [move.to_version for move in moves[:-1]]
+    assert aliases(settings) == (moves[-1].to_version, moves[-1].from_version)
+    assert problems(settings) == ()
+
+
+def test_a_candidate_compared_with_a_former_champion_is_not_promoted(settings: Settings) -> None:
+    ledger = open_ledger(settings)
+    with pytest.raises(ProductionChanged):
+        move_to(ledger, 3, champion=1)
+    assert aliases(settings) == (2, 1)
+    assert problems(settings) == ()
+
+
+def test_a_registry_that_stops_answering_half_way_is_told_and_mended_by_the_next_command(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = open_ledger(settings)
+
+    def silent(*_: object) -> None:
+        raise UserError("MLflow does not answer", "wait", code="registry_error")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ModelStore, "set_alias", silent)
+        with pytest.raises(UserError, match="does not answer"):
+            move_to(ledger, 3, champion=2)
+    assert "nobody has finished" in problems(settings)[0]
+
+    monkeypatch.setattr("registry.promotion.PATIENCE_SECONDS", 0.0)
+    settle(ledger, NAME)
+    assert aliases(settings) == (2, 1)
+    assert problems(settings) == ()
+    assert ledger.records(NAME)[-1].action == "abandoned"
+
+
+def test_a_move_that_others_took_for_dead_gives_way_to_what_they_wrote(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = open_ledger(settings)
+    set_alias, slow = ModelStore.set_alias, [True]
+
+    def slowly(store: ModelStore, name: str, alias: str, version: int | None) -> None:
+        if slow.pop() if slow else False:
+            monkeypatch.setattr("registry.promotion.PATIENCE_SECONDS", 0.0)
+            move_to(open_ledger(settings), 4, champion=2)
+        set_alias(store, name, alias, version)
+
+    monkeypatch.setattr(ModelStore, "set_alias", slowly)
+    with pytest.raises(UserError, match="version 4 is in production"):
+        move_to(ledger, 3, champion=2)
+    assert aliases(settings) == (4, 2)
+    assert problems(settings) == ()
+
+
+def test_a_rollback_swaps_in_one_step_and_back(settings: Settings) -> None:
+    ledger = open_ledger(settings)
+    rollback(ledger, NAME, "complaints from the field")
+    assert aliases(settings) == (1, 2)
+    assert ledger.records(NAME)[-1].reason == "complaints from the field"
+    rollback(ledger, NAME)
+    assert aliases(settings) == (2, 1)
+    assert problems(settings) == ()
+
+
+def test_force_needs_a_reason_and_is_on_record_for_ever(settings: Settings) -> None:
+    ledger = open_ledger(settings)
+    with pytest.raises(UserError, match="without a reason"):
+        force(ledger, ledger.store.get(NAME, 5), "  ")
+    force(ledger, ledger.store.get(NAME, 5), "the champion is broken")
+    assert aliases(settings) == (5, 2)
+    last = ledger.records(NAME)[-1]
+    assert (last.by, last.reason) == ("force", "the champion is broken")
+    assert problems(settings) == ()
+
+
+@pytest.mark.parametrize("tampering", ["alias", "row", "tag", "cut"])
+def test_what_is_changed_behind_the_audits_back_is_found(
+    settings: Settings, tampering: str
+) -> None:
+    from sql import open_database
+
+    ledger = open_ledger(settings)
+    if tampering == "alias":
+        ledger.store.set_alias(NAME, "production", 7)
+    elif tampering == "tag":
+        ledger.store.set_tag(NAME, 2, "audit.000004", "{}")
+    else:
+        statement = {
+            "row": "UPDATE audit SET reason = 'all is well' WHERE number = 2",
+            "cut": "DELETE FROM audit WHERE number = (SELECT MAX(number) FROM audit)",
+        }[tampering]
+        with open_database(settings.database).begin() as connection:
+            connection.exec_driver_sql(statement)
+    told = {
+        "alias": "'production' is on version 7, the audit has 2",
+        "tag": "record 4 differs from the tag of version 2",
+        "row": "record 2: its contents do not fit its hash",
+        "cut": "record 4 is a tag of a version, and missing from the database",
+    }
+    assert any(told[tampering] in problem for problem in problems(settings))
