@@ -59,7 +59,8 @@ def promote(
 def rollback(ledger: Ledger, name: str, reason: str = "") -> tuple[ModelVersion, ModelVersion]:
     """Swap production and previous; returns (now in production, was in production).
 
-    Raises UserError where there is no previous version.
+    Raises UserError where there is no previous version, it was never promoted, or its files were
+    changed since.
     """
     while True:
         settle(ledger, name)
@@ -70,12 +71,29 @@ def rollback(ledger: Ledger, name: str, reason: str = "") -> tuple[ModelVersion,
                 "`leafgate models list` shows what there is",
                 code="no_such_version",
             )
+        _require_same_files(ledger, wanted)
         grounds = Grounds("rollback", reason or f"back to version {wanted.version}")
         try:
             promote(ledger, wanted, grounds, before.version)
         except ProductionChanged:
             continue
         return wanted, before
+
+
+def _require_same_files(ledger: Ledger, version: ModelVersion) -> None:
+    """A version comes back only if it was promoted before, and only as the same artefact."""
+    moves = [
+        record
+        for record in ledger.records(version.name)
+        if record.action == "moved" and record.to_version == version.version
+    ]
+    if not moves or moves[-1].artifact_digest != version.tags.get(DIGEST_TAG, ""):
+        what = "has other files than when it was promoted" if moves else "was never promoted"
+        raise UserError(
+            f"{version} {what}",
+            f"have it judged again: `leafgate gate {version.name} --version {version.version}`",
+            code="not_vouched",
+        )
 
 
 def force(ledger: Ledger, version: ModelVersion, reason: str) -> AuditRecord | None:

@@ -18,7 +18,7 @@ from serving import hash_password
 from sql import add_user, migrate, open_database
 from tests.colours import colour_picture
 from tests.commands import environment, free_port, service
-from tests.models import register_tiny_classifier, register_tiny_generator
+from tests.models import register_tiny_classifier, register_tiny_generator, vouch_for_production
 from tests.requirements import chromium
 
 ARTEFACTS = Path("test-artifacts")
@@ -47,6 +47,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     settings = Settings(_env_file=None, var_dir=folder / "var")
     register_tiny_classifier(settings, outliers=True)
     register_tiny_generator(settings, conditional=True)
+    vouch_for_production(settings)
     database = open_database(settings.database)
     migrate(database)
     add_user(database, "ada", hash_password("secret"), ["predict", "generate"])

@@ -12,14 +12,12 @@ import httpx
 import pytest
 import uvicorn
 
-from leafgate.gating import open_ledger
 from leafgate.settings import Settings
-from registry import PRODUCTION, force
 from serving import hash_password
 from serving.app import create_app
 from sql import add_user, migrate, open_database
 from tests.commands import free_port
-from tests.models import register_tiny_classifier, register_tiny_generator
+from tests.models import register_tiny_classifier, register_tiny_generator, vouch_for_production
 
 PASSWORD = "correct horse"
 
@@ -108,15 +106,6 @@ def api_settings(var_dir: Path, tmp_path: Path, **overrides: object) -> Settings
         **overrides,
     }
     return Settings(_env_file=None, **values)
-
-
-def vouch_for_production(settings: Settings) -> None:
-    """Write into the audit what a test has put into production with its own hands."""
-    ledger = open_ledger(settings)
-    for name in (settings.classifier_name, settings.generator_name):
-        version = ledger.store.find(name, PRODUCTION)
-        if version is not None:
-            force(ledger, version, "a test's own model")
 
 
 def _add_users(settings: Settings) -> None:

@@ -15,7 +15,7 @@ from PIL import Image
 from leafgate.gating import open_ledger
 from leafgate.images import decode
 from leafgate.settings import Settings
-from registry import force
+from registry import ModelStore, force, rollback
 from sql import open_database
 from sql.analytics import recent_requests
 from tests.colours import colour_picture
@@ -173,6 +173,42 @@ def test_a_promotion_is_seen_without_a_restart_and_a_broken_one_changes_nothing(
     assert eventually(lambda: "changed after training" in classifier_problem(api))
     assert httpx.get(f"{api.url}/health").json()["status"] == "degraded"
     assert version_answering(api) == 2
+
+    rollback(open_ledger(settings), "leaf-classifier")  # to version 2
+    rollback(open_ledger(settings), "leaf-classifier")  # to the broken one again
+    force(open_ledger(settings), ModelStore(settings).get("leaf-classifier", 1), "it was well")
+    assert eventually(lambda: version_answering(api) == 1)
+
+
+def test_a_rollback_reaches_a_running_service_without_a_restart(
+    tmp_path: Path, start_api: StartApi
+) -> None:
+    settings = api_settings(tmp_path / "var", tmp_path)
+    register_tiny_classifier(settings)
+    api = start_api(settings)
+    second = register_tiny_classifier(settings, order=-1, alias=None)
+    force(open_ledger(settings), second, "it is better")
+    assert eventually(lambda: version_answering(api) == 2)
+
+    rollback(open_ledger(settings), "leaf-classifier", "it is not")
+    assert eventually(lambda: version_answering(api) == 1)
+
+
+def test_a_version_that_the_audit_does_not_vouch_for_is_not_served(
+    tmp_path: Path, start_api: StartApi
+) -> None:
+    settings = api_settings(tmp_path / "var", tmp_path)
+    register_tiny_classifier(settings)
+    api = start_api(settings)
+    second = register_tiny_classifier(settings, order=-1, alias=None)
+    store = ModelStore(settings)
+
+    store.set_alias("leaf-classifier", "production", second.version)  # by hand, past the gate
+    assert eventually(lambda: "the audit has version 1 in production" in classifier_problem(api))
+    assert version_answering(api) == 1
+
+    force(open_ledger(settings), second, "now it is on record")
+    assert eventually(lambda: version_answering(api) == 2)
 
 
 def classifier_problem(api: RunningApi) -> str:

@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,15 @@ from leafgate.audit_key import trusted_keys
 from leafgate.errors import UserError
 from leafgate.gating import open_ledger
 from leafgate.settings import Settings
-from registry import Ledger, ModelStore, audit_problems, force, rollback, settle
+from registry import (
+    Ledger,
+    ModelStore,
+    audit_problems,
+    force,
+    require_vouched,
+    rollback,
+    settle,
+)
 from registry.promotion import Grounds, ProductionChanged, promote
 from tests.models import register_tiny_classifier
 
@@ -252,3 +261,28 @@ def test_what_is_changed_behind_the_audits_back_is_found(
         "cut": "record 4 is a tag of a version, and missing from the database",
     }
     assert any(told[tampering] in problem for problem in problems(settings))
+
+
+def test_only_the_artefact_that_was_promoted_is_vouched_for(settings: Settings) -> None:
+    ledger = open_ledger(settings)
+    production, staged = (ledger.store.get(NAME, number) for number in (2, 7))
+    keys = trusted_keys(settings)
+    require_vouched(production, ledger.records(NAME), keys)
+    with pytest.raises(UserError, match="the audit has version 2 in production"):
+        require_vouched(staged, ledger.records(NAME), keys)
+    swapped = replace(production, tags={**production.tags, "artifact.digest": "0" * 64})
+    with pytest.raises(UserError, match="promoted with other files than it has now"):
+        require_vouched(swapped, ledger.records(NAME), keys)
+    with pytest.raises(UserError, match=r"the audit is not sound: .*unknown key"):
+        require_vouched(production, ledger.records(NAME), {})
+
+
+def test_a_version_whose_files_were_swapped_is_not_rolled_back_to(settings: Settings) -> None:
+    ledger = open_ledger(settings)
+    ledger.store.set_tag(NAME, 1, "artifact.digest", "0" * 64)
+    with pytest.raises(UserError, match="version 1 has other files than when it was promoted"):
+        rollback(ledger, NAME)
+    ledger.store.set_alias(NAME, "previous", 9)  # by hand
+    with pytest.raises(UserError, match="version 9 was never promoted"):
+        rollback(ledger, NAME)
+    assert aliases(settings) == (2, 9)
