@@ -79,6 +79,7 @@ def data_split(
     manifest = split(_scan(data), parse_ratios(ratios), seed, groups)
     manifest.save(out)
     say(f"{out}: {_sizes(manifest)}", f"digest {manifest.digest}")
+    say(f"evaluation set (its test side) {manifest.side_digest('test')}")
 
 
 @data_app.command("leaks")

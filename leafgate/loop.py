@@ -6,10 +6,21 @@ from pathlib import Path
 
 import typer
 
+from leafgate.files import whole
 from leafgate.gating import open_ledger
 from leafgate.manifest import SIDES, Manifest
 from leafgate.settings import Settings
-from registry import ModelStore, ModelVersion, Question, is_vouched, run_gate
+from registry import (
+    PRODUCTION,
+    ModelStore,
+    ModelVersion,
+    Question,
+    is_vouched,
+    kind_of,
+    policy_without,
+    run_gate,
+    run_manifest,
+)
 from training.classifier.config import ClassifierConfig
 from training.config import JobConfig
 from training.data.folder import read_folder
@@ -142,11 +153,30 @@ def judge(
         return True
     version = made[0] if made else train(settings, manifest, recipe)
     store.set_tags(version, {RECIPE_TAG: key})
-    question = Question(name, version.version, data=manifest.root)
+    policy = other_images_policy(ledger.store, name, manifest)
+    question = Question(name, version.version, policy, data=manifest.root)
     result = run_gate(ledger, question)
     typer.echo("\n".join(result.report.lines()))
     typer.echo(f"report: {result.page}")
     return result.passed
+
+
+def other_images_policy(store: ModelStore, name: str, manifest: Manifest) -> Path | None:
+    """Where an earlier demo left a model of quite other classes in production: the usual policy
+    without the comparison, since there is nothing in common to compare. Else None.
+    """
+    champion = store.find(name, PRODUCTION)
+    trained = None if champion is None else run_manifest(store, champion)
+    if champion is None or trained is None or RECIPE_TAG not in champion.tags:
+        return None
+    if set(trained.classes) & set(manifest.classes):
+        return None
+    kind = kind_of(store.settings, champion)
+    file = store.settings.var_dir / "demo" / f"other-images-{kind}.yaml"
+    with whole(file) as beside:
+        beside.write_text(policy_without(kind, ["champion", "classes"]), encoding="utf-8")
+    typer.echo(f"{champion} knows none of these classes: it is replaced without a comparison")
+    return file
 
 
 def _train_generator(settings: Settings, manifest: Manifest, recipe: JobConfig) -> ModelVersion:

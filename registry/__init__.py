@@ -10,8 +10,9 @@ from registry.classifier_model import (
 )
 from registry.description import write_description
 from registry.engine import OPENVINO_CHOICES, EngineChoice, Form, drop_int8, store_int8
+from registry.evaluation_set import run_manifest
 from registry.features import FeatureExtractor, find_extractor
-from registry.gate import GateResult, Question, run_gate
+from registry.gate import GateResult, Question, kind_of, run_gate
 from registry.generator_model import (
     MAX_SEED,
     Drawn,
@@ -27,6 +28,7 @@ from registry.ledger import Ledger
 from registry.mlflow_server import serve_mlflow
 from registry.outliers import OutlierScore
 from registry.pictures import class_folder, write_pictures
+from registry.policy import policy_without
 from registry.promotion import force, rollback, settle
 from registry.store import PREVIOUS, PRODUCTION, STAGING, ModelStore, ModelVersion
 from registry.tracking import Run, start_run
@@ -65,11 +67,14 @@ __all__ = [
     "force",
     "grad_cam",
     "is_vouched",
+    "kind_of",
     "latents",
     "origin",
+    "policy_without",
     "require_vouched",
     "rollback",
     "run_gate",
+    "run_manifest",
     "serve_mlflow",
     "settle",
     "start_run",

@@ -118,7 +118,9 @@ def is_own(store: ModelStore, version: ModelVersion, digest: str) -> bool:
     return manifest is not None and manifest.side_digest("test") == digest
 
 
-def run_manifest(store: ModelStore, version: ModelVersion, data: Path | None) -> Manifest | None:
+def run_manifest(
+    store: ModelStore, version: ModelVersion, data: Path | None = None
+) -> Manifest | None:
     """What the version was trained with, as its run keeps it; None where it keeps none."""
     if not store.has_run_artifact(version, MANIFEST_ARTIFACT):
         return None

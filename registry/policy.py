@@ -2,7 +2,7 @@
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -59,6 +59,13 @@ def load_policy(file: Path | None, kind: ModelKind) -> Policy:
         _evaluation_set(read),
         _features(read),
     )
+
+
+def policy_without(kind: ModelKind, checks: Sequence[str]) -> str:
+    """The text of the policy that LeafGate brings, less the lines of these checks."""
+    text = (POLICIES / f"leaf-{kind}.yaml").read_text(encoding="utf-8")
+    left_out = tuple(f"  {name}:" for name in checks)
+    return "".join(line for line in text.splitlines(True) if not line.startswith(left_out))
 
 
 def _require_kind(read: PolicyFile, kind: ModelKind) -> None:

@@ -3,17 +3,22 @@
 import json
 import shlex
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from leafgate.demo import curl_line, make_account, run_demo
 from leafgate.errors import UserError
-from leafgate.loop import classifier_recipe, generator_recipe
+from leafgate.loop import classifier_recipe, generator_recipe, other_images_policy
 from leafgate.manifest import Manifest
 from leafgate.settings import Settings
+from registry import ModelStore
+from registry.checks import CHECKS
+from registry.policy import load_policy
 from sql import find_user, open_database
 from tests.commands import free_port
+from tests.models import register_tiny_classifier
 from training.classifier.backbones import LoadedBackbone, WeightsKind
 
 
@@ -67,3 +72,23 @@ def test_drawn_leaves_need_no_download_and_photographs_try_for_imagenet(
     assert (recipe.weights, recipe.backbone) == ("auto", backbone)
     assert asked == [("resnet50", "auto")]
     assert 2 <= generator_recipe(colour_manifest, drawn=False).epochs <= 60
+
+
+def test_a_demo_on_other_images_is_not_compared_with_the_one_before(
+    settings: Settings, colour_manifest: Manifest
+) -> None:
+    store = ModelStore(settings)
+    assert other_images_policy(store, "leaf-classifier", colour_manifest) is None
+    champion = register_tiny_classifier(settings, manifest=colour_manifest)
+    other = Manifest(
+        colour_manifest.root,
+        tuple(replace(row, class_name=f"leaf {row.class_name}") for row in colour_manifest.rows),
+    )
+    assert other_images_policy(store, "leaf-classifier", other) is None  # no model of a demo
+    store.set_tags(champion, {"demo.recipe": "an earlier one"})
+    assert other_images_policy(store, "leaf-classifier", colour_manifest) is None
+
+    (settings.var_dir / "demo").mkdir()
+    file = other_images_policy(store, "leaf-classifier", other)
+    asked = load_policy(file, "classifier").checks
+    assert set(CHECKS["classifier"]) - set(asked) == {"champion", "classes"}
