@@ -30,7 +30,7 @@ def champion(
     bound = f"not worse by more than {worse_by_at_most:g}, {NOT_SHOWN}: {if_not_shown_to_differ}"
     rival = evidence.champion
     if rival is None:
-        told = "this is the first version: there is no other to compare it with"
+        told = "no other version is in production: there is nothing to compare it with"
         figure = 0.0 if evidence.first else NAN
         return Verdict("champion", evidence.first, figure, bound, told, "no champion")
     if rival.fair.sum() < FEWEST:

@@ -11,7 +11,7 @@ def classes(evidence: ClassifierEvidence, removed_at_most: float) -> Verdict:
     """
     champion = evidence.champion
     if champion is None:
-        told = "this is the first version: any classes will do"
+        told = "no other version is in production: any classes will do"
         return Verdict("classes", evidence.first, 0.0 if evidence.first else float("nan"), "", told)
     before, now = champion.labels, champion.candidate_labels
     removed = [name for name in before if name not in now]

@@ -14,7 +14,7 @@ def generator_champion(evidence: GeneratorEvidence, worse_by_at_most: float) -> 
     like, bound = evidence.likeness, f"worse by at most {worse_by_at_most:g}"
     assert like is not None  # noqa: S101 - asked for by `needs`
     if like.champion is None:
-        told = "this is the first version: there is no other to compare it with"
+        told = "no other version is in production: there is nothing to compare it with"
         figure = 0.0 if evidence.first else NAN
         return Verdict("champion", evidence.first, figure, bound, told, "no champion")
     ours, spread = relative_distance(like.real, like.generated)

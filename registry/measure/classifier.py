@@ -49,7 +49,7 @@ def measure_classifier(subject: Subject, needs: frozenset[str]) -> ClassifierEvi
         answers,
         subject.images.files,
         measured.classifier.engine.name,
-        subject.champion is None,
+        subject.rival is None,
         missing=missing,
         **found,
     )
@@ -78,7 +78,7 @@ class _Measured:
     @cached_property
     def rival(self) -> Classifier | None:
         """The champion, loaded in the same way."""
-        champion = self.subject.champion
+        champion = self.subject.rival
         return None if champion is None else self._load(champion)
 
     @cached_property
@@ -88,7 +88,7 @@ class _Measured:
 
     def champion(self) -> Champion | None:
         """The champion's answers to the same images, and which of them are fair to both."""
-        version = self.subject.champion
+        version = self.subject.rival
         if version is None or self.rival is None:
             return None
         trained = run_manifest(self.subject.store, version, None)
@@ -157,7 +157,7 @@ class _Measured:
 
     def size(self) -> Size:
         """Bytes of both versions' folders."""
-        champion = self.subject.champion
+        champion = self.subject.rival
         before = None if champion is None else folder_bytes(self._folder(champion))
         return Size(folder_bytes(self._folder(self.subject.candidate)), before)
 

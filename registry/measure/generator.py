@@ -55,7 +55,7 @@ def measure_generator(
         real,
         generator.engine.name,
         generator.description.conditional,
-        subject.champion is None,
+        subject.rival is None,
         studied=studied,
         missing=missing,
         **found,
@@ -142,9 +142,9 @@ def _seen(
 
 
 def _champion(subject: Subject, extractor: FeatureExtractor) -> NDArray[np.float32] | None:
-    if subject.champion is None:
+    if subject.rival is None:
         return None
-    outputs, _ = _outputs(_load(subject, subject.champion))
+    outputs, _ = _outputs(_load(subject, subject.rival))
     return extractor.features(to_pixels(np.nan_to_num(outputs)))
 
 

@@ -16,12 +16,19 @@ REASON_CHARACTERS = 300
 
 @dataclass(frozen=True)
 class Subject:
-    """champion: the version in production, None for the first; it may be the candidate itself."""
+    """champion: the version in production, if any; it may be the candidate itself."""
 
     store: ModelStore
     candidate: ModelVersion
     champion: ModelVersion | None
     images: EvaluationSet
+
+    @property
+    def rival(self) -> ModelVersion | None:
+        """The champion, unless it is the candidate: what there is to compare with."""
+        if self.champion is None or self.champion.version == self.candidate.version:
+            return None
+        return self.champion
 
     @property
     def settings(self) -> Settings:
