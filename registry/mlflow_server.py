@@ -6,7 +6,7 @@ import sys
 from leafgate.errors import UserError
 from leafgate.ports import require_free_port
 from leafgate.settings import Settings
-from registry.store import open_mlflow
+from registry.connection import open_mlflow
 
 
 def serve_mlflow(settings: Settings) -> None:

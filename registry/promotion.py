@@ -7,11 +7,11 @@ killed: it reads which of the two it is, sets `previous` to match, and writes `m
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
-from leafgate.audit import AuditEntry, AuditRecord
+from leafgate.audit import AuditEntry, AuditRecord, this_person, this_process
 from leafgate.errors import UserError
 from registry.ledger import Ledger, is_abandoned, standing
 from registry.store import DIGEST_TAG, PREVIOUS, PRODUCTION, ModelVersion
@@ -140,21 +140,21 @@ def _finish(ledger: Ledger, pending: AuditRecord) -> None:
     elif pending.from_version is not None:
         store.set_alias(name, PREVIOUS, pending.from_version)
     told = f"record {pending.number} was cut off {'after' if done else 'before'} the alias moved"
-    ledger.write_after(
+    ended = _followed(
         pending,
-        AuditEntry(
-            model=name,
-            action="moved" if done else "abandoned",
-            by="recovery",
-            from_version=pending.from_version,
-            to_version=pending.to_version,
-            previous_version=pending.previous_version,
-            policy_digest=pending.policy_digest,
-            artifact_digest=pending.artifact_digest,
-            report=pending.report,
-            reason=f"{told}: {pending.reason}",
-        ),
+        action="moved" if done else "abandoned",
+        by="recovery",
+        who=this_person(),
+        holder=this_process(),
+        reason=f"{told}: {pending.reason}",
     )
+    ledger.write_after(pending, ended)
+
+
+def _followed(record: AuditRecord, **changes: Any) -> AuditEntry:  # noqa: ANN401 - as in AuditEntry
+    """What follows a record about the same move."""
+    same = {field.name: getattr(record, field.name) for field in fields(AuditEntry)}
+    return AuditEntry(**{**same, **changes})
 
 
 def _entry(
@@ -186,26 +186,10 @@ def _carry_out(ledger: Ledger, version: ModelVersion, moving: AuditRecord) -> Au
     if moving.from_version is not None:
         store.set_alias(version.name, PREVIOUS, moving.from_version)
     store.set_tags(version, {"promoted.by": moving.who, "promoted.at": utc_now()})
-    moved = ledger.write_after(moving, _done(moving))
+    moved = ledger.write_after(moving, _followed(moving, action="moved"))
     if moved is None:
         _yield_to_others(ledger, version.name)
     return moved or moving
-
-
-def _done(moving: AuditRecord) -> AuditEntry:
-    return AuditEntry(
-        model=moving.model,
-        who=moving.who,
-        action="moved",
-        by=moving.by,
-        from_version=moving.from_version,
-        to_version=moving.to_version,
-        previous_version=moving.previous_version,
-        policy_digest=moving.policy_digest,
-        artifact_digest=moving.artifact_digest,
-        report=moving.report,
-        reason=moving.reason,
-    )
 
 
 def _yield_to_others(ledger: Ledger, name: str) -> None:

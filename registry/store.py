@@ -5,12 +5,9 @@ aliases of versions empty (mlflow#16734): they are read from the registered mode
 """
 
 import hashlib
-import logging
-import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -18,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from leafgate.errors import UserError
 from leafgate.manifest import file_digest
 from leafgate.settings import Settings
+from registry.connection import open_mlflow, registry_errors, unreachable
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -216,7 +214,7 @@ class ModelStore:
         except MlflowException as error:
             if error.error_code == "RESOURCE_DOES_NOT_EXIST":
                 return {}
-            raise _unreachable(self.settings, error) from error
+            raise unreachable(self.settings, error) from error
         return {alias: int(number) for alias, number in model.aliases.items()}
 
 
@@ -233,45 +231,6 @@ class ClassifierCall:
 
         answers = self.model.predict(pd.DataFrame({"image": list(images)}))
         return [str(name) for name in answers["class"]]
-
-
-def open_mlflow(settings: Settings) -> Any:  # noqa: ANN401 - the mlflow module
-    """MLflow, pointed at the configured store, without telemetry and bars of its own."""
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    # A server that does not answer is told within a minute, not after MLflow's twelve.
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
-    os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
-    import mlflow
-
-    logging.getLogger("mlflow").setLevel(logging.WARNING)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    uri = settings.tracking_uri
-    if uri.startswith("sqlite:///"):
-        Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-    if mlflow.get_tracking_uri() != uri:
-        mlflow.set_tracking_uri(uri)
-    return mlflow
-
-
-@contextmanager
-def registry_errors(settings: Settings) -> Iterator[None]:
-    """Turn MLflow's exceptions into UserError."""
-    from mlflow.exceptions import MlflowException
-
-    try:
-        yield
-    except MlflowException as error:
-        raise _unreachable(settings, error) from error
-
-
-def _unreachable(settings: Settings, error: Exception) -> UserError:
-    message = str(error).splitlines()[0][:300]
-    return UserError(
-        f"MLflow at {settings.tracking_uri} answered: {message}",
-        "check LEAFGATE_MLFLOW_TRACKING_URI and that the server is up",
-        code="registry_error",
-    )
 
 
 def folder_digest(folder: Path) -> str:

@@ -20,6 +20,7 @@ from typing import Any
 from leafgate import __version__
 from leafgate.manifest import SIDES, Manifest
 from leafgate.settings import Settings
+from registry.connection import open_mlflow, registry_errors
 from registry.pyfunc import PYFUNCS, StoredKind
 from registry.store import (
     DIGEST_TAG,
@@ -28,8 +29,6 @@ from registry.store import (
     ModelStore,
     ModelVersion,
     folder_digest,
-    open_mlflow,
-    registry_errors,
 )
 
 MANIFEST_ARTIFACT = "data/manifest.csv"

@@ -181,3 +181,9 @@ def judged(
     """Every check's verdict. bounds: in place of those of `BOUNDS`, by check."""
     asked = BOUNDS[kind] | dict(bounds or {})
     return tuple(judge(kind, name, evidence, given) for name, given in asked.items())
+
+
+def verdict(name: str, evidence: Evidence, **bounds: BoundValue) -> Verdict:
+    """One check, with the usual bounds or with these."""
+    kind: ModelKind = "generator" if hasattr(evidence, "outputs") else "classifier"
+    return judge(kind, name, evidence, bounds or BOUNDS[kind][name])

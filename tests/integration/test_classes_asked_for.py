@@ -20,9 +20,9 @@ from leafgate.images import decode
 from leafgate.manifest import Manifest
 from leafgate.settings import Settings
 from registry import ModelStore
+from registry.connection import open_mlflow
 from registry.evaluation_set import EvaluationSet
 from registry.measure import Subject, measure_generator
-from registry.store import open_mlflow
 from tests.colours import COLOURS
 from tests.integration.conftest import RunningApi, StartApi, api_settings
 from tests.models import register_tiny_generator
