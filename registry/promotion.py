@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from leafgate.audit import AuditEntry, AuditRecord, this_person, this_process
 from leafgate.errors import UserError
+from leafgate.progress import tell
 from registry.ledger import Ledger, is_abandoned, standing
 from registry.store import DIGEST_TAG, PREVIOUS, PRODUCTION, ModelVersion
 
@@ -118,6 +119,7 @@ def settle(ledger: Ledger, name: str) -> AuditRecord | None:
 
     Aliases are in the old state or in the new one afterwards, and the audit says which.
     """
+    waited = False
     while True:
         records = ledger.records(name)
         pending = standing(records).pending
@@ -125,6 +127,9 @@ def settle(ledger: Ledger, name: str) -> AuditRecord | None:
             ledger.mirror_missing(name, records)
             return records[-1] if records else None
         if not is_abandoned(pending, PATIENCE_SECONDS):
+            if not waited:
+                tell(f"{pending.who} is moving {name} on {pending.holder}: waiting for it")
+            waited = True
             time.sleep(POLL_SECONDS)
             continue
         _finish(ledger, pending)

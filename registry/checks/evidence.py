@@ -105,7 +105,8 @@ class Origin:
     """Where a version comes from. facts: by name, empty where missing.
 
     seen: evaluation images, by path, that were learnt from; mates: those of whose leaf group an
-    image was; logged: the figures of its run; own_set: whether they are of this evaluation set.
+    image was; traced: whether what it learnt from is on record; logged: the figures of its run;
+    own_set: whether they are of this evaluation set.
     """
 
     facts: Mapping[str, str]
@@ -113,6 +114,7 @@ class Origin:
     mates: tuple[str, ...]
     logged: Mapping[str, float]
     own_set: bool
+    traced: bool = True
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """No image of the evaluation set, nor another shot of the same leaf, was learnt from."""
 
-from registry.checks.check import Check, counted, named
+from registry.checks.check import NAN, Check, counted, named
 from registry.checks.evidence import Evidence
 from registry.checks.verdict import Verdict
 
@@ -12,7 +12,10 @@ def no_leak(evidence: Evidence) -> Verdict:
     """
     origin = evidence.origin
     assert origin is not None  # noqa: S101 - asked for by `needs`
-    told = [
+    if not origin.traced:
+        told = "what it learnt from is not on record: it may have been these very images"
+        return Verdict("no_leak", False, NAN, "none", told)
+    leaking = [
         f"{counted(len(paths), 'test image')} {what} ({named(paths)})"
         for paths, what in (
             (origin.seen, "were learnt from"),
@@ -22,7 +25,7 @@ def no_leak(evidence: Evidence) -> Verdict:
     ]
     leaks = len(origin.seen) + len(origin.mates)
     fine = "no test image, nor another picture of its leaf, was learnt from"
-    return Verdict("no_leak", not leaks, leaks, "none", "; ".join(told) or fine)
+    return Verdict("no_leak", not leaks, leaks, "none", "; ".join(leaking) or fine)
 
 
 CHECK = Check(

@@ -75,4 +75,11 @@ def measure_origin(subject: Subject) -> Origin:
         "code": tags.get("git.commit", tags.get("leafgate.version", "")),
         "environment": "stored" if there else "",
     }
-    return Origin(facts, leaks.seen, leaks.mates, store.run_metrics(candidate), subject.images.own)
+    return Origin(
+        facts,
+        leaks.seen,
+        leaks.mates,
+        store.run_metrics(candidate),
+        subject.images.own,
+        trained is not None,
+    )

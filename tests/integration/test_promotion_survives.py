@@ -1,13 +1,10 @@
 """Whatever is killed half-way, aliases end in the old state or the new, and the audit is whole."""
 
-import multiprocessing
-import os
 import shutil
-import signal
-from collections.abc import Callable
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,7 +13,6 @@ from leafgate.errors import UserError
 from leafgate.gating import open_ledger
 from leafgate.settings import Settings
 from registry import (
-    Ledger,
     ModelStore,
     audit_problems,
     force,
@@ -24,12 +20,11 @@ from registry import (
     rollback,
     settle,
 )
-from registry.promotion import Grounds, ProductionChanged, promote
+from registry.promotion import ProductionChanged
 from tests.models import register_tiny_classifier
+from tests.moves import NAME, move_to, settings_in
 
-NAME = "leaf-classifier"
 VERSIONS = 12
-FORK = multiprocessing.get_context("fork")
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +44,6 @@ def registered(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> P
     return settings.var_dir
 
 
-def settings_in(var_dir: Path) -> Settings:
-    return Settings(_env_file=None, var_dir=var_dir)  # type: ignore[call-arg]
-
-
 @pytest.fixture
 def settings(registered: Path, tmp_path: Path) -> Settings:
     return settings_in(Path(shutil.copytree(registered, tmp_path / "var")))
@@ -69,65 +60,20 @@ def problems(settings: Settings) -> tuple[str, ...]:
     return audit_problems(ledger.store, NAME, ledger.records(NAME), trusted_keys(settings))
 
 
-def move_to(ledger: Ledger, number: int, champion: int) -> None:
-    promote(ledger, ledger.store.get(NAME, number), Grounds("gate", "it passed"), champion)
+def run_moves(*arguments: object) -> None:
+    command = [sys.executable, "-m", "tests.moves", *map(str, arguments)]
+    subprocess.run(command, check=True, timeout=240, cwd=Path(__file__).parents[2])
 
 
-class Killed:
-    """Counts the calls that change something, and dies of SIGKILL before or after one of them."""
-
-    def __init__(self, target: Any, counter: list[int], at: int) -> None:
-        self.target, self.counter, self.at = target, counter, at
-
-    def __getattr__(self, name: str) -> Any:
-        found = getattr(self.target, name)
-        if name not in ("set_alias", "set_tag", "set_tags", "append"):
-            return found
-
-        def call(*arguments: Any) -> Any:
-            self._step()
-            answer = found(*arguments)
-            self._step()
-            return answer
-
-        return call
-
-    def _step(self) -> None:
-        self.counter[0] += 1
-        if self.counter[0] == self.at:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-
-def die_while(settings: Settings, act: Callable[[Ledger], object], at: int) -> bool:
-    """Run `act` in a process that dies at the step `at`; whether it died."""
-
-    def run() -> None:
-        ledger, counter = open_ledger(settings), [0]
-        store, trail = (Killed(part, counter, at) for part in (ledger.store, ledger.trail))
-        act(Ledger(store, trail, ledger.key))  # type: ignore[arg-type]
-
-    process = FORK.Process(target=run)
-    process.start()
-    process.join()
-    assert process.exitcode in (0, -signal.SIGKILL)
-    return process.exitcode != 0
-
-
-@pytest.mark.parametrize(
-    ("act", "after"),
-    [
-        (lambda ledger: move_to(ledger, 3, champion=2), (3, 2)),
-        (lambda ledger: rollback(ledger, NAME), (1, 2)),
-    ],
-    ids=["promotion", "rollback"],
-)
+@pytest.mark.parametrize(("act", "after"), [("promotion", (3, 2)), ("rollback", (1, 2))])
 def test_a_move_killed_at_any_point_ends_in_the_old_state_or_in_the_new_one(
-    act: Callable[[Ledger], object], after: tuple[int, int], registered: Path, tmp_path: Path
+    act: str, after: tuple[int, int], registered: Path, tmp_path: Path
 ) -> None:
+    run_moves(act, registered, tmp_path)
+    left_behind = sorted(tmp_path.iterdir(), key=lambda folder: int(folder.name))
     seen = set()
-    for at in range(1, 100):
-        settings = settings_in(Path(shutil.copytree(registered, tmp_path / str(at))))
-        died = die_while(settings, act, at)
+    for folder in left_behind:
+        settings = settings_in(folder)
         assert ModelStore(settings).get(NAME, "production").version in (2, after[0])
         settle(open_ledger(settings), NAME)  # as every command does first
 
@@ -137,29 +83,13 @@ def test_a_move_killed_at_any_point_ends_in_the_old_state_or_in_the_new_one(
         assert problems(settings) == ()
         last = open_ledger(settings).records(NAME)[-1]
         assert last.action in (("moved",) if found == after else ("moved", "abandoned"))
-        if not died:
-            break
     assert seen == {(2, 1), after}
-    assert at > 10
+    assert len(left_behind) > 10
 
 
 def test_ten_at_once_leave_one_in_production_and_every_move_on_record(settings: Settings) -> None:
-    def contend(number: int) -> None:
-        ledger = open_ledger(settings)
-        while True:
-            champion = ledger.store.get(NAME, "production").version
-            try:
-                return move_to(ledger, number, champion)
-            except ProductionChanged:
-                continue
+    run_moves("contend", settings.var_dir)
 
-    contenders = [FORK.Process(target=contend, args=(number,)) for number in range(3, 13)]
-    for process in contenders:
-        process.start()
-    for process in contenders:
-        process.join()
-
-    assert [process.exitcode for process in contenders] == [0] * 10
     moves = [r for r in open_ledger(settings).records(NAME) if r.action == "moved"]
     assert sorted(move.to_version or 0 for move in moves) == list(range(1, 13))
     assert [move.from_version for move in moves[1:]] == [move.to_version for move in moves[:-1]]

@@ -234,6 +234,11 @@ def test_a_leak_fails_with_the_images_that_leak() -> None:
         assert "blight/7.jpg" in found.sentence
 
 
+def test_one_whose_training_images_are_not_on_record_may_have_seen_them_all() -> None:
+    found = verdict("no_leak", classifier_evidence(origin=replace(origin(), traced=False)))
+    assert (found.passed, "not on record" in found.sentence) == (False, True)
+
+
 def test_a_fact_that_is_missing_is_named() -> None:
     untraced = replace(origin(), facts={"run": "r1", "code": "", "environment": ""})
     found = verdict("provenance", classifier_evidence(origin=untraced))
