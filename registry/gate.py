@@ -1,6 +1,5 @@
 """The gate: measures a staged version itself, judges it by the policy, promotes or holds back."""
 
-import fcntl
 import os
 import time
 from collections.abc import Iterator
@@ -86,6 +85,8 @@ def _candidate(store: ModelStore, question: Question) -> ModelVersion:
 @contextmanager
 def _alone(settings: Settings, name: str) -> Iterator[None]:
     """Wait for other gates of this model on this machine; the lock dies with the process."""
+    import fcntl  # not on Windows, where a stored model may be served all the same
+
     file = settings.var_dir / "gate" / f"{name}.lock"
     file.parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(file, os.O_CREAT | os.O_RDWR, 0o600)

@@ -75,14 +75,19 @@ MAY_BE_ABSENT = ("champion", "gain")  # there need not be one: the check says wh
 
 
 def judge(kind: ModelKind, name: str, evidence: Evidence, bounds: dict[str, BoundValue]) -> Verdict:
-    """One check's verdict; a measurement that it needs and that has failed fails it."""
+    """One check's verdict. It fails where a measurement that it needs has failed, and where the
+    evidence is so odd that the check itself does.
+    """
     check = CHECKS[kind][name]
     for need in check.needs:
         if need in evidence.missing:
             return not_measured(name, evidence.missing[need])
         if need not in MAY_BE_ABSENT and getattr(evidence, need) is None:
             return not_measured(name, f"{need} was not measured")
-    return check.judge(evidence, **bounds)
+    try:
+        return check.judge(evidence, **bounds)
+    except Exception as error:  # noqa: BLE001 - no oddity of a model may end the gate
+        return not_measured(name, f"{type(error).__name__}: {error}")
 
 
 __all__ = ["CHECKS", "Check", "Evidence", "ModelKind", "Verdict", "judge"]

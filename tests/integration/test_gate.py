@@ -4,6 +4,7 @@ import json
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -96,6 +97,17 @@ def test_a_version_whose_artefact_was_changed_is_held_back_with_the_reason(
 
     assert not result.passed
     assert "changed after training" in result.report.verdicts[0].sentence
+
+
+def test_a_local_copy_that_was_changed_is_replaced(
+    settings: Settings, colour_manifest: Manifest
+) -> None:
+    version = register_tiny_classifier(settings, alias=None, manifest=colour_manifest)
+    store = ModelStore(settings)
+    file = store.folder(version) / "model.json"
+    text = file.read_text()
+    file.write_text(text.replace("green", "mauve"))
+    assert (store.folder(version) / "model.json").read_text() == text
 
 
 def test_a_version_whose_artefact_is_gone_is_held_back_with_the_reason(
@@ -192,10 +204,22 @@ def test_images_that_the_champion_learnt_from_are_left_out_of_the_comparison(
     assert f"learnt from {len(half)}" in verdict.sentence
 
 
-def test_gates_at_once_on_one_model_promote_it_once(
-    settings: Settings, colour_manifest: Manifest, lenient: Path
+def test_gates_at_once_on_one_model_take_turns_and_promote_it_once(
+    settings: Settings, colour_manifest: Manifest, lenient: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     register_tiny_classifier(settings, alias=None, manifest=colour_manifest)
+    from registry import gate as gate_module
+
+    measure, busy = gate_module._measure, threading.Lock()
+
+    def measure_alone(*arguments: Any) -> object:
+        assert busy.acquire(blocking=False), "two gates measure at once"
+        try:
+            return measure(*arguments)
+        finally:
+            busy.release()
+
+    monkeypatch.setattr(gate_module, "_measure", measure_alone)
     results: list[GateResult] = []
     threads = [
         threading.Thread(target=lambda: results.append(gate(settings, lenient))) for _ in range(10)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from registry.checks import CHECKS, Verdict
+from registry.checks.check import percentile
 from registry.checks.evidence import Champion, Corrupted, Latency, Size
 from tests.evidence import (
     LABELS,
@@ -123,6 +124,13 @@ NEEDS = {
     for name, check in CHECKS["classifier"].items()
     if set(check.needs) - {"champion"}
 }
+
+
+def test_evidence_that_a_check_cannot_cope_with_fails_it_and_ends_nothing() -> None:
+    odd = classifier_evidence(corrupted=Corrupted(answers(0).truth, {}, {}))
+    found = verdict("robustness", odd)
+    assert not found.passed
+    assert "cannot be judged: ValueError" in found.sentence
 
 
 def test_confidences_that_are_no_numbers_fail() -> None:
@@ -293,6 +301,12 @@ def test_five_hiccups_in_a_hundred_do_not_decide_the_latency() -> None:
     assert verdict("latency", classifier_evidence(latency=Latency(ours, None, "x"))).figure == 10
     ours[5] = 900
     assert not verdict("latency", classifier_evidence(latency=Latency(ours, None, "x"))).passed
+
+
+def test_a_percentile_is_the_value_that_so_many_do_not_exceed() -> None:
+    assert percentile(list(range(1, 11)), 0.95) == 10
+    assert percentile(list(range(1, 21)), 0.95) == 19
+    assert math.isnan(percentile([], 0.95))
 
 
 def test_one_that_is_too_large_fails() -> None:
