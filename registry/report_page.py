@@ -80,7 +80,7 @@ def what_happens_now(report: "GateReport") -> str:
     before = report.champion
     if before == report.version:
         told = f"Nothing changes: version {before} is in production already and goes on answering."
-        undo = f" To go back to the one before it: leafgate models rollback {report.model}."
+        undo = f" If another came before: leafgate models rollback {report.model} goes back to it."
         return told + (undo if report.failed else "")
     if report.decision == "promoted":
         place = f", in place of version {before}" if before else "; none was in production before"

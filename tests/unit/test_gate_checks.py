@@ -225,6 +225,10 @@ def test_logged_figures_that_differ_fail_with_both() -> None:
     found = verdict("logged_figures", liar)
     assert not found.passed
     assert "accuracy: logged 0.9900, measured 0.9500" in found.sentence
+    two_answers = classifier_evidence(
+        origin=origin(test_accuracy=0.95 + 2 / 60, test_macro_f1=0.95)
+    )
+    assert verdict("logged_figures", two_answers).passed
     silent = classifier_evidence(origin=origin(test_accuracy=0.95))
     assert "logged no test_macro_f1" in verdict("logged_figures", silent).sentence
     nan = classifier_evidence(origin=origin(test_accuracy=math.nan, test_macro_f1=0.95))
@@ -282,6 +286,9 @@ def test_a_form_outside_its_margin_fails_and_is_named() -> None:
     found = verdict("engine_forms", classifier_evidence(forms=forms))
     assert not found.passed
     assert "outside its margin: openvino-int8" in found.sentence
+    one = {"tensorflow": answers(3), "openvino-fp32": answers(4), "openvino-bf16": answers(5)}
+    found = verdict("engine_forms", classifier_evidence(forms=one))
+    assert "outside its margin: openvino-bf16" in found.sentence  # one answer may be lost, not two
     lost = {name: forms[name] for name in ("openvino-fp32",)}
     assert not verdict("engine_forms", classifier_evidence(forms=lost)).passed
 
