@@ -99,6 +99,15 @@ def test_a_version_whose_artefact_was_changed_is_held_back_with_the_reason(
     assert "changed after training" in result.report.verdicts[0].sentence
 
 
+def test_what_is_measured_is_the_form_that_will_be_served(
+    settings: Settings, colour_manifest: Manifest, lenient: Path
+) -> None:
+    register_tiny_classifier(settings, alias=None, manifest=colour_manifest)
+    assert gate(settings, lenient).report.engine == "openvino-fp32"
+    served = settings.model_copy(update={"engine": "openvino-bf16"})
+    assert gate(served, lenient).report.engine == "openvino-bf16"
+
+
 def test_a_local_copy_that_was_changed_is_replaced(
     settings: Settings, colour_manifest: Manifest
 ) -> None:

@@ -11,10 +11,13 @@ import pytest
 from leafgate.gating import open_ledger
 from leafgate.manifest import Manifest
 from leafgate.settings import Settings
-from registry import ModelVersion
+from registry import ModelStore, ModelVersion
+from tests.colours import make_colour_folder
 from tests.models import colour_network, register_tiny_classifier
 from tests.policies import only_verdict as verdict
 from tests.policies import write_policy
+from training.data.folder import scan_folder
+from training.data.split import split
 
 Register = Callable[..., ModelVersion]
 
@@ -95,6 +98,25 @@ def test_a_badly_calibrated_one(
 
     register_tiny_classifier(settings, alias=None, manifest=colour_manifest, temperature=100.0)
     assert not verdict(settings, policy).passed
+
+
+def test_one_that_is_worse_than_the_champion_on_the_same_images(
+    settings: Settings, tmp_path: Path
+) -> None:
+    images = scan_folder(make_colour_folder(tmp_path / "images", each=20))
+    manifest = split(images, (0.4, 0.1, 0.5))
+    policy = write_policy(tmp_path, "champion: {worse_by_at_most: 0, if_not_shown_to_differ: pass}")
+    register_tiny_classifier(settings, alias=None, manifest=manifest)
+    assert verdict(settings, policy).outcome == "no champion"
+    register_tiny_classifier(settings, ("red", "green", "blue"), alias=None, manifest=manifest)
+    alike = verdict(settings, policy)
+    assert (alike.passed, alike.outcome) == (True, "not shown to differ")
+
+    register_tiny_classifier(settings, alias=None, manifest=manifest, network=blind_network())
+    worse = verdict(settings, policy)
+    assert (worse.passed, worse.outcome) == (False, "worse")
+    assert "against version 2" in worse.sentence
+    assert ModelStore(settings).get("leaf-classifier", "production").version == 2
 
 
 def test_one_that_is_blind_to_a_class(
