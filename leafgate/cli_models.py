@@ -74,25 +74,15 @@ def models_list(
     model: Annotated[str | None, typer.Argument(help="one model; else both")] = None,
 ) -> None:
     """Versions, newest first, with aliases and the gate's verdict."""
+    from leafgate.gating import look_at
+
     configured = settings()
     for name in [model] if model else [configured.classifier_name, configured.generator_name]:
-        versions = _settled(name).store.versions(name)
+        versions = look_at(configured, name)[0].versions(name)
         say(f"{name}: {len(versions)} versions")
         for item in versions:
             verdict = item.tags.get("gate.status", "not judged")
             say(f"  {item.version:4d}  {verdict:10s}  {', '.join(item.aliases)}".rstrip())
-
-
-def _settled(name: str) -> Any:  # noqa: ANN401 - registry.Ledger, imported late
-    """The audit, after a move that was killed is finished: what is shown is then the old state or
-    the new one.
-    """
-    from leafgate.gating import open_ledger
-    from registry import settle
-
-    ledger = open_ledger(settings())
-    settle(ledger, name)
-    return ledger
 
 
 @models_app.command("show")
@@ -101,7 +91,9 @@ def models_show(
     version: Annotated[str, typer.Argument(help="a number or an alias")] = "production",
 ) -> None:
     """One version: aliases, tags and the figures of its run."""
-    store = _settled(model).store
+    from leafgate.gating import look_at
+
+    store, _ = look_at(settings(), model)
     item = store.get(model, int(version) if version.isdigit() else version)
     say(str(item), f"aliases: {', '.join(item.aliases) or 'none'}", f"run: {item.run_id}")
     tags = {name: value for name, value in item.tags.items() if not name.startswith("audit.")}
@@ -161,6 +153,7 @@ def models_audit(
     """Who put what into production, when and why. With --verify: exit 1 where it is not sound."""
     from leafgate.audit import to_json
     from leafgate.audit_key import signing_key
+    from leafgate.gating import look_at
 
     configured = settings()
     if public_key:
@@ -168,13 +161,12 @@ def models_audit(
         return
     sound = True
     for name in [model] if model else [configured.classifier_name, configured.generator_name]:
-        ledger = _settled(name)
-        records = ledger.records(name)
+        store, records = look_at(configured, name)
         if as_json:
             say(*(to_json(record) for record in records))
         else:
             say(f"{name}: {len(records)} records", *(_line(record) for record in records))
-        sound = (not verify or _verified(ledger, name)) and sound
+        sound = (not verify or _verified(store, name, records)) and sound
     if not sound:
         raise typer.Exit(UNSOUND)
 
@@ -189,11 +181,11 @@ def _line(record: Any) -> str:  # noqa: ANN401 - leafgate.audit.AuditRecord, imp
     )
 
 
-def _verified(ledger: Any, name: str) -> bool:  # noqa: ANN401 - registry.Ledger, imported late
+def _verified(store: Any, name: str, records: Any) -> bool:  # noqa: ANN401 - imported late
     from leafgate.audit_key import trusted_keys
     from registry import audit_problems
 
-    wrong = audit_problems(ledger.store, name, ledger.records(name), trusted_keys(settings()))
+    wrong = audit_problems(store, name, records, trusted_keys(settings()))
     told = [f"  NOT SOUND  {problem}" for problem in wrong]
     say(*told or [f"{name}: hashes, signatures, tags and aliases agree"])
     return not wrong

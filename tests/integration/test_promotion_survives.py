@@ -10,7 +10,7 @@ import pytest
 
 from leafgate.audit_key import trusted_keys
 from leafgate.errors import UserError
-from leafgate.gating import open_ledger
+from leafgate.gating import look_at, open_ledger
 from leafgate.settings import Settings
 from registry import (
     ModelStore,
@@ -216,3 +216,17 @@ def test_a_version_whose_files_were_swapped_is_not_rolled_back_to(settings: Sett
     with pytest.raises(UserError, match="version 9 was never promoted"):
         rollback(ledger, NAME)
     assert aliases(settings) == (2, 9)
+
+
+def test_a_host_with_the_public_key_alone_sees_and_verifies_but_cannot_move(
+    settings: Settings,
+) -> None:
+    key = open_ledger(settings).key
+    elsewhere = settings.model_copy(
+        update={"database_url": settings.database, "audit_public_keys": key.public_key_hex}
+    )
+    store, records = look_at(elsewhere, NAME)
+    assert audit_problems(store, NAME, records, trusted_keys(elsewhere)) == ()
+    assert [record.action for record in records] == ["moving", "moved"] * 2
+    with pytest.raises(UserError, match="LEAFGATE_AUDIT_KEY is not set"):
+        open_ledger(elsewhere)
