@@ -145,6 +145,9 @@ def models_audit(
     verify: Annotated[
         bool, typer.Option("--verify", help="check hashes, signatures, tags and aliases")
     ] = False,
+    restore: Annotated[
+        bool, typer.Option("--restore", help="put back what the database lost, from the tags")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="one record a line, to keep")] = False,
     public_key: Annotated[
         bool, typer.Option("--public-key", help="print what a host needs to verify, and end")
@@ -161,6 +164,8 @@ def models_audit(
         return
     sound = True
     for name in [model] if model else [configured.classifier_name, configured.generator_name]:
+        if restore:
+            _restore(name)
         store, records = look_at(configured, name)
         if as_json:
             say(*(to_json(record) for record in records))
@@ -169,6 +174,18 @@ def models_audit(
         sound = (not verify or _verified(store, name, records)) and sound
     if not sound:
         raise typer.Exit(UNSOUND)
+
+
+def _restore(name: str) -> None:
+    from leafgate.audit_key import trusted_keys
+    from leafgate.gating import open_trail
+    from registry import ModelStore
+    from registry import restore as put_back
+
+    configured = settings()
+    trail, store = open_trail(configured), ModelStore(configured)
+    missing = put_back(store, trail, name, trusted_keys(configured))
+    say(f"{name}: {len(missing)} records put back")
 
 
 def _line(record: Any) -> str:  # noqa: ANN401 - leafgate.audit.AuditRecord, imported late

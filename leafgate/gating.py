@@ -14,26 +14,26 @@ def open_ledger(settings: Settings) -> Ledger:
     Raises UserError where a key is missing, or the database does not answer.
     """
     key = signing_key(settings)
-    return Ledger(ModelStore(settings), _open_trail(settings), key)
+    return Ledger(ModelStore(settings), open_trail(settings), key)
 
 
 def look_at(settings: Settings, model: str) -> tuple[ModelStore, tuple[AuditRecord, ...]]:
     """The registry, and the audit of one model.
 
     On a host that can sign, a move that was killed is finished first: what is seen is then the old
-    state or the new one. A host with public keys alone sees things as they are.
+    state or the new one. A host with public keys alone, or an audit that is not sound, is seen as
+    it is.
     """
     try:
-        ledger = open_ledger(settings)
+        settle(open_ledger(settings), model)
     except UserError as error:
-        if error.code != "no_audit_key":
+        if error.code not in ("no_audit_key", "audit_unsound"):
             raise
-        return ModelStore(settings), _open_trail(settings).records(model)
-    settle(ledger, model)
-    return ledger.store, ledger.records(model)
+    return ModelStore(settings), open_trail(settings).records(model)
 
 
-def _open_trail(settings: Settings) -> SqlAuditTrail:
+def open_trail(settings: Settings) -> SqlAuditTrail:
+    """The audit in the configured database, which is brought up to date."""
     database = open_database(settings.database)
     migrate(database)
     return SqlAuditTrail(database)

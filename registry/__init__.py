@@ -32,7 +32,7 @@ from registry.policy import policy_without
 from registry.promotion import force, rollback, settle
 from registry.store import PREVIOUS, PRODUCTION, STAGING, ModelStore, ModelVersion
 from registry.tracking import Run, start_run
-from registry.vouching import audit_problems, is_vouched, require_vouched
+from registry.vouching import audit_problems, is_vouched, require_vouched, restore
 from registry.watch import watch
 
 __all__ = [
@@ -72,6 +72,7 @@ __all__ = [
     "origin",
     "policy_without",
     "require_vouched",
+    "restore",
     "rollback",
     "run_gate",
     "run_manifest",

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from leafgate.audit import AuditEntry, AuditRecord, AuditTrail, sign, to_json
-from leafgate.audit_key import SigningKey
+from leafgate.audit import AuditEntry, AuditRecord, AuditTrail, problems, sign, to_json
+from leafgate.audit_key import SigningKey, trusted_keys
+from leafgate.errors import UserError
 from registry.store import ModelStore
 
 TAG = "audit."
@@ -53,13 +54,30 @@ class Ledger:
         if number is not None:
             self.store.set_tag(record.model, number, tag_of(record), to_json(record))
 
-    def mirror_missing(self, model: str, records: Sequence[AuditRecord]) -> None:
-        """Write the tags that a killed process could not; a version that is gone has none."""
-        there = tagged(self.store, model)
+    def sound_records(self, model: str) -> tuple[AuditRecord, ...]:
+        """All records of a model, after what a killed process could not mirror is mirrored.
+
+        Raises UserError `audit_unsound` where the chain is broken, or shorter than its mirror:
+        what is appended then would hide what is missing.
+        """
+        there = tagged(self.store, model)  # first: whatever has a tag by now is in the database
+        records = self.trail.records(model)
+        lost = sorted(there.keys() - {record.number for record in records})
+        wrong = problems(records, trusted_keys(self.store.settings))
+        if lost:
+            wrong = (f"record {lost[0]} is missing, the versions' tags have it", *wrong)
+        if wrong:
+            raise UserError(
+                f"the audit of {model} is not sound: {wrong[0]}",
+                f"see `leafgate models audit {model} --verify`; --restore puts back what the "
+                "database lost (docs/gate.md)",
+                code="audit_unsound",
+            )
         versions = {version.version for version in self.store.versions(model)}
         for record in records:
             if record.number not in there and about(record) in versions:
                 self.mirror(record)
+        return records
 
 
 def about(record: AuditRecord) -> int | None:

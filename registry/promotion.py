@@ -121,10 +121,9 @@ def settle(ledger: Ledger, name: str) -> AuditRecord | None:
     """
     waited = False
     while True:
-        records = ledger.records(name)
+        records = ledger.sound_records(name)
         pending = standing(records).pending
         if pending is None:
-            ledger.mirror_missing(name, records)
             return records[-1] if records else None
         if not is_abandoned(pending, PATIENCE_SECONDS):
             if not waited:

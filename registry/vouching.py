@@ -1,8 +1,9 @@
 """Whether the audit stands behind what the registry says: for `--verify`, and before serving."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 
-from leafgate.audit import AuditRecord, problems, to_json
+from leafgate.audit import AuditRecord, AuditTrail, from_json, problems, to_json
 from leafgate.audit_key import trusted_keys
 from leafgate.errors import UserError
 from registry.ledger import Ledger, about, standing, tagged
@@ -49,6 +50,33 @@ def _against_aliases(
         number = found.version if found else None
         if number != wanted and not (alias == PREVIOUS and wanted is None):
             yield f"the alias '{alias}' is on version {number or 'none'}, the audit has {wanted}"
+
+
+def restore(
+    store: ModelStore, trail: AuditTrail, model: str, trusted: Keys
+) -> tuple[AuditRecord, ...]:
+    """Put back records that the database lost, from the versions' tags; which they were.
+
+    Raises UserError where that does not make a sound chain: nothing is written then.
+    """
+    known = {record.number: record for record in trail.records(model)}
+    told = {}
+    for number, text in tagged(store, model).items():
+        with suppress(ValueError):  # a tag that was overwritten
+            told[number] = from_json(text)
+    whole = [record for _, record in sorted({**told, **known}.items())]
+    wrong = problems(whole, trusted)
+    if wrong:
+        raise UserError(
+            f"the tags of {model} do not mend its audit: {wrong[0]}",
+            "delete rows that were changed from the table `audit` first; a copy made with --json "
+            "has what the tags lack",
+            code="audit_unsound",
+        )
+    missing = tuple(record for record in whole if record.number not in known)
+    for record in missing:
+        trail.append(record)
+    return missing
 
 
 def require_vouched(version: ModelVersion, records: Sequence[AuditRecord], trusted: Keys) -> None:

@@ -17,10 +17,12 @@ from registry import (
     audit_problems,
     force,
     require_vouched,
+    restore,
     rollback,
     settle,
 )
 from registry.promotion import ProductionChanged
+from sql import open_database
 from tests.models import register_tiny_classifier
 from tests.moves import NAME, move_to, settings_in
 
@@ -170,8 +172,6 @@ def test_force_needs_a_reason_and_is_on_record_for_ever(settings: Settings) -> N
 def test_what_is_changed_behind_the_audits_back_is_found(
     settings: Settings, tampering: str
 ) -> None:
-    from sql import open_database
-
     ledger = open_ledger(settings)
     if tampering == "alias":
         ledger.store.set_alias(NAME, "production", 7)
@@ -230,3 +230,44 @@ def test_a_host_with_the_public_key_alone_sees_and_verifies_but_cannot_move(
     assert [record.action for record in records] == ["moving", "moved"] * 2
     with pytest.raises(UserError, match="LEAFGATE_AUDIT_KEY is not set"):
         open_ledger(elsewhere)
+
+
+def test_a_lost_database_is_restored_from_the_tags_and_nothing_moves_before(
+    settings: Settings,
+) -> None:
+    ledger = open_ledger(settings)
+    before = ledger.records(NAME)
+    with open_database(settings.database).begin() as connection:
+        connection.exec_driver_sql("DELETE FROM audit")
+    for act in (
+        lambda: move_to(ledger, 3, champion=2),
+        lambda: rollback(ledger, NAME),
+        lambda: force(ledger, ledger.store.get(NAME, 5), "now"),
+    ):
+        with pytest.raises(UserError, match="record 1 is missing, the versions' tags have it"):
+            act()
+    assert look_at(settings, NAME)[1] == ()  # looking is possible all the same
+
+    keys = trusted_keys(settings)
+    assert restore(ledger.store, ledger.trail, NAME, keys) == before
+    assert problems(settings) == ()
+    assert restore(ledger.store, ledger.trail, NAME, keys) == ()
+
+
+def test_a_row_that_was_changed_stops_every_move_until_it_is_deleted_and_restored(
+    settings: Settings,
+) -> None:
+    ledger = open_ledger(settings)
+    database, keys = open_database(settings.database), trusted_keys(settings)
+    with database.begin() as connection:
+        connection.exec_driver_sql("UPDATE audit SET reason = 'all is well' WHERE number = 2")
+    with pytest.raises(UserError, match="record 2: its contents do not fit its hash"):
+        rollback(ledger, NAME)
+    with pytest.raises(UserError, match="do not mend its audit: record 2"):
+        restore(ledger.store, ledger.trail, NAME, keys)
+
+    with database.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM audit WHERE number = 2")
+    assert [record.number for record in restore(ledger.store, ledger.trail, NAME, keys)] == [2]
+    rollback(ledger, NAME)
+    assert problems(settings) == ()
