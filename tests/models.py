@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from leafgate.audit_key import trusted_keys
 from leafgate.gating import open_ledger
 from leafgate.manifest import Manifest
 from leafgate.settings import Settings
@@ -20,6 +21,7 @@ from registry import (
     ModelVersion,
     OutlierScore,
     force,
+    restore,
     start_run,
     store_classifier,
     store_generator,
@@ -162,11 +164,15 @@ def register_tiny_generator(
 
 
 def vouch_for_production(settings: Settings) -> None:
-    """Write into the audit what a test has put into production with its own hands."""
+    """Write into the audit what a test has put into production with its own hands.
+
+    The same models may serve several tests, each with a database of its own.
+    """
     ledger = open_ledger(settings)
     for name in (settings.classifier_name, settings.generator_name):
         version = ledger.store.find(name, PRODUCTION)
         if version is not None:
+            restore(ledger.store, ledger.trail, name, trusted_keys(settings))
             force(ledger, version, "a test's own model")
 
 
