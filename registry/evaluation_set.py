@@ -59,16 +59,16 @@ def find_evaluation_set(
     data: where the images are now, if moved. Raises UserError where it is nowhere, or an image is
     missing or changed.
     """
-    own = run_manifest(store, candidate, data) if manifest_file is None else None
-    found = {}
+    own = run_manifest(store, candidate, data)
+    own_digest = own.side_digest("test") if own else ""
+    found = []
     for manifest in _sources(store, candidate, champion, own, manifest_file, data):
         digest = manifest.side_digest("test")
-        found[digest] = manifest
+        found.append(digest[:12])
         if digest.startswith(wanted):
-            return _proven(manifest, digest, is_own(store, candidate, digest))
-    there = ", ".join(digest[:12] for digest in found) or "none"
+            return _proven(manifest, digest, digest == own_digest)
     raise UserError(
-        f"the policy names evaluation set {wanted[:12]}, found were: {there}",
+        f"the policy names evaluation set {wanted[:12]}, found were: {', '.join(found)}",
         "give the split that it is the test side of with --manifest, or change `evaluation_set` in "
         "the policy",
         code="evaluation_set_unknown",
@@ -110,12 +110,6 @@ def _proven(manifest: Manifest, digest: str, own: bool) -> EvaluationSet:
             code="test_images_changed",
         )
     return EvaluationSet(manifest, rows, digest, own)
-
-
-def is_own(store: ModelStore, version: ModelVersion, digest: str) -> bool:
-    """Whether the set of that digest is the test side that `version` was trained beside."""
-    manifest = run_manifest(store, version, None)
-    return manifest is not None and manifest.side_digest("test") == digest
 
 
 def run_manifest(

@@ -165,7 +165,7 @@ def _act(
     moved = promote(ledger, candidate, grounds, champion.version if champion else None)
     if moved is None:
         return result
-    return _keep(ledger, subject, replace(report, decision="promoted"), pictures, result.uri)
+    return _keep(ledger, subject, replace(report, decision="promoted"), pictures)
 
 
 def _report(
@@ -204,25 +204,22 @@ def _keep(
     subject: Subject,
     report: GateReport,
     pictures: dict[str, bytes],
-    uri: str = "",
 ) -> GateResult:
     """Store the report here and in MLflow, and name it on the version."""
     store, version = ledger.store, subject.candidate
     moment = datetime.fromisoformat(report.judged_at_utc).strftime("%Y%m%dT%H%M%SZ")
-    place = f"gate/version-{version.version}/{moment}"
-    page = report.save(
-        store.settings.var_dir / place.replace("gate", f"gate/{version.name}", 1), pictures
-    )
-    stored = store.log_run_artifacts(version, page.parent, place)
+    place = f"version-{version.version}/{moment}"
+    page = report.save(store.settings.var_dir / "gate" / version.name / place, pictures)
+    uri = store.log_run_artifacts(version, page.parent, f"gate/{place}")
     store.set_tags(
         version,
         {
             "gate.status": "failed" if report.decision == "held back" else "passed",
             "gate.policy": report.policy_digest,
-            "gate.report": stored,
+            "gate.report": uri,
         },
     )
-    return GateResult(report, page, uri or stored)
+    return GateResult(report, page, uri)
 
 
 def kind_of(settings: Settings, version: ModelVersion) -> ModelKind:

@@ -96,7 +96,7 @@ def tagged(store: ModelStore, model: str) -> dict[int, str]:
         int(name.removeprefix(TAG)): text
         for version in store.versions(model)
         for name, text in version.tags.items()
-        if name.startswith(TAG)
+        if name.startswith(TAG) and name.removeprefix(TAG).isdecimal()
     }
 
 
@@ -133,6 +133,6 @@ def _is_running(process: int) -> bool:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:
-        return True
+    except PermissionError:  # another user's, but there
+        pass
     return True

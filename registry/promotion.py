@@ -11,13 +11,11 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from leafgate.audit import AuditEntry, AuditRecord, this_person, this_process
+from leafgate.audit import AuditEntry, AuditRecord, Cause, this_person, this_process
 from leafgate.errors import UserError
 from leafgate.progress import tell
 from registry.ledger import Ledger, is_abandoned, standing
 from registry.store import DIGEST_TAG, PREVIOUS, PRODUCTION, ModelVersion
-
-Cause = Literal["gate", "force", "rollback"]
 
 PATIENCE_SECONDS = 60.0  # for a move of another process, before it is taken for dead
 POLL_SECONDS = 0.1
@@ -25,7 +23,7 @@ POLL_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class Grounds:
-    """Why a version moves. champion: the number of the version that it was judged beside."""
+    """Why a version moves. report: where the gate's is, in MLflow."""
 
     by: Cause
     reason: str
@@ -233,6 +231,8 @@ def _vouch(ledger: Ledger, version: ModelVersion, grounds: Grounds) -> AuditReco
     if held.production == version.version:
         return None
     entry = _entry(ledger, "moved", version, held.production, grounds)
+    if held.production is not None:
+        ledger.store.set_alias(version.name, PREVIOUS, held.production)
     return ledger.write_after(last, entry) or _vouch(ledger, version, grounds)
 
 

@@ -1,4 +1,7 @@
-"""Whether the audit stands behind what the registry says: for `--verify`, and before serving."""
+"""Whether the audit stands behind what the registry says: for `--verify`, and before serving.
+
+And how it comes back where the database lost it: from the versions' tags.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress

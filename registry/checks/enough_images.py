@@ -1,4 +1,4 @@
-"""There are enough test images to judge by; asked by the policy as a whole."""
+"""There are enough test images to judge by."""
 
 from registry.checks.check import Check, at_least
 from registry.checks.evidence import ClassifierEvidence, Evidence

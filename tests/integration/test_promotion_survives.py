@@ -271,3 +271,23 @@ def test_a_row_that_was_changed_stops_every_move_until_it_is_deleted_and_restore
     assert [record.number for record in restore(ledger.store, ledger.trail, NAME, keys)] == [2]
     rollback(ledger, NAME)
     assert problems(settings) == ()
+
+
+def test_an_alias_that_was_moved_by_hand_is_put_on_record_with_what_was_before(
+    settings: Settings,
+) -> None:
+    ledger = open_ledger(settings)
+    ledger.store.set_alias(NAME, "production", 7)
+    force(ledger, ledger.store.get(NAME, 7), "it was moved by hand")
+    assert aliases(settings) == (7, 2)
+    assert problems(settings) == ()
+    rollback(ledger, NAME)
+    assert aliases(settings) == (2, 7)
+    assert problems(settings) == ()
+
+
+def test_a_tag_that_only_looks_like_a_record_disturbs_nothing(settings: Settings) -> None:
+    ledger = open_ledger(settings)
+    ledger.store.set_tag(NAME, 2, "audit.note", "seen by Ada")
+    rollback(ledger, NAME)
+    assert problems(settings) == ()
