@@ -42,8 +42,13 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> ClassifierConfig:
     )
 
 
-def fitted(config: ClassifierConfig, folder: Path, stop_after: int = 0) -> tuple[Row, ...]:
-    """The figures of every epoch, from a network built anew; goes on where `folder` is."""
+def fitted(
+    config: ClassifierConfig, folder: Path, stop_after: int = 0, logged: list[int] | None = None
+) -> tuple[Row, ...]:
+    """The figures of every epoch, from a network built anew; goes on where `folder` is.
+
+    stop_after: an epoch that is kept and not logged. logged: takes the epochs that are.
+    """
     keras.utils.set_random_seed(config.seed)
     backbone = load_backbone(config.backbone, config.weights)
     network = build_network(config, backbone, 2)
@@ -55,6 +60,8 @@ def fitted(config: ClassifierConfig, folder: Path, stop_after: int = 0) -> tuple
     def stop(figures: dict[str, float], epoch: int) -> None:
         if epoch == stop_after:
             raise Stopped
+        if logged is not None:
+            logged.append(epoch)
 
     return fit_stages(network, backbone, config, train, (IMAGES, LABELS), memory, stop)
 
@@ -88,7 +95,9 @@ def test_a_training_stopped_in_either_stage_ends_as_if_it_had_not_been(
     found = TrainingMemory(tmp_path / "job").load()
     assert found is not None
     assert len(found[0].rows) == epoch
-    resumed = fitted(small, tmp_path / "job")
+    logged: list[int] = []
+    resumed = fitted(small, tmp_path / "job", logged=logged)
+    assert logged == list(range(epoch, len(straight) + 1))
     assert [row["stage"] for row in resumed] == [row["stage"] for row in straight]
     assert str(resumed[epoch - 1]["stage"]).startswith(stage)
     for name in ("loss", "val_loss"):

@@ -38,6 +38,8 @@ def fit_stages(
     position, weights, optimizer = memory.load() or (Position(), [], [])
     if weights:
         tell(f"going on after {len(position.rows)} epochs")
+    if position.rows:
+        _log(position, log_metrics)  # a kill may have come between keeping it and logging it
     if not position.epoch:
         _set_stored(network.variables, weights)  # of all of it, as stored between stages
     for number, stage in enumerate(stages(config, backbone)):
@@ -91,10 +93,15 @@ def _fit_stage(
             if position.since_best == 0 and stage.best:
                 memory.save_best(lesson.variables)
             memory.save(position, lesson.variables, lesson.model.optimizer.variables)
-            figures = {k: v for k, v in row.items() if isinstance(v, float)}
-            log_metrics(figures, len(position.rows))
+            _log(position, log_metrics)
             bar.note = _note(stage, position, row)
     return position
+
+
+def _log(position: Position, log_metrics: LogMetrics) -> None:
+    """The figures of the last epoch done."""
+    figures = {k: v for k, v in position.rows[-1].items() if isinstance(v, float)}
+    log_metrics(figures, len(position.rows))
 
 
 def _learn(lesson: Lesson, epoch: int, bar: "Bar") -> dict[str, float]:
