@@ -1,5 +1,6 @@
 """The API, put together. `create_app` builds one; nothing happens at import."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -36,7 +37,9 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.leafgate = state = await run_in_threadpool(_open, settings, metrics)
         state.models.start()
+        sampling = asyncio.create_task(metrics.keep_sampling())
         yield
+        sampling.cancel()
         state.models.stop()
         await run_in_threadpool(_close, state)
         await run_in_threadpool(traces.close)
@@ -73,11 +76,17 @@ def _open(settings: Settings, metrics: Metrics) -> AppState:
     migrate(database)
     models = LiveModels(settings, SqlAuditTrail(database))
     request_log = RequestLog(database)
+    _watch(metrics, request_log, models)
+    return AppState(settings, database, request_log, models, metrics)
+
+
+def _watch(metrics: Metrics, request_log: RequestLog, models: LiveModels) -> None:
     metrics.watch("request_log_backlog", lambda: request_log.backlog)
     metrics.watch("request_log_oldest_age_seconds", lambda: request_log.oldest_age_seconds)
     metrics.watch("request_log_dropped", lambda: request_log.dropped)
     metrics.watch("request_log_set_aside", lambda: request_log.set_aside)
-    return AppState(settings, database, request_log, models, metrics)
+    slots = (models.classifier, models.generator)
+    metrics.watch("models_with_problem", lambda: sum(slot.problem is not None for slot in slots))
 
 
 def _close(state: AppState) -> None:
