@@ -64,7 +64,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(generate_routes(settings, limiter))
     app.include_router(health_routes())
     app.include_router(metrics_routes(settings))
-    describe(app)
+    describe(app, settings.max_generate)
     app.add_middleware(BodyLimit, most=settings.max_upload_bytes + FORM_BYTES)
     app.add_middleware(AddressLimit, settings=settings)
     app.add_middleware(RequestLogging)
