@@ -55,7 +55,7 @@ class PredictAnswer(Ranked):
 def predict_routes(settings: Settings, limiter: Limiter) -> APIRouter:
     """The route; images are bounded before they are decoded."""
     router = APIRouter(tags=["models"])
-    limits = ImageLimits(settings.max_upload_bytes, settings.max_pixels)
+    limits = ImageLimits(settings.max_upload_bytes, settings.max_pixels, settings.max_frames)
 
     @router.post("/predict", responses=documented(401, 403, 413, 415, 422, 429, 503))
     @limiter.limit(settings.predict_limit)
