@@ -7,6 +7,7 @@ masked too.
 import logging
 import re
 import sys
+import warnings
 from collections.abc import Iterable
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -104,3 +105,4 @@ def set_up_logging(settings: Settings) -> None:
     handler.setFormatter(TextLines(mask) if text else JsonLines(mask))
     logging.basicConfig(handlers=[handler], level="INFO", force=True)
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", module="PIL")  # of any sender's damaged files
