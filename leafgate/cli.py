@@ -83,7 +83,8 @@ def predict(
     version = store.get(configured.classifier_name, PRODUCTION)
     classifier = Classifier.load(store.folder(version), configured.engine)
     for file in files:
-        (answer,) = classifier.predict([decode(_bytes(file))])
+        image = decode(_bytes(file), wanted_size=classifier.description.image_size)
+        (answer,) = classifier.predict([image])
         doubt = "\tunknown: unlike the training images" if answer.unknown else ""
         say(f"{file}\t{answer.class_name}\t{answer.confidence:.3f}{doubt}")
 
