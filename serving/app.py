@@ -11,6 +11,7 @@ from leafgate.settings import Settings
 from serving.body_limit import BodyLimit
 from serving.limits import AddressLimit, make_limiter
 from serving.live_models import LiveModels
+from serving.metrics import Metrics
 from serving.problems import add_problem_handlers
 from serving.request_logging import RequestLogging
 from serving.routes.generate import generate_routes
@@ -32,12 +33,13 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.leafgate = state = await run_in_threadpool(_open, settings)
+        app.state.leafgate = state = await run_in_threadpool(_open, settings, metrics)
         state.models.start()
         yield
         state.models.stop()
         await run_in_threadpool(_close, state)
 
+    metrics = Metrics()
     limiter = make_limiter(settings)
     app = FastAPI(
         title="LeafGate",
@@ -46,6 +48,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.limiter = limiter
+    app.state.metrics = metrics
     add_problem_handlers(app)
     app.include_router(token_routes(settings, limiter))
     app.include_router(predict_routes(settings, limiter))
@@ -57,11 +60,16 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
-def _open(settings: Settings) -> AppState:
+def _open(settings: Settings, metrics: Metrics) -> AppState:
     database = open_database(settings.database)
     migrate(database)
     models = LiveModels(settings, SqlAuditTrail(database))
-    return AppState(settings, database, RequestLog(database), models)
+    request_log = RequestLog(database)
+    metrics.watch("request_log_backlog", lambda: request_log.backlog)
+    metrics.watch("request_log_oldest_age_seconds", lambda: request_log.oldest_age_seconds)
+    metrics.watch("request_log_dropped", lambda: request_log.dropped)
+    metrics.watch("request_log_set_aside", lambda: request_log.set_aside)
+    return AppState(settings, database, request_log, models, metrics)
 
 
 def _close(state: AppState) -> None:

@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 
 from leafgate.settings import Settings
 from serving.live_models import LiveModels
+from serving.metrics import Metrics
 from sql import RequestLog
 
 
@@ -18,6 +19,7 @@ class AppState:
     database: Any
     log: RequestLog
     models: LiveModels
+    metrics: Metrics
 
 
 @dataclass
