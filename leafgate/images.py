@@ -44,8 +44,9 @@ def decode(
 
     channels: see `MODES`; without alpha, transparency is laid on white. wanted_size: pixels that it
     will be resized to; a JPEG far larger is then read at a half, a quarter or an eighth, never
-    below twice what is wanted. Size is checked from the header, before decoding. Raises UserError for another number of channels, and ImageError:
-    `not_an_image` (no known image format), `image_too_large`, `unreadable_image`.
+    below twice what is wanted. Size is checked from the header, before decoding. Raises UserError
+    for another number of channels, and ImageError: `not_an_image` (no known image format),
+    `image_too_large`, `unreadable_image`.
     """
     _require_channels(channels)
     if len(data) > limits.max_bytes:

@@ -37,7 +37,21 @@ class Settings(BaseSettings):
     engine: Literal[
         "auto", "openvino", "tensorflow", "openvino-fp32", "openvino-bf16", "openvino-int8"
     ] = "auto"
+    workers: int = Field(1, gt=0, le=64, description="processes that answer, each with its models")
+    engine_threads: int = Field(0, ge=0, description="cores of one process; 0: all, divided")
+    max_batch: int = Field(0, ge=0, le=256, description="images a batch; 0: 4 a core, 32 on a GPU")
+    max_queue: int = Field(256, gt=0, description="images under way to one model; then 503")
+    max_wait_seconds: float = Field(3.0, gt=0, description="reckoned wait of a new one; then 503")
     model_poll_seconds: float = Field(10.0, gt=0)
+    staging_mode: Literal["off", "shadow", "canary"] = Field(
+        "off", description="what the version in staging does: nothing, answer beside, or instead"
+    )
+    staging_share: float = Field(0.1, ge=0, le=1, description="of the images that it gets too")
+    bake_minutes: float = Field(10.0, ge=0, description="a promotion is watched; 0: it is not")
+    bake_images: int = Field(50, gt=0, description="before which no version is judged")
+    bake_error_points: float = Field(1.0, ge=0, description="failures, points over the one before")
+    bake_unknown_points: float = Field(10.0, ge=0, description="unknowns, likewise")
+    bake_latency_ratio: float = Field(2.0, gt=1, description="engine time an image, likewise")
     inception_weights: str = Field(
         "auto", description="auto: Keras's download, where a network allows; none; or a file"
     )
@@ -60,7 +74,10 @@ class Settings(BaseSettings):
 
     max_upload_bytes: int = Field(10 * 2**20, gt=0)
     max_pixels: int = Field(40_000_000, gt=0)
+    max_images: int = Field(64, gt=0, description="images in one /predict/batch")
     max_generate: int = Field(256, gt=0, description="images in one /generate answer")
+    max_generate_zip: int = Field(10_000, gt=0, description="images in one ZIP, which is streamed")
+    keep_uploads: bool = Field(False, description="keep classified images by hash, for replays")
 
     @field_validator("var_dir")
     @classmethod

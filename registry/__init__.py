@@ -9,7 +9,15 @@ from registry.classifier_model import (
     store_classifier,
 )
 from registry.description import write_description
-from registry.engine import OPENVINO_CHOICES, EngineChoice, Form, drop_int8, store_int8
+from registry.engine import (
+    OPENVINO_CHOICES,
+    Engine,
+    EngineChoice,
+    Form,
+    drop_int8,
+    store_int8,
+    usable_cores,
+)
 from registry.evaluation_set import run_manifest
 from registry.features import FeatureExtractor, find_extractor
 from registry.gate import GateResult, Question, kind_of, run_gate
@@ -44,6 +52,7 @@ __all__ = [
     "Classifier",
     "ClassifierDescription",
     "Drawn",
+    "Engine",
     "EngineChoice",
     "Explanation",
     "FeatureExtractor",
@@ -83,6 +92,7 @@ __all__ = [
     "store_generator",
     "store_int8",
     "to_pixels",
+    "usable_cores",
     "watch",
     "write_description",
     "write_pictures",

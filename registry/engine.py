@@ -33,6 +33,7 @@ FILES: dict[Form, str] = {
     "bf16": "openvino/fp32.xml",
     "int8": "openvino/int8.xml",
 }
+MOST_LANES = 8  # each keeps its own intermediate results in memory
 HINTS: dict[Form, str] = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
 
 
@@ -59,9 +60,16 @@ class Engine(Protocol):
     def run_for(self, batch: Batch, pick: "Pick[Picked]") -> Picked:
         """What `pick` makes of the outputs; it must copy what it keeps."""
 
+    def warm(self, batch: Batch) -> Batch:
+        """Run a shape before anybody waits for it: the first time takes far longer."""
+
 
 class _Outputs:
     """What every engine makes of `run_for`."""
+
+    def warm(self, batch: Batch) -> Batch:
+        """See Engine."""
+        return self.run(batch)
 
     def run(self, batch: Batch) -> Batch:
         """See Engine."""
@@ -118,9 +126,10 @@ class ServingEngine(_Outputs):
 
     def __init__(self, folder: Path, form: Form, threads: int = 0) -> None:
         cores = threads or usable_cores()
-        self._many = OpenVinoEngine(folder, form, lanes=cores, threads=cores)
-        self._alone = OpenVinoEngine(folder, form, threads=cores) if cores > 1 else self._many
-        self.name, self.lanes = self._many.name, cores
+        self.lanes = min(cores, MOST_LANES)
+        self._many = OpenVinoEngine(folder, form, self.lanes, cores)
+        self._alone = OpenVinoEngine(folder, form, 1, cores) if cores > 1 else self._many
+        self.name = self._many.name
         self._running, self._count = 0, threading.Lock()
 
     def run_for(self, batch: Batch, pick: "Pick[Picked]") -> Picked:
@@ -134,13 +143,11 @@ class ServingEngine(_Outputs):
             with self._count:
                 self._running -= 1
 
-    def warm(self, batches: Sequence[Batch]) -> None:
-        """Run every shape once in every lane, so that no caller waits for what is made at first."""
-        for batch in batches:
-            if len(batch) == 1:
-                self._alone.run_for(batch, len)
-            for _ in range(self.lanes):  # lanes are taken in turn
-                self._many.run_for(batch, len)
+    def warm(self, batch: Batch) -> Batch:
+        """See Engine; in every lane."""
+        if len(batch) == 1:
+            self._alone.run(batch)
+        return [self._many.run(batch) for _ in range(self.lanes)][0]  # lanes are taken in turn
 
 
 class TensorFlowEngine(_Outputs):
