@@ -38,6 +38,9 @@ class Settings(BaseSettings):
         "auto", "openvino", "tensorflow", "openvino-fp32", "openvino-bf16", "openvino-int8"
     ] = "auto"
     model_poll_seconds: float = Field(10.0, gt=0)
+    model_fetch_seconds: float = Field(
+        600.0, gt=0, description="the longest that fetching one model's files may take"
+    )
     inception_weights: str = Field(
         "auto", description="auto: Keras's download, where a network allows; none; or a file"
     )
@@ -71,6 +74,11 @@ class Settings(BaseSettings):
     def tracking_uri(self) -> str:
         """The MLflow tracking URI in force."""
         return self.mlflow_tracking_uri or f"sqlite:///{self.var_dir / 'mlflow' / 'mlflow.db'}"
+
+    @property
+    def models_dir(self) -> Path:
+        """Where local copies of stored models are kept, by digest."""
+        return self.var_dir / "models"
 
     @property
     def database(self) -> str:
