@@ -52,6 +52,9 @@ class Settings(BaseSettings):
     bake_error_points: float = Field(1.0, ge=0, description="failures, points over the one before")
     bake_unknown_points: float = Field(10.0, ge=0, description="unknowns, likewise")
     bake_latency_ratio: float = Field(2.0, gt=1, description="engine time an image, likewise")
+    model_fetch_seconds: float = Field(
+        600.0, gt=0, description="the longest that fetching one model's files may take"
+    )
     inception_weights: str = Field(
         "auto", description="auto: Keras's download, where a network allows; none; or a file"
     )
@@ -88,6 +91,11 @@ class Settings(BaseSettings):
     def tracking_uri(self) -> str:
         """The MLflow tracking URI in force."""
         return self.mlflow_tracking_uri or f"sqlite:///{self.var_dir / 'mlflow' / 'mlflow.db'}"
+
+    @property
+    def models_dir(self) -> Path:
+        """Where local copies of stored models are kept, by digest."""
+        return self.var_dir / "models"
 
     @property
     def database(self) -> str:

@@ -1,5 +1,6 @@
 """Runs, stored models, the gate and promotion. What others may use is listed here."""
 
+from registry.alias_reader import AliasReader, alias_reader
 from registry.classifier_model import (
     Classifier,
     ClassifierDescription,
@@ -33,6 +34,7 @@ from registry.generator_model import (
 )
 from registry.head import Head, grad_cam
 from registry.ledger import Ledger
+from registry.local_copies import LocalCopies
 from registry.mlflow_server import serve_mlflow
 from registry.outliers import OutlierScore
 from registry.pictures import class_folder, write_pictures
@@ -49,6 +51,7 @@ __all__ = [
     "PREVIOUS",
     "PRODUCTION",
     "STAGING",
+    "AliasReader",
     "Classifier",
     "ClassifierDescription",
     "Drawn",
@@ -63,12 +66,14 @@ __all__ = [
     "Head",
     "Judgement",
     "Ledger",
+    "LocalCopies",
     "ModelStore",
     "ModelVersion",
     "OutlierScore",
     "Prediction",
     "Question",
     "Run",
+    "alias_reader",
     "audit_problems",
     "class_folder",
     "drop_int8",
