@@ -7,6 +7,7 @@ from registry.classifier_model import (
     Explanation,
     Judgement,
     Prediction,
+    averaged,
     store_classifier,
 )
 from registry.description import write_description
@@ -75,6 +76,7 @@ __all__ = [
     "Run",
     "alias_reader",
     "audit_problems",
+    "averaged",
     "class_folder",
     "drop_int8",
     "find_extractor",

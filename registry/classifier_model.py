@@ -153,7 +153,13 @@ class Classifier:
 
     def judge(self, images: Sequence[Pixels] | Pixels, views: int | None = None) -> Judgement:
         """Logits and outlier scores, averaged over the test-time views."""
-        return averaged(map(self.judge_once, positions(images, views or self.views)))
+        shown = [self.views_of(image, views) for image in images]
+        return averaged(map(self.judge_once, map(list, zip(*shown, strict=True))))
+
+    def views_of(self, image: Pixels, views: int | None = None) -> list[Pixels]:
+        """The image as the network sees it, (size, size, 3), in 1 or 8 positions of the square."""
+        square = resize(image, self.description.image_size)
+        return [square] if (views or self.views) == 1 else eight_positions(square)
 
     def judge_once(self, images: Sequence[Pixels] | Pixels) -> Judgement:
         """Logits and outlier scores of images as they stand."""
@@ -202,13 +208,6 @@ def _by_rank(found: Sequence[NDArray[np.float32]]) -> tuple[NDArray[np.float32],
     """Logits (n, classes) and feature map (n, h, w, channels), in whatever order they come."""
     logits = next(values for values in found if values.ndim == 2)
     return logits, next(values for values in found if values.ndim == 4)
-
-
-def positions(images: Sequence[Pixels] | Pixels, count: int) -> list[list[Pixels]]:
-    """The images in `count` positions of the square: upright, or turned and mirrored too."""
-    if count == 1:
-        return [list(images)]
-    return [list(view) for view in zip(*map(eight_positions, images), strict=True)]
 
 
 def store_classifier(

@@ -114,7 +114,7 @@ class LiveModels:
 
     def _record(self, version: ModelVersion, reason: str) -> None:
         """Move the alias back too, in a process of its own: MLflow and the signing key are there."""
-        problem = take_back(version, f"taken back by the service: {reason}")
+        problem = take_back(self.settings, version, f"taken back by the service: {reason}")
         if problem:
             log.error("%s was taken back here, but not in the registry: %s", version, problem)
 
