@@ -69,6 +69,19 @@ class Settings(BaseSettings):
     generate_limit: str = "60/minute"
     address_limit: str = Field("1200/minute", description="per client address, before sign-in")
 
+    workers: int = Field(1, gt=0, le=256, description="processes that serve; each loads the models")
+    shutdown_delay_seconds: float = Field(
+        0.5, ge=0, description="from SIGTERM on: not ready, still answering, for balancers to see"
+    )
+    drain_seconds: float = Field(10.0, gt=0, description="for what is running when it stops")
+    log_format: Literal["auto", "json", "text"] = Field(
+        "auto", description="auto: text on a terminal, JSON elsewhere"
+    )
+    metrics_token: SecretStr | None = Field(None, description="asked for by /metrics where set")
+    otlp_endpoint: str = Field(
+        "", description="traces go there; empty: OTEL_EXPORTER_OTLP_ENDPOINT, or none are made"
+    )
+
     host: str = "127.0.0.1"
     api_port: int = Field(8000, gt=0, lt=65536)
     dashboard_port: int = Field(8501, gt=0, lt=65536)
@@ -78,6 +91,7 @@ class Settings(BaseSettings):
     max_upload_bytes: int = Field(10 * 2**20, gt=0)
     max_pixels: int = Field(40_000_000, gt=0)
     max_images: int = Field(64, gt=0, description="images in one /predict/batch")
+    max_frames: int = Field(200, gt=0, description="in an animation; the first is what is used")
     max_generate: int = Field(256, gt=0, description="images in one /generate answer")
     max_generate_zip: int = Field(10_000, gt=0, description="images in one ZIP, which is streamed")
     keep_uploads: bool = Field(False, description="keep classified images by hash, for replays")

@@ -9,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from leafgate import __version__
 from leafgate.settings import Settings
 from serving.body_limit import BodyLimit
+from serving.description import describe, introduction
 from serving.limits import AddressLimit, make_limiter
 from serving.live_models import LiveModels
 from serving.metrics import Metrics
@@ -16,15 +17,15 @@ from serving.problems import add_problem_handlers
 from serving.request_logging import RequestLogging
 from serving.routes.generate import generate_routes
 from serving.routes.health import health_routes
+from serving.routes.metrics import metrics_routes
 from serving.routes.predict import predict_routes
 from serving.routes.token import token_routes
+from serving.shutdown import Shutdown
 from serving.state import AppState
+from serving.traces import Traces
 from sql import RequestLog, SqlAuditTrail, migrate, open_database
 
 FORM_BYTES = 64 * 1024  # what multipart adds around an image
-DESCRIPTION = """Classify leaves and make synthetic ones.
-
-Sign in with the Authorize button; every answer carries its request id."""
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -38,22 +39,29 @@ def create_app(settings: Settings) -> FastAPI:
         yield
         state.models.stop()
         await run_in_threadpool(_close, state)
+        await run_in_threadpool(traces.close)
 
     metrics = Metrics()
+    traces = Traces(settings)
+    metrics.on_stage = traces.stage
     limiter = make_limiter(settings)
     app = FastAPI(
         title="LeafGate",
+        telemetry=traces.telemetry,
         version=__version__,
-        description=DESCRIPTION,
+        description=introduction(),
         lifespan=lifespan,
     )
     app.state.limiter = limiter
     app.state.metrics = metrics
+    app.state.shutdown = Shutdown()
     add_problem_handlers(app)
     app.include_router(token_routes(settings, limiter))
     app.include_router(predict_routes(settings, limiter))
     app.include_router(generate_routes(settings, limiter))
     app.include_router(health_routes())
+    app.include_router(metrics_routes(settings))
+    describe(app)
     app.add_middleware(BodyLimit, most=settings.max_upload_bytes + FORM_BYTES)
     app.add_middleware(AddressLimit, settings=settings)
     app.add_middleware(RequestLogging)

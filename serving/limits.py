@@ -16,7 +16,7 @@ from leafgate.settings import Settings
 from serving.problems import send_problem
 from serving.state import Facts
 
-NOT_LIMITED = ("/health", "/ready")
+NOT_LIMITED = ("/health", "/ready", "/metrics")
 
 
 def client_address(scope: Scope) -> str:

@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
@@ -21,8 +21,11 @@ OTHER = "other"
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64)
 
+# How the values of several workers make one, over those alive.
+Mode = Literal["livesum", "livemax", "livemin"]
+
 # Read at each scrape by the functions given to `watch`: name, meaning, how workers add up.
-WATCHED = {
+WATCHED: dict[str, tuple[str, Mode]] = {
     "request_log_backlog": ("Rows not in the database yet.", "livesum"),
     "request_log_oldest_age_seconds": ("How long the oldest of them has waited.", "livemax"),
     "request_log_dropped": ("Rows lost since the start: the queue was full.", "livesum"),
@@ -52,6 +55,7 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
+        self.on_stage: Callable[[str, float], None] | None = None  # told of each stage, too
         self._watching: dict[str, Callable[[], float]] = {}
 
         def counter(name: str, text: str, *labels: str) -> Children[Counter]:
@@ -63,7 +67,7 @@ class Metrics:
             made = Histogram(f"leafgate_{name}", text, labels, registry=registry, buckets=buckets)
             return Children(made)
 
-        def gauge(name: str, text: str, mode: Any, *labels: str) -> Children[Gauge]:
+        def gauge(name: str, text: str, mode: Mode, *labels: str) -> Children[Gauge]:
             made = Gauge(
                 f"leafgate_{name}", text, labels, registry=registry, multiprocess_mode=mode
             )
@@ -86,7 +90,7 @@ class Metrics:
         self._rollbacks = counter("rollbacks", "Back by the bake time's bounds.", "model", "reason")
         self._shadows = counter("shadow", "Answers beside.", "model", "version", "outcome")
         self._watched = {
-            name: Gauge(f"leafgate_{name}", text, registry=registry, multiprocess_mode=mode)  # type: ignore[arg-type]
+            name: Gauge(f"leafgate_{name}", text, registry=registry, multiprocess_mode=mode)
             for name, (text, mode) in WATCHED.items()
         }
 
@@ -99,6 +103,8 @@ class Metrics:
     def stage(self, stage: str, seconds: float) -> None:
         """A part of a request: `decode`, `queue` (waiting for the engine), `engine`."""
         self._stages[(stage,)].observe(seconds)
+        if self.on_stage:
+            self.on_stage(stage, seconds)
 
     def batch(self, model: str, size: int) -> None:
         """A batch of `size` images went to the engine."""
@@ -117,7 +123,7 @@ class Metrics:
         self._images[model, str(version)].inc(images)
 
     def live(self, model: str, version: int, engine: str, digest: str) -> None:
-        """This version answers from now on, instead of any other of the model."""
+        """The version that answers from now on, instead of any other of the model."""
         self.gone(model)
         self._live[model, str(version), engine, digest].set(1)
 

@@ -73,8 +73,6 @@ CODE_OF_STATUS = {
 class TryLater(UserError):
     """A refusal that passes by itself; the answer's Retry-After says when (whole seconds, 1 up)."""
 
-    def __init__(
-        self, problem: str, fix: str, code: str, retry_after_seconds: float = 5.0
-    ) -> None:
+    def __init__(self, problem: str, fix: str, code: str, retry_after_seconds: float = 5.0) -> None:
         super().__init__(problem, fix, code)
         self.retry_after_seconds = max(1, math.ceil(retry_after_seconds))

@@ -63,6 +63,9 @@ def health_routes() -> APIRouter:
     @router.get("/ready", responses=documented(503))
     def ready(request: Request, response: Response, state: State) -> Ready:
         """Able: 200 once the classifier in production is loaded and warm, else 503 and why."""
+        if request.app.state.shutdown.under_way:
+            fix = "ask another process, or again in a few seconds"
+            raise UserError("this process is stopping", fix, code="shutting_down")
         if not state.models.looked.is_set():
             fix = "ask again in a few seconds"
             raise UserError("models are being loaded", fix, code="no_production_model")
