@@ -140,6 +140,16 @@ def resize(image: Pixels, size: int) -> Pixels:
     return resized.reshape(size, size, image.shape[-1])
 
 
+def resize_within(image: Pixels, longest: int) -> Pixels:
+    """`image` (h, w, 3), scaled down to sides of at most `longest` pixels; the ratio is kept."""
+    height, width = image.shape[:2]
+    if max(height, width) <= longest:
+        return image
+    scale = longest / max(height, width)
+    sides = (max(round(width * scale), 1), max(round(height * scale), 1))
+    return np.asarray(Image.fromarray(image).resize(sides, Image.Resampling.BILINEAR))
+
+
 def eight_positions(image: Pixels) -> list[Pixels]:
     """A square picture, (side, side, ...), in every turn, then mirrored; upright first."""
     turned = [np.rot90(image, quarter) for quarter in range(4)]

@@ -37,7 +37,6 @@ class Settings(BaseSettings):
     engine: Literal[
         "auto", "openvino", "tensorflow", "openvino-fp32", "openvino-bf16", "openvino-int8"
     ] = "auto"
-    workers: int = Field(1, gt=0, le=64, description="processes that answer, each with its models")
     engine_threads: int = Field(0, ge=0, description="cores of one process; 0: all, divided")
     max_batch: int = Field(0, ge=0, le=256, description="images a batch; 0: 4 a core, 32 on a GPU")
     max_queue: int = Field(256, gt=0, description="images under way to one model; then 503")

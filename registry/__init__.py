@@ -16,6 +16,7 @@ from registry.engine import (
     Engine,
     EngineChoice,
     Form,
+    PlainEngine,
     drop_int8,
     store_int8,
     usable_cores,
@@ -34,6 +35,7 @@ from registry.generator_model import (
     to_pixels,
 )
 from registry.head import Head, grad_cam
+from registry.heat import overlay
 from registry.ledger import Ledger
 from registry.local_copies import LocalCopies
 from registry.mlflow_server import serve_mlflow
@@ -41,12 +43,13 @@ from registry.outliers import OutlierScore
 from registry.pictures import class_folder, write_pictures
 from registry.policy import policy_without
 from registry.promotion import force, rollback, settle
-from registry.store import PREVIOUS, PRODUCTION, STAGING, ModelStore, ModelVersion
+from registry.store import DIGEST_TAG, PREVIOUS, PRODUCTION, STAGING, ModelStore, ModelVersion
 from registry.tracking import Run, start_run
 from registry.vouching import audit_problems, is_vouched, require_vouched, restore
 from registry.watch import watch
 
 __all__ = [
+    "DIGEST_TAG",
     "MAX_SEED",
     "OPENVINO_CHOICES",
     "PREVIOUS",
@@ -71,6 +74,7 @@ __all__ = [
     "ModelStore",
     "ModelVersion",
     "OutlierScore",
+    "PlainEngine",
     "Prediction",
     "Question",
     "Run",
@@ -86,6 +90,7 @@ __all__ = [
     "kind_of",
     "latents",
     "origin",
+    "overlay",
     "policy_without",
     "require_vouched",
     "restore",

@@ -12,6 +12,7 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
@@ -64,8 +65,10 @@ class Engine(Protocol):
         """Run a shape before anybody waits for it: the first time takes far longer."""
 
 
-class _Outputs:
-    """What every engine makes of `run_for`."""
+class PlainEngine:
+    """What every engine makes of its `run_for`; alone it takes one batch at a time."""
+
+    name, lanes, reason = "", 1, ""
 
     def warm(self, batch: Batch) -> Batch:
         """See Engine."""
@@ -84,14 +87,12 @@ class _Outputs:
         raise NotImplementedError
 
 
-class OpenVinoEngine(_Outputs):
+class OpenVinoEngine(PlainEngine):
     """A stored OpenVINO form on the CPU. bf16 is the fp32 form, computed in bf16.
 
     lanes: streams that run side by side, the threads divided among them; threads: 0 means as many
     as this process may use cores.
     """
-
-    reason = ""
 
     def __init__(self, folder: Path, form: Form = "fp32", lanes: int = 1, threads: int = 0) -> None:
         import openvino
@@ -119,10 +120,8 @@ class OpenVinoEngine(_Outputs):
             self._free.put(request)
 
 
-class ServingEngine(_Outputs):
+class ServingEngine(PlainEngine):
     """An OpenVINO form for many callers: a lone picture gets every core, else a core a batch."""
-
-    reason = ""
 
     def __init__(self, folder: Path, form: Form, threads: int = 0) -> None:
         cores = threads or usable_cores()
@@ -144,16 +143,18 @@ class ServingEngine(_Outputs):
                 self._running -= 1
 
     def warm(self, batch: Batch) -> Batch:
-        """See Engine; in every lane."""
+        """See Engine; side by side, since whichever lane is free takes the next batch."""
         if len(batch) == 1:
             self._alone.run(batch)
-        return [self._many.run(batch) for _ in range(self.lanes)][0]  # lanes are taken in turn
+        with ThreadPoolExecutor(self.lanes) as pool:
+            found = list(pool.map(self._many.run, [batch] * self.lanes))
+        return found[0]
 
 
-class TensorFlowEngine(_Outputs):
+class TensorFlowEngine(PlainEngine):
     """The stored Keras model, compiled once for each batch size."""
 
-    name, lanes, reason = "tensorflow", 1, ""
+    name = "tensorflow"
 
     def __init__(self, folder: Path) -> None:
         import tensorflow as tf

@@ -52,6 +52,12 @@ class Admission:
         """Count `images` until the block ends. Raises TryLater where there are too many."""
         if self.is_full:
             raise self.refusal()
+        with self.hold(images):
+            yield
+
+    @contextmanager
+    def hold(self, images: int) -> Iterator[None]:
+        """Count them for an answer that has begun already, and must not end half-way."""
         self.images += images
         try:
             yield

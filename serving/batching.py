@@ -168,9 +168,7 @@ def buckets(largest: int) -> tuple[int, ...]:
     return tuple(2**power for power in range(largest.bit_length()) if 2**power <= largest)
 
 
-def deliver(
-    jobs: "Sequence[Job[Item, Result]]", outcomes: Sequence[Result | Exception]
-) -> None:
+def deliver(jobs: "Sequence[Job[Item, Result]]", outcomes: Sequence[Result | Exception]) -> None:
     """Hand results to the event loops that wait for them, in one call."""
 
     def settle() -> None:

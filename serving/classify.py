@@ -71,7 +71,6 @@ async def classify(state: AppState, facts: Facts, image: Asked) -> Classified:
         found = await _by_canary(state, staging, image)
     found = found or await _by_production(state, image)
     note(facts, found, image)
-    state.metrics.served(found.live.version.name, found.live.version.version)
     if staging is not None and state.settings.staging_mode == "shadow":
         room = len(found.live.batcher) == 0
         state.shadows.cast(staging, facts, room, partial(_by_shadow, state, staging, image))
@@ -94,9 +93,7 @@ def _drawn_for_staging(state: AppState) -> LiveClassifier | None:
     return slot.live
 
 
-async def _by_canary(
-    state: AppState, staging: LiveClassifier, image: Asked
-) -> Classified | None:
+async def _by_canary(state: AppState, staging: LiveClassifier, image: Asked) -> Classified | None:
     """Staging's answer, unless it is busy or at fault."""
     if len(staging.batcher) >= staging.batcher.lanes:
         return None
@@ -115,9 +112,7 @@ async def _by_production(state: AppState, image: Asked) -> Classified:
     raise UserError("the model changes too often", "try again", code="no_production_model")
 
 
-async def _judge(
-    state: AppState, live: LiveClassifier, image: Asked, lane: Lane
-) -> Classified:
+async def _judge(state: AppState, live: LiveClassifier, image: Asked, lane: Lane) -> Classified:
     """Read the image for this version, wait for its engine, and count how it went."""
     views = await _read(state, live, image)
     waits = len(live.batcher) > 0

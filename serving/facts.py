@@ -1,7 +1,14 @@
 """What a request gathers for its row in the log."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from time import perf_counter
 from typing import Any, Literal
+
+import uuid_utils
+from starlette.requests import Request
+
+from sql import RequestRecord
 
 Lane = Literal["production", "canary", "shadow"]
 
@@ -33,6 +40,44 @@ class Facts:
     output_sha256: str | None = None
     error_code: str | None = None
 
+    @staticmethod
+    def new() -> "Facts":
+        """Of a request that comes now: with an id of its own, which sorts by time."""
+        return Facts(str(uuid_utils.uuid7()))
+
+    def part(self, file_name: str | None = None) -> "Facts":
+        """Of something that belongs to this request, and is a row of its own."""
+        made = Facts.new()
+        made.part_of, made.user_name, made.file_name = self.request_id, self.user_name, file_name
+        return made
+
     def known(self) -> dict[str, Any]:
         """By the names of the row's columns; its id apart."""
         return {name: value for name, value in vars(self).items() if name != "request_id"}
+
+
+def facts_of(request: Request) -> Facts:
+    """The facts of this request."""
+    facts: Facts = request.state.facts
+    return facts
+
+
+@dataclass(frozen=True)
+class PartClock:
+    """The time of a part of a request: an image of several, a shadow."""
+
+    endpoint: str
+    at_utc: datetime = field(default_factory=lambda: datetime.now(UTC))
+    started: float = field(default_factory=perf_counter)
+
+    def record(self, facts: Facts, status: int) -> RequestRecord:
+        """Its row, now that it is over."""
+        return RequestRecord(
+            id=facts.request_id,
+            at_utc=self.at_utc,
+            method="POST",
+            endpoint=self.endpoint,
+            status=status,
+            latency_ms=(perf_counter() - self.started) * 1000,
+            **facts.known(),
+        )

@@ -13,8 +13,8 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from leafgate.settings import Settings
+from serving.facts import Facts
 from serving.problems import send_problem
-from serving.state import Facts
 
 NOT_LIMITED = ("/health", "/ready", "/metrics")
 

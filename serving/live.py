@@ -86,7 +86,9 @@ class Starter:
             return [View(logits, float(score)) for logits, score in pairs]
 
         model.predict(np.zeros((1, size, size, 3), np.uint8))
-        return LiveClassifier(model, version, self._batcher(version, model.engine, run, pace), tally)
+        return LiveClassifier(
+            model, version, self._batcher(version, model.engine, run, pace), tally
+        )
 
     def generator(self, version: ModelVersion, folder: Path) -> LiveGenerator:
         """Likewise."""
@@ -101,7 +103,8 @@ class Starter:
                 latent = np.stack([item.values for item in asked])
                 return list(model.run(latent, [item.class_name for item in asked]))
 
-        return LiveGenerator(model, version, self._batcher(version, model.engine, run, pace), tally)
+        batcher = self._batcher(version, model.engine, run, pace)
+        return LiveGenerator(model, version, batcher, tally)
 
     @property
     def _threads(self) -> int:
@@ -112,7 +115,7 @@ class Starter:
         return self.settings.max_batch or (IMAGES_A_GPU if on_gpu else IMAGES_A_CORE)
 
     def _warm(self, version: ModelVersion, engine: Engine, shape: tuple[int, ...]) -> float:
-        """Seconds that an image takes one lane. Raises UserError for answers that are no numbers."""
+        """Seconds an image takes one lane. Raises UserError for answers that are no numbers."""
         seconds = 0.0
         for size in buckets(self._largest(engine)):
             batch = np.zeros((size, *shape), np.float32)

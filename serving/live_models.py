@@ -40,8 +40,10 @@ class LiveModels:
 
     def __init__(self, settings: Settings, trail: AuditTrail, metrics: Metrics) -> None:
         self.settings = settings
-        reader, copies, start = alias_reader(settings), LocalCopies(settings), Starter(
-            settings, metrics
+        reader, copies, start = (
+            alias_reader(settings),
+            LocalCopies(settings),
+            Starter(settings, metrics),
         )
         bounds = Bounds.of(settings)
 
@@ -85,6 +87,12 @@ class LiveModels:
 
         return Admission(self.settings.max_queue, self.settings.max_wait_seconds, pace, metrics)
 
+    @property
+    def problems(self) -> int:
+        """Models whose newest version does not answer."""
+        slots = (self.classifier, self.generator, self.staging)
+        return sum(slot is not None and slot.problem is not None for slot in slots)
+
     def start(self) -> None:
         """Begin to follow the registry."""
         self._thread.start()
@@ -113,7 +121,7 @@ class LiveModels:
                 self._record(version, verdict.reason)
 
     def _record(self, version: ModelVersion, reason: str) -> None:
-        """Move the alias back too, in a process of its own: MLflow and the signing key are there."""
+        """Move the alias back too."""
         problem = take_back(self.settings, version, f"taken back by the service: {reason}")
         if problem:
             log.error("%s was taken back here, but not in the registry: %s", version, problem)

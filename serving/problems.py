@@ -13,8 +13,8 @@ from starlette.exceptions import HTTPException
 from starlette.types import Send
 
 from leafgate.errors import UserError
+from serving.facts import Facts, facts_of
 from serving.refusals import CODE_OF_STATUS, CODES, STATUS_OF_CODE, TryLater
-from serving.state import Facts, facts_of
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 5

@@ -6,18 +6,14 @@ time; what finds no room is counted and let go.
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
-
-import uuid_utils
 
 from leafgate.errors import UserError
 from registry import Prediction
-from serving.facts import Facts
+from serving.facts import Facts, PartClock
 from serving.live import LiveClassifier
 from serving.metrics import Metrics
-from sql import RequestLog, RequestRecord
+from sql import RequestLog
 
 log = logging.getLogger(__name__)
 
@@ -44,9 +40,7 @@ class Shadows:
         task.add_done_callback(self._tasks.discard)
 
     async def _run(self, staging: LiveClassifier, answered: Facts, judge: Judge) -> None:
-        facts = Facts(str(uuid_utils.uuid7()), part_of=answered.request_id)
-        facts.user_name, facts.file_name = answered.user_name, answered.file_name
-        at_utc, started = datetime.now(UTC), time.perf_counter()
+        facts, clock = answered.part(answered.file_name), PartClock(ENDPOINT)
         status, outcome = 200, "same"
         try:
             prediction = await judge(facts)
@@ -55,16 +49,5 @@ class Shadows:
             status, outcome = 500, "failed"
             facts.error_code = error.code if isinstance(error, UserError) else "internal_error"
             log.warning("the shadow of %s failed: %s", staging.version, error)
-        latency_ms = (time.perf_counter() - started) * 1000
         self._metrics.shadowed(staging.version.name, staging.version.version, outcome)
-        self._log.record(
-            RequestRecord(
-                id=facts.request_id,
-                at_utc=at_utc,
-                method="POST",
-                endpoint=ENDPOINT,
-                status=status,
-                latency_ms=latency_ms,
-                **facts.known(),
-            )
-        )
+        self._log.record(clock.record(facts, status))

@@ -40,7 +40,8 @@ class Slot(Generic[Live]):
         self.name, self.alias = name, alias
         self.problem: str | None = "not loaded yet"
         self.taken_back: tuple[Key, str] | None = None
-        self._sources, self._metrics, self._bounds = sources, metrics, bounds
+        self._sources: Sources[Live] = sources
+        self._metrics, self._bounds = metrics, bounds
         self._live: Live | None = None
         self._before: Live | None = None
         self._bake: Bake | None = None
@@ -64,7 +65,7 @@ class Slot(Generic[Live]):
         """Follow the alias; never raises for a registry or model at fault."""
         try:
             self._follow()
-        except Exception as error:  # whatever is wrong with a new version, the old one answers
+        except Exception as error:  # noqa: BLE001 - the old one goes on answering
             self._tell(str(error), error)
 
     def _follow(self) -> None:

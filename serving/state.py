@@ -7,12 +7,13 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 
 from leafgate.settings import Settings
-from serving.facts import Facts
+from serving.facts import Facts, facts_of
 from serving.live_models import LiveModels
 from serving.metrics import Metrics
 from serving.shadows import Shadows
 from serving.uploads import Uploads
 from sql import RequestLog
+
 
 @dataclass(frozen=True)
 class AppState:
@@ -34,12 +35,6 @@ class AppState:
 async def _state(request: Request) -> AppState:
     state: AppState = request.app.state.leafgate
     return state
-
-
-def facts_of(request: Request) -> Facts:
-    """The facts of this request."""
-    facts: Facts = request.state.facts
-    return facts
 
 
 async def _facts(request: Request) -> Facts:

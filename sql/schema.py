@@ -42,6 +42,15 @@ requests = sa.Table(
     sa.Column("class_name", Text(200)),
     sa.Column("confidence", sa.Float),
     sa.Column("error_code", Ascii(64)),
+    # What an answer can be made again from: the files, the engine's form, what was asked.
+    sa.Column("artifact_digest", Ascii(64)),
+    sa.Column("engine", Ascii(32)),
+    sa.Column("lane", Ascii(16)),
+    sa.Column("part_of", Ascii(36)),
+    sa.Column("unknown", sa.Boolean),
+    sa.Column("unknown_score", sa.Float),
+    sa.Column("parameters", Text(500)),
+    sa.Column("output_sha256", Ascii(64)),
 )
 
 users = sa.Table(

@@ -5,25 +5,26 @@ import time
 from collections.abc import Sequence
 from typing import Annotated
 
-import uuid_utils
-from fastapi import APIRouter, Depends, File, Query, Request, Response, Security, UploadFile
+from fastapi import APIRouter, File, Query, Request, Response, Security, UploadFile
 from pydantic import BaseModel, Field
 from slowapi import Limiter
 
-from leafgate.errors import UserError
+from leafgate.errors import ImageError, UserError
 from leafgate.settings import Settings
 from serving.answers import Diagnosis, UsedModel, diagnosis_fields
 from serving.auth import current_user
-from serving.classify import Asked, Classified, asked, classify
+from serving.batching import EngineFailed
+from serving.classify import asked, classify
+from serving.facts import Facts, PartClock
 from serving.hanging_up import results_unless_gone
-from serving.facts import Facts
 from serving.problems import documented
-from serving.refusals import TryLater
+from serving.refusals import STATUS_OF_CODE
 from serving.state import AppState, RequestFacts, State
 from serving.tokens import Claims
 
 IMAGE_TYPES = "JPEG, PNG, WEBP, BMP, GIF or TIFF"
 JSON = "application/json"
+BATCH = "/predict/batch"
 
 
 class PredictAnswer(Diagnosis):
@@ -99,7 +100,7 @@ def predict_routes(settings: Settings, limiter: Limiter) -> APIRouter:
         return Response(answer.model_dump_json(by_alias=True), media_type=JSON)
 
     @router.post(
-        "/predict/batch",
+        BATCH,
         responses=documented(400, 401, 403, 413, 422, 429, 500, 503),
         response_model=BatchAnswer,
     )
@@ -139,19 +140,18 @@ def require_few(files: Sequence[UploadFile], most: int) -> None:
 
 
 async def _item(state: AppState, whole: Facts, file: UploadFile, tta: bool) -> BatchItem:
-    """One file's answer and its row. Raises what is wrong with the service, not with the file."""
-    facts = Facts(str(uuid_utils.uuid7()), part_of=whole.request_id, user_name=whole.user_name)
-    facts.file_name = file.filename
-    started = time.perf_counter()
-    image = asked(await file.read(), tta)
+    """One file's answer, and its row. Raises what is wrong with the service, not with the file."""
+    facts, clock = whole.part(file.filename), PartClock(BATCH)
     item = BatchItem(id=facts.request_id, file_name=file.filename)
     status = 200
+    image = asked(await file.read(), tta)
     try:
         found = await classify(state, facts, image)
         item.diagnosis = Diagnosis(**diagnosis_fields(found.prediction, image.sha256))
         item.model = UsedModel.of(found.live)
-    except TryLater:
-        raise
-    except UserError as error:
-        ...
+        state.metrics.served(item.model.name, item.model.version)
+    except (ImageError, EngineFailed) as error:
+        status, facts.error_code = STATUS_OF_CODE[error.code], error.code
+        item.problem = ItemProblem(code=error.code, detail=error.problem, fix=error.fix)
+    state.log.record(clock.record(facts, status))
     return item
