@@ -131,9 +131,11 @@ def volume(engine: sa.Engine, span: Span) -> tuple[Volume, ...]:
 
 def latency(engine: sa.Engine, span: Span, endpoint: str | None = None) -> tuple[Latency, ...]:
     """Percentiles over time, of one endpoint or all; a bucket without requests is left out."""
-    condition = COLUMNS.endpoint == endpoint if endpoint else sa.true()
+    chosen = _requests(span)
+    if endpoint is not None:
+        chosen = sa.and_(chosen, COLUMNS.endpoint == endpoint)
     groups: dict[datetime, list[float]] = defaultdict(list)
-    for at, value in _rows(engine, span, COLUMNS.latency_ms, condition):
+    for at, value in _rows(engine, span, COLUMNS.latency_ms, chosen):
         groups[span.bucket_of(at)].append(value)
     return tuple(
         Latency(at, len(values), *percentiles(values, (50, 95, 99)))
@@ -219,10 +221,9 @@ def _rows(
     engine: sa.Engine,
     span: Span,
     column: sa.ColumnElement[Any],
-    condition: sa.ColumnElement[bool] | None = None,
+    chosen: sa.ColumnElement[bool] | None = None,
 ) -> list[tuple[datetime, Any]]:
-    chosen = _requests(span) if condition is None else condition
-    query = sa.select(COLUMNS.at_utc, column).where(chosen)
+    query = sa.select(COLUMNS.at_utc, column).where(_requests(span) if chosen is None else chosen)
     with engine.connect() as connection:
         rows = connection.execute(query).all()
     # Stored times are cut to milliseconds and may lie a little before `since`.
