@@ -91,9 +91,7 @@ class AnswerReader:
             keeps = not closed and b"\r\nconnection: close" not in head
             return Answer(status, head, body, keeps)
 
-    def _body(
-        self, status: int, head: bytes, start: int, closed: bool
-    ) -> tuple[bytes | None, int]:
+    def _body(self, status: int, head: bytes, start: int, closed: bool) -> tuple[bytes | None, int]:
         """The body from `start` and where it ends; None where it is not all there yet."""
         if status in NO_BODY:
             return b"", start

@@ -1,4 +1,4 @@
-"""A load generator that costs its machine little: one process, one epoll loop, requests made before.
+"""A load generator that costs its machine little: one process, one loop, requests made before.
 
 Closed loop: every connection sends its next request when the last is answered. Open loop (--rate):
 requests are due at fixed times whatever the service does, and latency counts from then, so that a

@@ -1,7 +1,7 @@
 """What a load came to: requests/s, percentiles, statuses, and how they went second by second."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -43,8 +43,9 @@ class Figures:
     """requests_per_second: answered 200 within the window. latency: by outcome, of all that were
     due in it, however late they ended. timeline: for each second, outcomes counted by their end.
 
-    retry_after: how many refusals had one; unsent: due, but no connection was free till the end;
-    reconnects: connections that the server closed; own_cpu_us: the generator's, for each request.
+    requests: all that ended, those of warming up too; retry_after: refusals that had one; unsent:
+    due, but no connection was free till the end; reconnects: connections that the server closed;
+    own_cpu_us: the generator's, for each request.
     """
 
     seconds: float
@@ -52,6 +53,7 @@ class Figures:
     outcomes: dict[str, int]
     latency: dict[str, Latency]
     timeline: list[dict[str, int]] = field(repr=False)
+    requests: int = 0
     retry_after: int = 0
     unsent: int = 0
     reconnects: int = 0
@@ -77,7 +79,7 @@ class Figures:
 
 
 def figures_of(
-    records: Iterable[Record],
+    records: Sequence[Record],
     window: Window,
     unsent: int = 0,
     reconnects: int = 0,
@@ -102,6 +104,7 @@ def figures_of(
         outcomes={outcome: len(times) for outcome, times in sorted(spent.items())},
         latency={outcome: latency_of(times) for outcome, times in sorted(spent.items())},
         timeline=[dict(second) for second in timeline],
+        requests=len(records),
         retry_after=retry_after,
         unsent=unsent,
         reconnects=reconnects,
