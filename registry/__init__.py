@@ -1,6 +1,13 @@
-"""Runs, stored models, the gate and promotion. What others may use is listed here."""
+"""Runs, stored models, the gate and promotion. What others may use is listed here.
 
-from registry.alias_reader import AliasReader, alias_reader
+What stores, judges and moves models is loaded on first use: the service does none of it, and is
+ready sooner and smaller without.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+from registry.aliases import AliasReader, alias_reader
 from registry.classifier_model import (
     Classifier,
     ClassifierDescription,
@@ -21,9 +28,6 @@ from registry.engine import (
     store_int8,
     usable_cores,
 )
-from registry.evaluation_set import run_manifest
-from registry.features import FeatureExtractor, find_extractor
-from registry.gate import GateResult, Question, kind_of, run_gate
 from registry.generator_model import (
     MAX_SEED,
     Drawn,
@@ -41,12 +45,43 @@ from registry.local_copies import LocalCopies
 from registry.mlflow_server import serve_mlflow
 from registry.outliers import OutlierScore
 from registry.pictures import class_folder, write_pictures
-from registry.policy import policy_without
-from registry.promotion import force, rollback, settle
 from registry.store import DIGEST_TAG, PREVIOUS, PRODUCTION, STAGING, ModelStore, ModelVersion
-from registry.tracking import Run, start_run
 from registry.vouching import audit_problems, is_vouched, require_vouched, restore
-from registry.watch import watch
+
+if TYPE_CHECKING:
+    from registry.evaluation_set import run_manifest
+    from registry.features import FeatureExtractor, find_extractor
+    from registry.gate import GateResult, Question, kind_of, run_gate
+    from registry.policy import policy_without
+    from registry.promotion import force, rollback, settle
+    from registry.tracking import Run, start_run
+    from registry.watching import watch
+
+ON_FIRST_USE = {
+    "run_manifest": "registry.evaluation_set",
+    "FeatureExtractor": "registry.features",
+    "find_extractor": "registry.features",
+    "GateResult": "registry.gate",
+    "Question": "registry.gate",
+    "kind_of": "registry.gate",
+    "run_gate": "registry.gate",
+    "policy_without": "registry.policy",
+    "force": "registry.promotion",
+    "rollback": "registry.promotion",
+    "settle": "registry.promotion",
+    "Run": "registry.tracking",
+    "start_run": "registry.tracking",
+    "watch": "registry.watching",
+}
+
+
+def __getattr__(name: str) -> object:
+    """What is loaded on first use (PEP 562)."""
+    if name not in ON_FIRST_USE:
+        raise AttributeError(f"module 'registry' has no attribute {name!r}")
+    globals()[name] = found = getattr(importlib.import_module(ON_FIRST_USE[name]), name)
+    return found
+
 
 __all__ = [
     "DIGEST_TAG",

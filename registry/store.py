@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from leafgate.errors import UserError
 from leafgate.settings import Settings
@@ -238,7 +238,7 @@ def _version(item: Any, aliases: dict[str, int]) -> ModelVersion:  # noqa: ANN40
     return ModelVersion(
         name=item.name,
         version=number,
-        run_id=cast(str, item.run_id),
+        run_id=item.run_id or "",
         aliases=tuple(sorted(alias for alias, v in aliases.items() if v == number)),
         tags=dict(item.tags),
         created_at_ms=int(item.creation_timestamp),

@@ -16,7 +16,6 @@ from typing import Any, Protocol
 
 from leafgate.settings import Settings
 from registry.connection import unreachable
-from registry.rest_reader import RestReader
 from registry.store import ModelStore, ModelVersion
 
 log = logging.getLogger(__name__)
@@ -50,6 +49,8 @@ def alias_reader(settings: Settings, environment: Mapping[str, str] = os.environ
     if any(environment.get(name, "").lower() not in ("", "0", "false") for name in UNKNOWN_HERE):
         return ModelStore(settings)
     if uri.startswith(("http://", "https://")):
+        from registry.rest_reader import RestReader  # httpx, which others do without
+
         return RestReader(settings, environment)
     if uri.startswith(SQLITE) and "?" not in uri:
         return SqliteReader(settings)
@@ -94,4 +95,4 @@ class SqliteReader:
         if row is None:
             return None
         carried = tuple(sorted(each for each, v in aliases.items() if v == number))
-        return ModelVersion(name, int(number or 0), row[0], carried, tags, int(row[1]))
+        return ModelVersion(name, int(number or 0), row[0] or "", carried, tags, int(row[1]))
