@@ -1,5 +1,6 @@
 """The API, put together. `create_app` builds one; nothing happens at import."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -44,7 +45,9 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.leafgate = state = await run_in_threadpool(_open, settings, metrics)
         state.models.start()
+        sampling = asyncio.create_task(metrics.keep_sampling())
         yield
+        sampling.cancel()
         state.models.stop()
         await run_in_threadpool(_close, state)
         await run_in_threadpool(traces.close)
@@ -70,7 +73,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(generate_routes(settings, limiter))
     app.include_router(health_routes())
     app.include_router(metrics_routes(settings))
-    describe(app)
+    describe(app, settings.max_generate_zip)
     app.add_middleware(RefuseEarly, doors=_door)
     app.add_middleware(BodyLimit, most=body_limits(settings))
     app.add_middleware(AddressLimit, settings=settings)
@@ -94,14 +97,18 @@ def _open(settings: Settings, metrics: Metrics) -> AppState:
     migrate(database)
     models = LiveModels(settings, SqlAuditTrail(database), metrics)
     request_log = RequestLog(database)
+    _watch(metrics, request_log, models)
+    decoders = ThreadPoolExecutor(decoding_threads(settings), thread_name_prefix="decode")
+    uploads, shadows = Uploads(settings), Shadows(request_log, metrics)
+    return AppState(settings, database, request_log, models, metrics, decoders, uploads, shadows)
+
+
+def _watch(metrics: Metrics, request_log: RequestLog, models: LiveModels) -> None:
     metrics.watch("request_log_backlog", lambda: request_log.backlog)
     metrics.watch("request_log_oldest_age_seconds", lambda: request_log.oldest_age_seconds)
     metrics.watch("request_log_dropped", lambda: request_log.dropped)
     metrics.watch("request_log_set_aside", lambda: request_log.set_aside)
     metrics.watch("models_with_problem", lambda: models.problems)
-    decoders = ThreadPoolExecutor(decoding_threads(settings), thread_name_prefix="decode")
-    uploads, shadows = Uploads(settings), Shadows(request_log, metrics)
-    return AppState(settings, database, request_log, models, metrics, decoders, uploads, shadows)
 
 
 def decoding_threads(settings: Settings) -> int:

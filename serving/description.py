@@ -9,6 +9,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from leafgate.images import FORMATS
 from serving.problems import Problem, documented
 from serving.refusals import CODES
 
@@ -24,6 +25,7 @@ Another path answers `not_found`, another method `method_not_allowed` with the h
 | status | code | for example |
 |---|---|---|
 """
+IMAGE_TYPES = tuple(f"image/{kind.lower()}" for kind in FORMATS)
 NOT_LIMITED = ("/health", "/ready", "/metrics")  # by address
 HEADERS = {
     "X-Request-ID": {
@@ -42,14 +44,15 @@ def introduction() -> str:
     return INTRODUCTION + "\n".join(rows)
 
 
-def describe(app: FastAPI) -> None:
-    """Let `app.openapi` return the completed document."""
+def describe(app: FastAPI, most_images: int) -> None:
+    """Let `app.openapi` return the completed document. most_images: that one call can make."""
     plain = app.openapi
 
     def complete() -> Document:
         document = plain()
         if "Problem" not in document["components"]["schemas"]:
             _complete(document)
+            _bound(document, most_images)
         return document
 
     app.openapi = complete  # type: ignore[method-assign]
@@ -65,6 +68,30 @@ def _complete(document: Document) -> None:
     for path, operations in document["paths"].items():
         for operation in operations.values():
             _complete_operation(path, operation)
+            _name_image_types(operation, components["schemas"])
+
+
+def _bound(document: Document, most_images: int) -> None:
+    """Say how many images /generate makes at most, which is a setting."""
+    for operation in document["paths"].get("/generate", {}).values():
+        for parameter in operation.get("parameters", ()):
+            if parameter["name"] == "n":
+                parameter["schema"]["maximum"] = most_images
+    for schema in document["components"]["schemas"].values():
+        if schema.get("title", "").startswith("Generate") and "n" in schema.get("properties", {}):
+            schema["properties"]["n"]["maximum"] = most_images
+
+
+def _name_image_types(operation: Document, schemas: Document) -> None:
+    """Say of each uploaded file that it is an image: a form's schema alone says only bytes."""
+    form = operation.get("requestBody", {}).get("content", {}).get("multipart/form-data")
+    if form is None:
+        return
+    schema = schemas[form["schema"]["$ref"].rpartition("/")[2]]
+    files = [
+        name for name, value in schema["properties"].items() if "contentMediaType" in str(value)
+    ]
+    form["encoding"] = {name: {"contentType": ", ".join(IMAGE_TYPES)} for name in files}
 
 
 def _complete_operation(path: str, operation: Document) -> None:

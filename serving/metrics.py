@@ -5,7 +5,9 @@ name, address or request id is one. With several worker processes the values lie
 folder (prometheus_client's multi-process mode) and any worker answers with the sum.
 """
 
+import asyncio
 import os
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -18,6 +20,7 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"  # prometheus_client reads it as it is imported
 METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
 OTHER = "other"
+SAMPLE_SECONDS = 2.0
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64)
 
@@ -34,6 +37,9 @@ WATCHED: dict[str, tuple[str, Mode]] = {
     "models_with_problem": ("Models whose newest version does not answer.", "livemax"),
 }
 
+_PAST = re.compile(
+    rb"^(?:# \w+ )?leafgate_\w+_created\b.*\n|^leafgate_model_live\{.* 0\.0\n", re.MULTILINE
+)
 Metric = TypeVar("Metric", Counter, Gauge, Histogram)
 
 
@@ -56,7 +62,6 @@ class Metrics:
     def __init__(self) -> None:
         self._registry = registry = CollectorRegistry()
         self.on_stage: Callable[[str, float], None] | None = None  # told of each stage, too
-        self._watching: dict[str, Callable[[], float]] = {}
 
         def counter(name: str, text: str, *labels: str) -> Children[Counter]:
             return Children(Counter(f"leafgate_{name}", text, labels, registry=registry))
@@ -89,10 +94,7 @@ class Metrics:
         self._swaps = counter("swaps", "New versions taken up, or failed.", "model", "outcome")
         self._rollbacks = counter("rollbacks", "Back by the bake time's bounds.", "model", "reason")
         self._shadows = counter("shadow", "Answers beside.", "model", "version", "outcome")
-        self._watched = {
-            name: Gauge(f"leafgate_{name}", text, registry=registry, multiprocess_mode=mode)
-            for name, (text, mode) in WATCHED.items()
-        }
+        self._watched: dict[str, tuple[Gauge, Callable[[], float]]] = {}
 
     def request_done(self, endpoint: str, method: str, status: int, seconds: float) -> None:
         """One answer. endpoint: the route's template, or `OTHER`; seconds: arrival to last byte."""
@@ -146,16 +148,24 @@ class Metrics:
         self._shadows[model, str(version), outcome].inc()
 
     def watch(self, name: str, read: Callable[[], float]) -> None:
-        """Show what `read` returns as the gauge `name`, one of `WATCHED`."""
+        """Show what `read` returns as the gauge `name`, one of `WATCHED`; once for each name."""
         if name not in WATCHED:
             raise ValueError(f"{name} is none of {', '.join(WATCHED)}")
-        self._watching[name] = read
+        text, mode = WATCHED[name]
+        made = Gauge(f"leafgate_{name}", text, registry=self._registry, multiprocess_mode=mode)
+        self._watched[name] = made, read
 
     def sample(self) -> None:
-        """Read what is watched; each worker does now and then, whichever is asked for its text."""
-        for name, read in self._watching.items():
+        """Read what is watched."""
+        for made, read in self._watched.values():
             with suppress(Exception):  # what cannot be read keeps its last value
-                self._watched[name].set(read())
+                made.set(read())
+
+    async def keep_sampling(self) -> None:
+        """For ever, now and then: a worker's values must not wait until it is the one asked."""
+        while os.environ.get(FOLDER_VARIABLE):
+            self.sample()
+            await asyncio.sleep(SAMPLE_SECONDS)
 
     def text(self) -> bytes:
         """Everything, over all workers, in the text form 0.0.4."""
@@ -170,10 +180,8 @@ class Metrics:
 
 
 def _present(text: bytes) -> bytes:
-    """Without versions that were live once: workers' files keep their labels for good."""
-    lines = text.splitlines(keepends=True)
-    past = (b"leafgate_model_live{", b" 0.0\n")
-    return b"".join(li for li in lines if not (li.startswith(past[0]) and li.endswith(past[1])))
+    """Without series that only say when a counter was made, and versions that were live once."""
+    return _PAST.sub(b"", text)
 
 
 def _forget_the_dead(folder: Path) -> None:

@@ -14,7 +14,7 @@ from starlette.types import Send
 
 from leafgate.errors import UserError
 from serving.facts import Facts, facts_of
-from serving.refusals import CODE_OF_STATUS, CODES, STATUS_OF_CODE, TryLater
+from serving.refusals import CODE_OF_STATUS, CODES, STATUS_OF_CODE
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 5
@@ -130,7 +130,7 @@ def add_problem_handlers(app: FastAPI) -> None:
 async def _user_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, UserError)  # noqa: S101 - registered for this type
     status = STATUS_OF_CODE.get(error.code, 400)
-    wait = error.retry_after_seconds if isinstance(error, TryLater) else None
+    wait = getattr(error, "retry_after_seconds", None)  # of a TryLater
     return problem_response(request, status, error.code, error.problem, error.fix, wait)
 
 

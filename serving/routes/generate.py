@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import numpy as np
 from fastapi import APIRouter, Query, Request, Response, Security
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from slowapi import Limiter
 
 from leafgate.images import encode_png, grid
@@ -30,14 +30,33 @@ Format = Literal["json", "png", "zip"]
 class GenerateAsk(BaseModel):
     """What is wanted. seed: the same one gives the same pictures; drawn where it is left out."""
 
-    n: int = Field(16, description="number of images", examples=[16])
-    seed: int | None = Field(None, description=f"0 to {MAX_SEED}", examples=[7])
+    n: int = Field(
+        16, description="number of images", examples=[16], json_schema_extra={"minimum": 1}
+    )
+    seed: int | None = Field(
+        None,
+        description=f"0 to {MAX_SEED}",
+        examples=[7],
+        json_schema_extra={"minimum": 0, "maximum": MAX_SEED},
+    )
     class_name: str | None = Field(
         None,
         alias="class",
         description="of a conditional generator (see /models); all in turn where it is left out",
+        json_schema_extra={"format": "class-of-the-model"},
     )
     format: Format = Field("json", description="json (Base64), png (one grid) or zip (streamed)")
+
+
+class GenerateBody(GenerateAsk):
+    """The same as JSON, where a number is a number."""
+
+    @field_validator("n", "seed", mode="before")
+    @classmethod
+    def _number(cls, value: object) -> object:
+        if isinstance(value, bool | str):
+            raise ValueError("a whole number is wanted")
+        return value
 
 
 class GeneratedImage(BaseModel):
@@ -90,7 +109,7 @@ def generate_routes(settings: Settings, limiter: Limiter) -> APIRouter:
     async def generate_post(
         request: Request,
         user: Annotated[Claims, Security(current_user, scopes=["generate"])],
-        ask: GenerateAsk,
+        ask: GenerateBody,
         state: State,
         facts: RequestFacts,
     ) -> Response:
