@@ -19,3 +19,11 @@ class UserError(Exception):
 
 class ImageError(UserError):
     """An image that cannot be used. code: `not_an_image`, `unreadable_image`, `image_too_large`."""
+
+
+class ComeBackLater(UserError):
+    """What would be done a little later. retry_after_seconds: how much later, 1 or more."""
+
+    def __init__(self, problem: str, fix: str, code: str, retry_after_seconds: int) -> None:
+        super().__init__(problem, fix, code)
+        self.retry_after_seconds = retry_after_seconds

@@ -42,15 +42,34 @@ class Settings(BaseSettings):
         "auto", description="auto: Keras's download, where a network allows; none; or a file"
     )
 
-    jwt_secret: SecretStr | None = Field(None, description="at least 32 bytes; signs the tokens")
+    jwt_algorithm: Literal["HS256", "RS256", "ES256"] = "HS256"
+    jwt_secret: SecretStr | None = Field(
+        None, description="HS256: at least 32 bytes; signs the tokens"
+    )
+    jwt_old_secrets: SecretStr | None = Field(
+        None, description="HS256: further secrets, with commas between, that only verify"
+    )
+    jwt_keys: str = Field(
+        "", description="RS256, ES256: PEM files, with commas between; the first signs"
+    )
+    jwt_jwks: str = Field(
+        "", description="RS256, ES256: file or URL of an identity provider's key set"
+    )
     jwt_issuer: str = "leafgate"
     jwt_audience: str = "leafgate-api"
     token_minutes: int = Field(60, gt=0)
     redis_url: str = Field("", description="shared rate limits; empty: in memory")
     token_limit: str = "10/minute"  # noqa: S105 - a rate, no secret
-    predict_limit: str = "600/minute"
-    generate_limit: str = "60/minute"
-    address_limit: str = Field("1200/minute", description="per client address, before sign-in")
+    predict_limit: str = Field("600/minute", description="images; of the plan `standard`")
+    generate_limit: str = Field("1000/minute", description="images; of the plan `standard`")
+    plans: str = Field(
+        '{"plus": {"predict": "6000/minute", "generate": "10000/minute"}}',
+        description="JSON: the limits of further plans",
+    )
+    address_limit: str = Field("6000/minute", description="per client address, before sign-in")
+    revocation_poll_seconds: float = Field(
+        2.0, gt=0, description="how soon a revoked token is refused by every process"
+    )
 
     host: str = "127.0.0.1"
     api_port: int = Field(8000, gt=0, lt=65536)

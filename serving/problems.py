@@ -12,7 +12,8 @@ from slowapi.errors import RateLimitExceeded
 from starlette.exceptions import HTTPException
 from starlette.types import Send
 
-from leafgate.errors import UserError
+from leafgate.errors import ComeBackLater, UserError
+from serving.limits import retry_seconds
 from serving.state import Facts, facts_of
 
 MEDIA_TYPE = "application/problem+json"
@@ -22,7 +23,10 @@ STATUS_OF_CODE = {
     "token_missing": 401,
     "token_expired": 401,
     "token_invalid": 401,
+    "token_revoked": 401,
     "scope_missing": 403,
+    "no_public_keys": 404,
+    "sign_in_elsewhere": 404,
     "image_too_large": 413,
     "body_too_large": 413,
     "not_an_image": 415,
@@ -31,8 +35,10 @@ STATUS_OF_CODE = {
     "class_not_supported": 422,
     "unknown_class": 422,
     "invalid_request": 422,
+    "sign_in_slowed": 429,
     "too_many_requests": 429,
     "no_production_model": 503,
+    "sign_in_busy": 503,
 }
 CODE_OF_STATUS = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
 RETRY_SECONDS = 5
@@ -111,7 +117,10 @@ def add_problem_handlers(app: FastAPI) -> None:
 def _user_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, UserError)  # noqa: S101 - registered for this type
     status = STATUS_OF_CODE.get(error.code, 400)
-    return problem_response(request, status, error.code, error.problem, error.fix)
+    answer = problem_response(request, status, error.code, error.problem, error.fix)
+    if isinstance(error, ComeBackLater):
+        answer.headers["Retry-After"] = str(error.retry_after_seconds)
+    return answer
 
 
 def _invalid_request(request: Request, error: Exception) -> Response:
@@ -144,4 +153,5 @@ def _too_many(request: Request, error: Exception) -> Response:
     limited: Response = request.app.state.limiter._inject_headers(
         answer, request.state.view_rate_limit
     )
+    limited.headers["Retry-After"] = str(retry_seconds(request))
     return limited

@@ -7,6 +7,9 @@ from fastapi import Depends, Request
 
 from leafgate.settings import Settings
 from serving.live_models import LiveModels
+from serving.revocation import Revocations
+from serving.sign_in import SignIn
+from serving.tokens import Tokens
 from sql import RequestLog
 
 
@@ -18,6 +21,9 @@ class AppState:
     database: Any
     log: RequestLog
     models: LiveModels
+    tokens: Tokens
+    revocations: Revocations
+    sign_in: SignIn
 
 
 @dataclass
@@ -36,7 +42,7 @@ class Facts:
     error_code: str | None = None
 
 
-def _state(request: Request) -> AppState:
+async def _state(request: Request) -> AppState:
     state: AppState = request.app.state.leafgate
     return state
 
@@ -47,5 +53,10 @@ def facts_of(request: Request) -> Facts:
     return facts
 
 
+async def _facts(request: Request) -> Facts:
+    return facts_of(request)
+
+
+# Both are `async`: FastAPI sends synchronous dependencies through its thread pool.
 State = Annotated[AppState, Depends(_state)]
-RequestFacts = Annotated[Facts, Depends(facts_of)]
+RequestFacts = Annotated[Facts, Depends(_facts)]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Request, Response, Security
+from fastapi import APIRouter, Depends, Query, Request, Response, Security
 from pydantic import BaseModel, ConfigDict, Field
 from slowapi import Limiter
 
@@ -19,6 +19,7 @@ from leafgate.images import encode_png, grid
 from leafgate.settings import Settings
 from registry import MAX_SEED, Drawn, Generator, class_folder, origin
 from serving.auth import current_user
+from serving.limits import limited, set_cost
 from serving.live_models import Live
 from serving.problems import documented
 from serving.routes.predict import UsedModel
@@ -94,20 +95,30 @@ def generate_routes(settings: Settings, limiter: Limiter) -> APIRouter:
     responses = documented(401, 403, 422, 429, 503)
     responses[200] = {"content": {"image/png": {}, "application/zip": {}}}
 
+    async def by_query(request: Request, ask: Annotated[GenerateAsk, Query()]) -> GenerateAsk:
+        return priced(request, ask)
+
+    async def by_body(request: Request, ask: GenerateAsk) -> GenerateAsk:
+        return priced(request, ask)
+
+    def priced(request: Request, ask: GenerateAsk) -> GenerateAsk:
+        check_number(ask, settings.max_generate)
+        set_cost(request, ask.n)
+        return ask
+
     def answer(ask: GenerateAsk, state: State, facts: RequestFacts, response: Response) -> Response:
-        check_number(ask, state.settings.max_generate)
         batch = make_batch(ask, state.models.generator.require())
         facts.images = len(batch)
         facts.model_name, facts.model_version = batch.model.name, batch.model.version
         return FORMATS[ask.format](batch, facts.request_id)
 
     @router.get("/generate", responses=responses, response_model=GenerateAnswer)
-    @limiter.limit(settings.generate_limit)
+    @limited(limiter, settings, "generate")
     def generate_get(
         request: Request,
         response: Response,
         user: Annotated[Claims, Security(current_user, scopes=["generate"])],
-        ask: Annotated[GenerateAsk, Query()],
+        ask: Annotated[GenerateAsk, Depends(by_query)],
         state: State,
         facts: RequestFacts,
     ) -> Response:
@@ -115,12 +126,12 @@ def generate_routes(settings: Settings, limiter: Limiter) -> APIRouter:
         return answer(ask, state, facts, response)
 
     @router.post("/generate", responses=responses, response_model=GenerateAnswer)
-    @limiter.limit(settings.generate_limit)
+    @limited(limiter, settings, "generate")
     def generate_post(
         request: Request,
         response: Response,
         user: Annotated[Claims, Security(current_user, scopes=["generate"])],
-        ask: GenerateAsk,
+        ask: Annotated[GenerateAsk, Depends(by_body)],
         state: State,
         facts: RequestFacts,
     ) -> Response:

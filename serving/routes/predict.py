@@ -12,6 +12,7 @@ from leafgate.images import ImageLimits, decode
 from leafgate.settings import Settings
 from registry import ModelVersion
 from serving.auth import current_user
+from serving.limits import limited
 from serving.problems import documented
 from serving.state import RequestFacts, State
 from serving.tokens import Claims
@@ -58,7 +59,7 @@ def predict_routes(settings: Settings, limiter: Limiter) -> APIRouter:
     limits = ImageLimits(settings.max_upload_bytes, settings.max_pixels)
 
     @router.post("/predict", responses=documented(401, 403, 413, 415, 422, 429, 503))
-    @limiter.limit(settings.predict_limit)
+    @limited(limiter, settings, "predict")
     def predict(
         request: Request,
         response: Response,
