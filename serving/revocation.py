@@ -6,6 +6,7 @@ looks into memory. While the database is away, what was known last stays in forc
 
 import logging
 import threading
+from typing import Any
 
 from leafgate.errors import UserError
 from serving.tokens import Claims
@@ -20,7 +21,7 @@ class Revocations:
     database: a SQLAlchemy engine.
     """
 
-    def __init__(self, database: object, poll_seconds: float) -> None:
+    def __init__(self, database: Any, poll_seconds: float) -> None:
         self.database = database
         self.poll_seconds = poll_seconds
         self._revoked = Revoked()

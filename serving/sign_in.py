@@ -12,6 +12,7 @@ import math
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 from leafgate.errors import ComeBackLater, UserError
 from serving.counts import Counts
@@ -79,7 +80,7 @@ class Brake:
 class SignIn:
     """Who signs in. database: a SQLAlchemy engine. Close it in the end."""
 
-    def __init__(self, database: object, counts: Counts) -> None:
+    def __init__(self, database: Any, counts: Counts) -> None:
         self.database = database
         self.brake = Brake(counts)
         self._threads = ThreadPoolExecutor(AT_A_TIME, "sign-in")
