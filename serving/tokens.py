@@ -21,7 +21,8 @@ from leafgate.settings import Settings
 from serving.key_source import KeySource
 from sql import STANDARD_PLAN
 
-REQUIRED = {f"require_{claim}": True for claim in ("aud", "iss", "sub", "exp", "nbf", "iat", "jti")}
+REQUIRED_CLAIMS = ("aud", "iss", "sub", "exp", "nbf", "iat", "jti")
+REQUIRED = {f"require_{claim}": True for claim in REQUIRED_CLAIMS}
 MAX_TOKEN_CHARACTERS = 4096
 MAX_ID_CHARACTERS = 255
 REMEMBERED = 4096
@@ -170,8 +171,8 @@ def _claims(told: Mapping[str, Any]) -> Claims:
     if len(token_id) > MAX_ID_CHARACTERS:
         raise ValueError(f"its id is longer than {MAX_ID_CHARACTERS} characters")
     scope, plan = told.get("scope", ""), told.get("plan", STANDARD_PLAN)
-    times = [float(told[name]) for name in ("iat", "nbf", "exp")]
-    if not all(0 <= moment < 2**40 for moment in times):
+    times = [told[name] for name in ("iat", "nbf", "exp")]
+    if not all(type(moment) in (int, float) and 0 <= moment < 2**40 for moment in times):
         raise ValueError("its times are no times")
     words = scope.split() if isinstance(scope, str) else [str(word) for word in scope]
     return Claims(subject, frozenset(words), str(plan), token_id, *times)
