@@ -16,6 +16,7 @@ from leafgate.cli_generate import generate
 from leafgate.cli_jobs import data_app, train_app
 from leafgate.cli_models import HELD_BACK, gate, models_app
 from leafgate.cli_options import say, settings
+from leafgate.cli_users import users_app
 from leafgate.errors import UserError
 
 BAD_USAGE, FAILURE = 2, 1
@@ -41,7 +42,7 @@ def _group(name: str, text: str) -> typer.Typer:
 app.add_typer(data_app, name="data")
 app.add_typer(train_app, name="train")
 app.add_typer(models_app, name="models")
-users_app = _group("users", "Who may use the API.")
+app.add_typer(users_app, name="users")
 db_app = _group("db", "The database of requests and users.")
 
 
@@ -121,26 +122,6 @@ def mlflow() -> None:
     from registry import serve_mlflow
 
     serve_mlflow(settings())
-
-
-@users_app.command("add")
-def users_add(
-    name: Annotated[str, typer.Argument(help="the name to sign in with")],
-    scope: Annotated[
-        list[str], typer.Option(help="predict, generate, feedback or admin; may be repeated")
-    ],
-    password: Annotated[
-        str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True, envvar="PASSWORD")
-    ],
-) -> None:
-    """Add a user of the API; asks for the password."""
-    from serving import hash_password
-    from sql import add_user, migrate, open_database
-
-    database = open_database(settings().database)
-    migrate(database)
-    user = add_user(database, name, hash_password(password), scope)
-    say(f"user {user.name} may: {', '.join(sorted(user.scopes))}")
 
 
 @db_app.command("migrate")

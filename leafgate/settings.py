@@ -58,15 +58,34 @@ class Settings(BaseSettings):
         "auto", description="auto: Keras's download, where a network allows; none; or a file"
     )
 
-    jwt_secret: SecretStr | None = Field(None, description="at least 32 bytes; signs the tokens")
+    jwt_algorithm: Literal["HS256", "RS256", "ES256"] = "HS256"
+    jwt_secret: SecretStr | None = Field(
+        None, description="HS256: at least 32 bytes; signs the tokens"
+    )
+    jwt_old_secrets: SecretStr | None = Field(
+        None, description="HS256: further secrets, with commas between, that only verify"
+    )
+    jwt_keys: str = Field(
+        "", description="RS256, ES256: PEM files, with commas between; the first signs"
+    )
+    jwt_jwks: str = Field(
+        "", description="RS256, ES256: file or URL of an identity provider's key set"
+    )
     jwt_issuer: str = "leafgate"
     jwt_audience: str = "leafgate-api"
     token_minutes: int = Field(60, gt=0)
     redis_url: str = Field("", description="shared rate limits; empty: in memory")
     token_limit: str = "10/minute"  # noqa: S105 - a rate, no secret
-    predict_limit: str = "600/minute"
-    generate_limit: str = "60/minute"
-    address_limit: str = Field("1200/minute", description="per client address, before sign-in")
+    predict_limit: str = Field("600/minute", description="images; of the plan `standard`")
+    generate_limit: str = Field("1000/minute", description="images; of the plan `standard`")
+    plans: str = Field(
+        '{"plus": {"predict": "6000/minute", "generate": "10000/minute"}}',
+        description="JSON: the limits of further plans",
+    )
+    address_limit: str = Field("6000/minute", description="per client address, before sign-in")
+    revocation_poll_seconds: float = Field(
+        2.0, gt=0, description="how soon a revoked token is refused by every process"
+    )
 
     workers: int = Field(1, gt=0, le=256, description="processes that serve; each loads the models")
     shutdown_delay_seconds: float = Field(
@@ -91,8 +110,7 @@ class Settings(BaseSettings):
     max_pixels: int = Field(40_000_000, gt=0)
     max_images: int = Field(64, gt=0, description="images in one /predict/batch")
     max_frames: int = Field(200, gt=0, description="in an animation; the first is what is used")
-    max_generate: int = Field(256, gt=0, description="images in one /generate answer")
-    max_generate_zip: int = Field(10_000, gt=0, description="images in one ZIP, which is streamed")
+    max_generate: int = Field(1000, gt=0, description="images in one /generate answer")
     keep_uploads: bool = Field(False, description="keep classified images by hash, for replays")
 
     @field_validator("var_dir")

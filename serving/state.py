@@ -10,7 +10,10 @@ from leafgate.settings import Settings
 from serving.facts import Facts, facts_of
 from serving.live_models import LiveModels
 from serving.metrics import Metrics
+from serving.revocation import Revocations
 from serving.shadows import Shadows
+from serving.sign_in import SignIn
+from serving.tokens import Tokens
 from serving.uploads import Uploads
 from sql import RequestLog
 
@@ -26,6 +29,9 @@ class AppState:
     database: Any
     log: RequestLog
     models: LiveModels
+    tokens: Tokens
+    revocations: Revocations
+    sign_in: SignIn
     metrics: Metrics
     decoders: ThreadPoolExecutor
     uploads: Uploads

@@ -6,7 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, File, Query, Request, Response, Security, UploadFile
+from fastapi import APIRouter, Depends, File, Query, Request, Response, Security, UploadFile
 from pydantic import Field
 from slowapi import Limiter
 
@@ -17,6 +17,7 @@ from registry import Explanation, overlay
 from serving.answers import Diagnosis, UsedModel, diagnosis_fields
 from serving.auth import current_user
 from serving.classify import Asked, Classified, asked, note
+from serving.limits import limited, set_cost
 from serving.live import LiveClassifier
 from serving.problems import documented
 from serving.state import AppState, RequestFacts, State
@@ -50,10 +51,19 @@ def explain_routes(settings: Settings, limiter: Limiter) -> APIRouter:
     responses = documented(400, 401, 403, 413, 415, 422, 429, 500, 503)
     responses[200] = {"content": {"image/png": {}}}
 
-    @router.post("/explain", responses=responses, response_model=ExplainAnswer)
-    @limiter.limit(settings.predict_limit)
+    async def priced(request: Request) -> None:
+        set_cost(request, COST)
+
+    @router.post(
+        "/explain",
+        dependencies=[Depends(priced)],
+        responses=responses,
+        response_model=ExplainAnswer,
+    )
+    @limited(limiter, settings, "predict")
     async def explain(
         request: Request,
+        response: Response,
         user: Annotated[Claims, Security(current_user, scopes=["predict"])],
         file: Annotated[UploadFile, File(description="JPEG, PNG, WEBP, BMP, GIF or TIFF")],
         state: State,

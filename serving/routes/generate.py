@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Literal
 
 import numpy as np
-from fastapi import APIRouter, Query, Request, Response, Security
+from fastapi import APIRouter, Depends, Query, Request, Response, Security
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from slowapi import Limiter
@@ -19,11 +19,13 @@ from serving.answers import UsedModel
 from serving.auth import current_user
 from serving.facts import Facts
 from serving.generating import Piece, Series, begin_series, check_number, whole_series
+from serving.limits import limited, set_cost
 from serving.problems import documented
 from serving.state import AppState, RequestFacts, State
 from serving.tokens import Claims
 from serving.zip_stream import ZipStream
 
+HELD_WHOLE = 1000  # pictures in one JSON document or grid; a ZIP is streamed
 Format = Literal["json", "png", "zip"]
 
 
@@ -85,19 +87,29 @@ def generate_routes(settings: Settings, limiter: Limiter) -> APIRouter:
     responses = documented(400, 401, 403, 422, 429, 500, 503)
     responses[200] = {"content": {"image/png": {}, "application/zip": {}}}
 
-    async def answer(request: Request, ask: GenerateAsk, state: AppState, facts: Facts) -> Response:
-        limits = state.settings
-        most = limits.max_generate_zip if ask.format == "zip" else limits.max_generate
+    async def by_query(request: Request, ask: Annotated[GenerateAsk, Query()]) -> GenerateAsk:
+        return priced(request, ask)
+
+    async def by_body(request: Request, ask: GenerateBody) -> GenerateAsk:
+        return priced(request, ask)
+
+    def priced(request: Request, ask: GenerateAsk) -> GenerateAsk:
+        most = settings.max_generate if ask.format == "zip" else held_whole(settings)
         check_number(ask.n, ask.seed, most)
+        set_cost(request, ask.n)
+        return ask
+
+    async def answer(request: Request, ask: GenerateAsk, state: AppState, facts: Facts) -> Response:
         series = begin_series(state, facts, ask.n, ask.seed, ask.class_name)
         return await FORMATS[ask.format](request, state, series, facts)
 
     @router.get("/generate", responses=responses, response_model=GenerateAnswer)
-    @limiter.limit(settings.generate_limit)
+    @limited(limiter, settings, "generate")
     async def generate_get(
         request: Request,
+        response: Response,
         user: Annotated[Claims, Security(current_user, scopes=["generate"])],
-        ask: Annotated[GenerateAsk, Query()],
+        ask: Annotated[GenerateAsk, Depends(by_query)],
         state: State,
         facts: RequestFacts,
     ) -> Response:
@@ -105,11 +117,12 @@ def generate_routes(settings: Settings, limiter: Limiter) -> APIRouter:
         return await answer(request, ask, state, facts)
 
     @router.post("/generate", responses=responses, response_model=GenerateAnswer)
-    @limiter.limit(settings.generate_limit)
+    @limited(limiter, settings, "generate")
     async def generate_post(
         request: Request,
+        response: Response,
         user: Annotated[Claims, Security(current_user, scopes=["generate"])],
-        ask: GenerateBody,
+        ask: Annotated[GenerateAsk, Depends(by_body)],
         state: State,
         facts: RequestFacts,
     ) -> Response:
@@ -117,6 +130,11 @@ def generate_routes(settings: Settings, limiter: Limiter) -> APIRouter:
         return await answer(request, ask, state, facts)
 
     return router
+
+
+def held_whole(settings: Settings) -> int:
+    """The most pictures of an answer that is not streamed."""
+    return min(settings.max_generate, HELD_WHOLE)
 
 
 async def _json(request: Request, state: AppState, series: Series, facts: Facts) -> Response:

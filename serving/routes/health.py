@@ -3,11 +3,13 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request, Security
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from leafgate.errors import UserError
 from registry import DIGEST_TAG, PRODUCTION
 from serving.auth import current_user
+from serving.counts import REDIS_AWAY
+from serving.limits import limits_health
 from serving.live_models import LiveModels
 from serving.problems import documented
 from serving.slots import Slot
@@ -49,6 +51,7 @@ class Health(BaseModel):
 
     status: Literal["ok", "degraded"]
     request_log: LogHealth
+    limits: str = Field(description="where calls are counted", examples=["memory", "redis"])
     models: list[ModelHealth]
 
 
@@ -64,9 +67,9 @@ def health_routes() -> APIRouter:
     router = APIRouter(tags=["state"])
 
     @router.get("/health")
-    async def health(state: State) -> Health:
+    async def health(request: Request, state: State) -> Health:
         """Alive: 200 as long as the process answers, whatever else is wrong."""
-        return health_of(state)
+        return health_of(state, limits_health(request.app.state.limiter))
 
     @router.get("/ready", responses=documented(503))
     async def ready(request: Request, state: State) -> Ready:
@@ -98,8 +101,8 @@ def health_routes() -> APIRouter:
     return router
 
 
-def health_of(state: AppState) -> Health:
-    """The state of the log and the models."""
+def health_of(state: AppState, limits: str) -> Health:
+    """The state of the log, the limits and the models."""
     log = state.log
     request_log = LogHealth(
         backlog=log.backlog,
@@ -108,8 +111,18 @@ def health_of(state: AppState) -> Health:
         set_aside=log.set_aside,
     )
     models = models_of(state.models)
-    bad = any(model.problem for model in models) or log.dropped or log.set_aside
-    return Health(status="degraded" if bad else "ok", request_log=request_log, models=models)
+    bad = (
+        limits == REDIS_AWAY
+        or any(model.problem for model in models)
+        or log.dropped
+        or log.set_aside
+    )
+    return Health(
+        status="degraded" if bad else "ok",
+        request_log=request_log,
+        limits=limits,
+        models=models,
+    )
 
 
 def models_of(models: LiveModels) -> list[ModelHealth]:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, File, Query, Request, Response, Security, UploadFile
+from fastapi import APIRouter, Depends, File, Query, Request, Response, Security, UploadFile
 from pydantic import BaseModel, Field
 from slowapi import Limiter
 
@@ -14,9 +14,10 @@ from leafgate.settings import Settings
 from serving.answers import Diagnosis, UsedModel, diagnosis_fields
 from serving.auth import current_user
 from serving.batching import EngineFailed
-from serving.classify import asked, classify
+from serving.classify import TTA_VIEWS, asked, classify
 from serving.facts import Facts, PartClock
 from serving.hanging_up import results_unless_gone
+from serving.limits import limited, set_cost
 from serving.problems import documented
 from serving.refusals import STATUS_OF_CODE
 from serving.state import AppState, RequestFacts, State
@@ -71,19 +72,33 @@ def predict_routes(settings: Settings, limiter: Limiter) -> APIRouter:
     """Both routes; images are bounded before they are decoded."""
     router = APIRouter(tags=["models"])
 
+    async def priced(request: Request, tta: Tta = False) -> bool:
+        set_cost(request, TTA_VIEWS if tta else 1)
+        return tta
+
+    async def several(
+        request: Request,
+        files: Annotated[list[UploadFile], File(description=f"each {IMAGE_TYPES}")],
+        tta: Tta = False,
+    ) -> list[UploadFile]:
+        require_few(files, settings.max_images)
+        set_cost(request, len(files) * (TTA_VIEWS if tta else 1))
+        return files
+
     @router.post(
         "/predict",
         responses=documented(400, 401, 403, 413, 415, 422, 429, 500, 503),
         response_model=PredictAnswer,
     )
-    @limiter.limit(settings.predict_limit)
+    @limited(limiter, settings, "predict")
     async def predict(
         request: Request,
+        response: Response,
         user: Annotated[Claims, Security(current_user, scopes=["predict"])],
         file: Annotated[UploadFile, File(description=IMAGE_TYPES)],
         state: State,
         facts: RequestFacts,
-        tta: Tta = False,
+        tta: Annotated[bool, Depends(priced)] = False,
     ) -> Response:
         """Classify one image with the version in production."""
         started = time.perf_counter()
@@ -104,18 +119,18 @@ def predict_routes(settings: Settings, limiter: Limiter) -> APIRouter:
         responses=documented(400, 401, 403, 413, 422, 429, 500, 503),
         response_model=BatchAnswer,
     )
-    @limiter.limit(settings.predict_limit)
+    @limited(limiter, settings, "predict")
     async def predict_batch(
         request: Request,
+        response: Response,
         user: Annotated[Claims, Security(current_user, scopes=["predict"])],
-        files: Annotated[list[UploadFile], File(description=f"each {IMAGE_TYPES}")],
+        files: Annotated[list[UploadFile], Depends(several)],
         state: State,
         facts: RequestFacts,
         tta: Tta = False,
     ) -> Response:
         """Classify several images; one that cannot be read has a problem, the others answers."""
         started = time.perf_counter()
-        require_few(files, state.settings.max_images)
         facts.images = len(files)
         with state.models.to_classify.admit(len(files)):
             tasks = [asyncio.ensure_future(_item(state, facts, file, tta)) for file in files]
