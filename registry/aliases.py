@@ -44,7 +44,10 @@ class AliasReader(Protocol):
 
 
 def alias_reader(settings: Settings, environment: Mapping[str, str] = os.environ) -> AliasReader:
-    """The lightest reader for the configured store. environment: MLflow's own settings."""
+    """The lightest reader for the configured store. environment: MLflow's own settings.
+
+    Raises UserError `bad_tracking_uri` for an address or certificate that cannot be used.
+    """
     uri = settings.tracking_uri
     if any(environment.get(name, "").lower() not in ("", "0", "false") for name in UNKNOWN_HERE):
         return ModelStore(settings)

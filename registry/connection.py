@@ -46,10 +46,25 @@ def registry_errors(settings: Settings) -> Iterator[None]:
 
 def unreachable(settings: Settings, error: Exception) -> UserError:
     """What MLflow answered, shortened, and what to look at."""
-    message = next(iter(str(error).splitlines()), type(error).__name__)[:300]
-    uri = SECRET.sub("//", settings.tracking_uri)
     return UserError(
-        f"MLflow at {uri} answered: {SECRET.sub('//', message)}",
+        f"MLflow at {_shown(settings.tracking_uri)} answered: {_shown(_first_line(error))}",
         "check LEAFGATE_MLFLOW_TRACKING_URI and that the server is up",
         code="registry_error",
     )
+
+
+def unusable(settings: Settings, error: Exception) -> UserError:
+    """Why MLflow's address, or a certificate for it, cannot be used at all."""
+    return UserError(
+        f"MLflow at {_shown(settings.tracking_uri)} cannot be asked: {_shown(_first_line(error))}",
+        "correct LEAFGATE_MLFLOW_TRACKING_URI, or the MLFLOW_TRACKING_…_CERT_PATH",
+        code="bad_tracking_uri",
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)[:300]
+
+
+def _shown(text: str) -> str:
+    return SECRET.sub("//", text)

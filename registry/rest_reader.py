@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from leafgate.settings import Settings
-from registry.connection import unreachable
+from registry.connection import unreachable, unusable
 from registry.store import ModelVersion
 
 TIMEOUT = httpx.Timeout(5.0, connect=2.0)  # seconds
@@ -22,18 +22,23 @@ MISSING = "RESOURCE_DOES_NOT_EXIST"
 
 
 class RestReader:
-    """Asks an MLflow server, over one kept connection."""
+    """Asks an MLflow server, over one kept connection. UserError `bad_tracking_uri` where none can
+    be made with that address, or the certificates that the environment names.
+    """
 
     def __init__(self, settings: Settings, environment: Mapping[str, str]) -> None:
         self.settings = settings
         logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells of every request
-        self._client = httpx.Client(
-            base_url=f"{settings.tracking_uri.rstrip('/')}/api/2.0/mlflow/",
-            timeout=TIMEOUT,
-            follow_redirects=True,
-            headers=_authorization(environment),
-            verify=_trust(environment),
-        )
+        try:
+            self._client = httpx.Client(
+                base_url=f"{settings.tracking_uri.rstrip('/')}/api/2.0/mlflow/",
+                timeout=TIMEOUT,
+                follow_redirects=True,
+                headers=_authorization(environment),
+                verify=_trust(environment),
+            )
+        except (httpx.InvalidURL, OSError) as error:
+            raise unusable(settings, error) from error
 
     def find(self, name: str, alias: str) -> ModelVersion | None:
         """The version that carries `alias`, or None.

@@ -114,6 +114,21 @@ def test_a_registry_that_is_away_is_an_error_that_tells_no_password(tmp_path: Pa
     assert "secret" not in str(refused.value)
 
 
+def test_an_address_that_is_none_is_refused_at_the_start(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path / "var", mlflow_tracking_uri="http://ada:secret@host:port")
+    with pytest.raises(UserError) as refused:
+        alias_reader(settings)
+    assert refused.value.code == "bad_tracking_uri"
+    assert "secret" not in str(refused.value)
+
+
+def test_a_certificate_that_is_not_there_is_refused_at_the_start(tmp_path: Path) -> None:
+    settings = settings_of(tmp_path / "var", mlflow_tracking_uri="https://mlflow.example")
+    missing = {"MLFLOW_TRACKING_SERVER_CERT_PATH": str(tmp_path / "ca.pem")}
+    with pytest.raises(UserError, match="No such file"):
+        alias_reader(settings, missing)
+
+
 def test_a_file_that_is_no_database_is_an_error(tmp_path: Path) -> None:
     file = tmp_path / "mlflow.db"
     file.write_text("not a database" * 100)

@@ -54,6 +54,15 @@ def test_nothing_heavy_is_imported_before_it_is_needed(module: str) -> None:
     assert done.stdout.strip() == "[]"
 
 
+def test_the_service_starts_without_the_gate_and_the_http_client() -> None:
+    code = (
+        "import sys, serving.server; "
+        "print([name for name in ('registry.gate', 'yaml', 'httpx') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 def test_what_the_registry_loads_on_first_use_is_named_like_none_of_its_modules() -> None:
     """A module, once imported, is an attribute of its package and would stand in for the name."""
     modules = {file.stem for file in (ROOT / "registry").glob("*.py")}
