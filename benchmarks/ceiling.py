@@ -19,8 +19,8 @@ import numpy as np
 
 from benchmarks.machine import parser_for, run_script
 from leafgate.images import decode
-from registry import Classifier, EngineChoice, Form
-from registry.engine import FILES, HINTS, OPENVINO_CHOICES, Batch
+from registry import Classifier, EngineChoice, Form, PlainEngine
+from registry.engine import FILES, HINTS, OPENVINO_CHOICES, Batch, Pick, Picked
 
 CORES = len(os.sched_getaffinity(0))
 WARM_SECONDS = 0.5
@@ -48,7 +48,7 @@ WAYS = (
 )
 
 
-class StreamsEngine:
+class StreamsEngine(PlainEngine):
     """An OpenVINO form with several requests at a time, one for each calling thread."""
 
     def __init__(self, folder: Path, form: Form, way: Way) -> None:
@@ -61,23 +61,19 @@ class StreamsEngine:
             shape[0] = way.batch
             network.reshape(shape)
         hint = "LATENCY" if way.streams == 1 else "THROUGHPUT"
-        options = {"INFERENCE_PRECISION_HINT": HINTS[form], "PERFORMANCE_HINT": hint}
+        options: dict[str, str | int] = {"INFERENCE_PRECISION_HINT": HINTS[form], "PERFORMANCE_HINT": hint}
         if way.streams > 1:
             options |= {"NUM_STREAMS": way.streams, "INFERENCE_NUM_THREADS": CORES}
         self.name = f"openvino-{form}"
         self._compiled = core.compile_model(network, "CPU", options)
         self._own = threading.local()
 
-    def run(self, batch: Batch) -> Batch:
-        """See registry.engine.Engine."""
-        return self.run_all(batch)[0]
-
-    def run_all(self, batch: Batch) -> tuple[Batch, ...]:
+    def run_for(self, batch: Batch, pick: Pick[Picked]) -> Picked:
         """See registry.engine.Engine; as many at a time as there are threads that call."""
         if not hasattr(self._own, "request"):
             self._own.request = self._compiled.create_infer_request()
         found = self._own.request.infer(batch, share_inputs=True, share_outputs=True)
-        return tuple(np.array(found[i], np.float32) for i in range(len(found)))
+        return pick([found[i] for i in range(len(found))])
 
 
 def load(folder: Path, form: Form, way: Way) -> Classifier:
@@ -94,7 +90,7 @@ def images_per_second(
 ) -> float:
     """From bytes to answers, by as many threads as the way has callers."""
     rates = [0.0] * way.callers
-    begin = time.perf_counter() + WARM_SECONDS
+    begin, size = time.perf_counter() + WARM_SECONDS, classifier.description.image_size
 
     def call(caller: int) -> None:
         at, done, since = caller * len(jpegs) // way.callers, 0, 0.0
@@ -102,7 +98,7 @@ def images_per_second(
             if not since and time.perf_counter() >= begin:
                 since = time.perf_counter()
             taken = [jpegs[(at + i) % len(jpegs)] for i in range(way.batch)]
-            classifier.predict([decode(data) for data in taken])
+            classifier.predict([decode(data, wanted_size=size) for data in taken])
             at += way.batch
             done += way.batch if since else 0
         rates[caller] = done / (time.perf_counter() - since)
