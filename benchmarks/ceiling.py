@@ -15,8 +15,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from benchmarks.machine import parser_for, run_script
 from leafgate.images import decode
 from registry import Classifier, EngineChoice, Form, PlainEngine
@@ -61,7 +59,10 @@ class StreamsEngine(PlainEngine):
             shape[0] = way.batch
             network.reshape(shape)
         hint = "LATENCY" if way.streams == 1 else "THROUGHPUT"
-        options: dict[str, str | int] = {"INFERENCE_PRECISION_HINT": HINTS[form], "PERFORMANCE_HINT": hint}
+        options: dict[str, str | int] = {
+            "INFERENCE_PRECISION_HINT": HINTS[form],
+            "PERFORMANCE_HINT": hint,
+        }
         if way.streams > 1:
             options |= {"NUM_STREAMS": way.streams, "INFERENCE_NUM_THREADS": CORES}
         self.name = f"openvino-{form}"

@@ -16,6 +16,7 @@ from leafgate.cli_generate import generate
 from leafgate.cli_jobs import data_app, train_app
 from leafgate.cli_models import HELD_BACK, gate, models_app
 from leafgate.cli_options import say, settings
+from leafgate.cli_replay import replay
 from leafgate.cli_users import users_app
 from leafgate.errors import UserError
 
@@ -98,6 +99,7 @@ def _bytes(file: Path) -> bytes:
 
 
 app.command()(generate)
+app.command()(replay)
 
 
 @app.command()

@@ -133,6 +133,10 @@ class Settings(BaseSettings):
         """The SQLAlchemy URL in force."""
         return self.database_url or f"sqlite:///{self.var_dir / 'leafgate.db'}"
 
+    def upload_file(self, sha256: str) -> Path:
+        """Where a classified image of that hash lies, if it was kept."""
+        return self.var_dir / "uploads" / sha256[:2] / sha256
+
     @property
     def api_address(self) -> str:
         """The API's base URL as a client of this machine sees it."""

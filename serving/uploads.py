@@ -1,7 +1,6 @@
 """Classified images, kept by the hash of their bytes where the setting says so; else nothing is."""
 
 import logging
-from pathlib import Path
 
 from leafgate.files import whole
 from leafgate.settings import Settings
@@ -13,13 +12,12 @@ class Uploads:
     """Files `var/uploads/ab/abcdef…`. Privacy: off unless `LEAFGATE_KEEP_UPLOADS` is set."""
 
     def __init__(self, settings: Settings) -> None:
-        self.folder = settings.var_dir / "uploads"
-        self.kept = settings.keep_uploads
+        self._settings = settings
 
     def keep(self, sha256: str, data: bytes) -> None:
         """Write the bytes, once. A disk at fault is logged: the answer does not depend on it."""
-        file = self.file_of(sha256)
-        if not self.kept or file.is_file():
+        file = self._settings.upload_file(sha256)
+        if not self._settings.keep_uploads or file.is_file():
             return
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -27,7 +25,3 @@ class Uploads:
                 beside.write_bytes(data)
         except OSError as error:
             log.warning("an upload could not be kept: %s", error)
-
-    def file_of(self, sha256: str) -> Path:
-        """Where the bytes of that hash are, if they were kept."""
-        return self.folder / sha256[:2] / sha256

@@ -3,7 +3,7 @@
 from sql.analytics import Span
 from sql.audit_trail import SqlAuditTrail
 from sql.database import ddl, downgrade, is_reachable, migrate, open_database
-from sql.request_log import RequestLog, RequestRecord
+from sql.request_log import RequestLog, RequestRecord, find_request
 from sql.revoked_tokens import Revoked, load_revoked, revoke_token
 from sql.users import (
     SCOPES,
@@ -31,6 +31,7 @@ __all__ = [
     "add_user",
     "ddl",
     "downgrade",
+    "find_request",
     "find_user",
     "is_reachable",
     "list_users",

@@ -174,6 +174,16 @@ def insert_requests(engine: sa.Engine, records: Sequence[RequestRecord]) -> None
             connection.execute(requests.insert(), list(rows.values()))
 
 
+def find_request(engine: sa.Engine, identifier: str) -> RequestRecord | None:
+    """The row of that id, or None."""
+    with engine.connect() as connection:
+        query = sa.select(requests).where(requests.c.id == identifier)
+        row = connection.execute(query).mappings().first()
+    if row is None:
+        return None
+    return RequestRecord(**{**row, "at_utc": row["at_utc"].replace(tzinfo=UTC)})
+
+
 def _row(record: RequestRecord) -> dict[str, object]:
     row = asdict(record)
     row["at_utc"] = naive_utc(record.at_utc)
