@@ -9,16 +9,17 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import median
 
-import tensorflow as tf
-
 from leafgate.errors import UserError
-from training.devices import QUICK_IN_BFLOAT16
 
 ROUNDS = 3
 
 
 def hardware() -> str:
     """Processor, cores this process may use, bf16, GPU, and what else the machine is doing."""
+    import tensorflow as tf  # late: a script that loads services is to stay small itself
+
+    from training.devices import QUICK_IN_BFLOAT16
+
     told = _cpuinfo()
     bf16 = QUICK_IN_BFLOAT16 & set(told.get("flags", "").split())
     gpus = [gpu.name for gpu in tf.config.list_physical_devices("GPU")]

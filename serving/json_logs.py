@@ -52,7 +52,8 @@ class Mask:
 
 def secrets_of(settings: Settings) -> list[str]:
     """Every setting that is a secret, in the clear."""
-    return [v.get_secret_value() for _, v in settings if isinstance(v, SecretStr)]
+    values = (v.get_secret_value() for _, v in settings if isinstance(v, SecretStr))
+    return [secret for value in values for secret in value.split(",")]
 
 
 class TextLines(logging.Formatter):

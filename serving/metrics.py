@@ -48,7 +48,7 @@ class Children(dict[tuple[str, ...], Metric], Generic[Metric]):
 
     def __init__(self, metric: Metric) -> None:
         super().__init__()
-        self._metric = metric
+        self._metric: Metric = metric
 
     def __missing__(self, labels: tuple[str, ...]) -> Metric:
         child: Metric = self._metric.labels(*labels)

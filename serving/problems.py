@@ -13,8 +13,9 @@ from starlette.exceptions import HTTPException
 from starlette.types import Send
 
 from leafgate.errors import UserError
+from serving.facts import Facts, facts_of
+from serving.limits import retry_seconds
 from serving.refusals import CODE_OF_STATUS, CODES, STATUS_OF_CODE
-from serving.state import Facts, facts_of
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 5
@@ -182,4 +183,5 @@ async def _too_many(request: Request, error: Exception) -> Response:
     limited: Response = request.app.state.limiter._inject_headers(
         answer, request.state.view_rate_limit
     )
+    limited.headers["Retry-After"] = str(retry_seconds(request))
     return limited

@@ -35,6 +35,10 @@ CODES = {
     "scope_missing": Code(
         403, "the token of ada has no scope 'generate'", "ask whoever runs this service for it"
     ),
+    "no_public_keys": Code(404, "tokens are signed by a secret", "there is nothing to fetch"),
+    "sign_in_elsewhere": Code(
+        404, "tokens are issued by another service", "sign in there, and send its token here"
+    ),
     "not_found": Code(404, "there is no /predictions", "see /docs for what there is"),
     "method_not_allowed": Code(405, "/predict does not take GET", "use POST"),
     "body_too_large": Code(413, "the body has 20,000,000 bytes", "send at most 10,551,296"),
@@ -57,6 +61,7 @@ CODES = {
     "no_production_model": Code(
         503, "leaf-classifier is not being served", "promote a version with `leafgate gate`"
     ),
+    "sign_in_busy": Code(503, "too many are signing in", "try again"),
     "overloaded": Code(503, "64 images wait already", _WAIT),
     "queue_timeout": Code(503, "the image waited 5 s for the model", _WAIT),
     "shutting_down": Code(503, "this process is stopping", "ask another one, or again soon"),

@@ -6,18 +6,17 @@ ASGI middleware rather than a background task, which FastAPI skips when a handle
 import logging
 import time
 from datetime import UTC, datetime
-from typing import Any
 
-import uuid_utils
 from opentelemetry import trace
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serving.facts import Facts
 from serving.json_logs import REQUEST_ID
 from serving.limits import client_address
 from serving.metrics import OTHER, Metrics
 from serving.problems import send_problem, writable
 from serving.refusals import STATUS_OF_CODE
-from serving.state import Facts
 from serving.traces import name_request
 from sql import RequestRecord
 
@@ -25,6 +24,7 @@ log = logging.getLogger(__name__)
 
 # Probes ask every few seconds and browsers load the documentation: neither is a use of a model.
 NOT_LOGGED = ("/health", "/ready", "/metrics", "/docs", "/openapi.json", "/favicon.ico")
+HUNG_UP = 499  # no status of HTTP: the caller left before there was an answer
 CLOSE = (b"connection", b"close")
 
 
@@ -39,13 +39,15 @@ class RequestLogging:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        facts = Facts(str(uuid_utils.uuid7()))
+        facts = Facts.new()
         scope.setdefault("state", {})["facts"] = facts
         REQUEST_ID.set(facts.request_id)
         answer = Answer(facts, send, last=scope["app"].state.shutdown.under_way)
         at_utc, started = datetime.now(UTC), time.perf_counter()
         try:
             await self.app(scope, receive, answer.send)
+        except ClientDisconnect:
+            answer.status = HUNG_UP
         except Exception:
             log.exception("request %s failed", facts.request_id)
             await answer.apologise()
@@ -102,12 +104,14 @@ def _count(scope: Scope, facts: Facts, status: int, seconds: float) -> None:
     metrics.request_done(endpoint, scope["method"], status, seconds)
     if facts.error_code:
         metrics.refused(facts.error_code if facts.error_code in STATUS_OF_CODE else OTHER)
+    elif facts.model_name and facts.model_version is not None:
+        metrics.served(facts.model_name, facts.model_version, facts.images)
 
 
 def _record(
     scope: Scope, facts: Facts, status: int, at_utc: datetime, latency_ms: float
 ) -> RequestRecord:
-    known: dict[str, Any] = {k: v for k, v in vars(facts).items() if k != "request_id"}
+    known = facts.known()
     if facts.file_name:
         known["file_name"] = writable(facts.file_name)
     return RequestRecord(

@@ -15,7 +15,7 @@ from opentelemetry.trace import Span, get_current_span
 
 from leafgate import __version__
 from leafgate.settings import Settings
-from serving.state import Facts
+from serving.facts import Facts
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider

@@ -7,6 +7,7 @@ import mlflow
 import pandas as pd
 
 from leafgate.images import decode
+from leafgate.settings import load_settings
 from registry.classifier_model import Classifier
 
 
@@ -14,8 +15,9 @@ class ClassifierPyFunc(mlflow.pyfunc.PythonModel):
     """Loads the stored folder once; one row in, one row out."""
 
     def load_context(self, context: Any) -> None:  # noqa: ANN401 - MLflow's context
-        """Load the network on the engine that suits this machine."""
-        self.classifier = Classifier.load(Path(context.artifacts["model"]))
+        """Load the network on the engine that LEAFGATE_ENGINE names, or that suits this machine."""
+        folder = Path(context.artifacts["model"])
+        self.classifier = Classifier.load(folder, load_settings().engine)
 
     def predict(
         self,
@@ -24,7 +26,8 @@ class ClassifierPyFunc(mlflow.pyfunc.PythonModel):
         params: dict[str, Any] | None = None,
     ) -> pd.DataFrame:
         """One row an image. Raises ImageError for bytes that are none."""
-        images = [decode(data) for data in model_input["image"]]
+        size = self.classifier.description.image_size
+        images = [decode(data, wanted_size=size) for data in model_input["image"]]
         answers = self.classifier.predict(images)
         return pd.DataFrame(
             {
