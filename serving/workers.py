@@ -47,8 +47,8 @@ def _empty_metrics_folder(settings: Settings) -> None:
 
 def _work(settings: Settings, listener: socket.socket) -> None:
     """A worker's life."""
-    from serving.json_logs import set_up_logging
     from serving.app import create_app
+    from serving.json_logs import set_up_logging
     from serving.server import serve_app
 
     set_up_logging(settings)

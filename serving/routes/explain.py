@@ -69,7 +69,12 @@ def explain_routes(settings: Settings, limiter: Limiter) -> APIRouter:
         state: State,
         facts: RequestFacts,
         class_name: Annotated[
-            str | None, Query(alias="class", description="to speak for; else the one diagnosed")
+            str | None,
+            Query(
+                alias="class",
+                description="to speak for; else the one diagnosed",
+                json_schema_extra={"format": "class-of-the-model"},
+            ),
         ] = None,
         form: Annotated[
             Literal["json", "png"], Query(alias="format", description="json, or the overlay alone")
