@@ -5,6 +5,7 @@ import base64
 import hashlib
 import hmac
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -206,7 +207,9 @@ def test_published_keys_verify_and_hold_nothing_secret(algorithm: str, tmp_path:
     (fitting,) = [key for key in published if key["kid"] == kid]
     assert jwt.decode(token, fitting, [algorithm], audience="leafgate-api")["sub"] == "ada"
     assert len(published) == 2
-    assert all(set(key) <= {"kty", "n", "e", "crv", "x", "y", "use", "alg", "kid"} for key in published)
+    assert all(
+        set(key) <= {"kty", "n", "e", "crv", "x", "y", "use", "alg", "kid"} for key in published
+    )
     assert make().source.keys.public() == []
 
 
@@ -271,8 +274,8 @@ def test_what_is_remembered_is_bounded_and_expires(monkeypatch: pytest.MonkeyPat
     service = make()
     token = signed(exp=60)
     assert read(service, token) is read(service, token)  # verified once
-    now = tokens.time.time()
-    monkeypatch.setattr(tokens.time, "time", lambda: now + 61)
+    later = time.time() + 61
+    monkeypatch.setattr(time, "time", lambda: later)
     assert refusal(service, token) == "token_expired"
     monkeypatch.undo()
     monkeypatch.setattr(tokens, "REMEMBERED", 3)
