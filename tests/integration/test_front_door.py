@@ -34,7 +34,7 @@ def make_api(settings: Settings, tmp_path: Path, start_api: StartApi) -> MakeApi
     """Starts APIs over one database and no model: what passes the door is answered with 503."""
 
     def make(**overrides: Any) -> RunningApi:
-        given = {"revocation_poll_seconds": 0.1, **overrides}
+        given = {"revocation_poll_seconds": 0.1, "model_poll_seconds": 60, **overrides}
         return start_api(api_settings(settings.var_dir, tmp_path, **given))
 
     return make
