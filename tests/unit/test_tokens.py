@@ -5,6 +5,8 @@ import base64
 import hashlib
 import hmac
 import json
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -295,3 +297,6 @@ def test_signatures_are_made_by_cryptography_and_never_by_ecdsa(tmp_path: Path) 
     for algorithm in ("RS256", "ES256"):
         for key in with_keys(tmp_path, algorithm).source.keys.verifying.values():
             assert type(key).__module__ == "jose.backends.cryptography_backend"
+    code = "import sys, serving.app; print([m for m in ('ecdsa', 'rsa') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
