@@ -11,7 +11,6 @@ from contextlib import contextmanager
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from serving.metrics import Metrics
 from serving.problems import send_problem
 from serving.refusals import TryLater
 
@@ -29,11 +28,10 @@ class Admission:
         most_images: int,
         most_wait_seconds: float,
         pace: Callable[[], float],
-        metrics: Metrics,
     ) -> None:
         self.most_images, self.most_wait_seconds = most_images, most_wait_seconds
         self.images = 0
-        self._pace, self._metrics = pace, metrics
+        self._pace = pace
 
     @property
     def wait_seconds(self) -> float:
@@ -66,7 +64,6 @@ class Admission:
 
     def refusal(self) -> TryLater:
         """What a caller is told, with the seconds after which most of the queue is done."""
-        self._metrics.refused(OVERLOADED)
         seconds = max(math.ceil(self.wait_seconds), 1)
         return TryLater(
             f"{self.images} images are under way, which takes {self.wait_seconds:.1f} s",

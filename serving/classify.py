@@ -130,7 +130,7 @@ async def _judge(state: AppState, live: LiveClassifier, image: Asked, lane: Lane
 async def _read(state: AppState, live: LiveClassifier, image: Asked) -> list[Pixels]:
     """The image as the network sees it, decoded by another thread."""
     settings, model = state.settings, live.model
-    limits = ImageLimits(settings.max_upload_bytes, settings.max_pixels)
+    limits = ImageLimits(settings.max_upload_bytes, settings.max_pixels, settings.max_frames)
 
     def read() -> list[Pixels]:
         started = time.perf_counter()

@@ -83,14 +83,15 @@ def _bound(document: Document, most_images: int) -> None:
 
 
 def _name_image_types(operation: Document, schemas: Document) -> None:
-    """Say of each uploaded file that it is an image: a form's schema alone says only bytes."""
+    """Say of an uploaded file that it is an image: a form's schema alone says only bytes.
+
+    Of several files each may be anything: one that is no image has a problem of its own.
+    """
     form = operation.get("requestBody", {}).get("content", {}).get("multipart/form-data")
     if form is None:
         return
     schema = schemas[form["schema"]["$ref"].rpartition("/")[2]]
-    files = [
-        name for name, value in schema["properties"].items() if "contentMediaType" in str(value)
-    ]
+    files = [name for name, value in schema["properties"].items() if "contentMediaType" in value]
     form["encoding"] = {name: {"contentType": ", ".join(IMAGE_TYPES)} for name in files}
 
 

@@ -7,6 +7,7 @@ masked too.
 import logging
 import re
 import sys
+import warnings
 from collections.abc import Iterable
 from contextvars import ContextVar
 from datetime import UTC, datetime
@@ -51,7 +52,8 @@ class Mask:
 
 def secrets_of(settings: Settings) -> list[str]:
     """Every setting that is a secret, in the clear."""
-    return [v.get_secret_value() for _, v in settings if isinstance(v, SecretStr)]
+    values = (v.get_secret_value() for _, v in settings if isinstance(v, SecretStr))
+    return [secret for value in values for secret in value.split(",")]
 
 
 class TextLines(logging.Formatter):
@@ -104,3 +106,4 @@ def set_up_logging(settings: Settings) -> None:
     handler.setFormatter(TextLines(mask) if text else JsonLines(mask))
     logging.basicConfig(handlers=[handler], level="INFO", force=True)
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", module="PIL")  # of any sender's damaged files

@@ -73,20 +73,18 @@ class LiveModels:
             sources = Sources(reader, copies, trust, start.classifier)
             unwatched = Bounds(UNWATCHED, bounds.images, 0, 0, 0)
             self.staging = Slot(settings.classifier_name, STAGING, sources, metrics, unwatched)
-        self.to_classify = self._admission(self.classifier, metrics)
-        self.to_generate = self._admission(self.generator, metrics)
+        self.to_classify = self._admission(self.classifier)
+        self.to_generate = self._admission(self.generator)
         self.looked = threading.Event()
         self._wake, self._stopping, self._one = threading.Event(), False, threading.Lock()
         self._thread = threading.Thread(target=self._run, name="live-models", daemon=True)
 
-    def _admission(
-        self, slot: "Slot[LiveClassifier] | Slot[LiveGenerator]", metrics: Metrics
-    ) -> Admission:
+    def _admission(self, slot: "Slot[LiveClassifier] | Slot[LiveGenerator]") -> Admission:
         def pace() -> float:
             live = slot.live
             return 0.0 if live is None else live.batcher.pace / live.batcher.lanes
 
-        return Admission(self.settings.max_queue, self.settings.max_wait_seconds, pace, metrics)
+        return Admission(self.settings.max_queue, self.settings.max_wait_seconds, pace)
 
     @property
     def problems(self) -> int:

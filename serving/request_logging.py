@@ -104,6 +104,8 @@ def _count(scope: Scope, facts: Facts, status: int, seconds: float) -> None:
     metrics.request_done(endpoint, scope["method"], status, seconds)
     if facts.error_code:
         metrics.refused(facts.error_code if facts.error_code in STATUS_OF_CODE else OTHER)
+    elif facts.model_name and facts.model_version is not None:
+        metrics.served(facts.model_name, facts.model_version, facts.images)
 
 
 def _record(

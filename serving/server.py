@@ -27,12 +27,12 @@ log = logging.getLogger(__name__)
 
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or Ctrl-C. Raises UserError without a secret, or with the port taken."""
-    settings.require_jwt_secret()
     set_up_logging(settings)
+    app = create_app(settings)  # complains before anything is started, whoever serves it
     listener = listen(settings.host, settings.api_port, "LEAFGATE_API_PORT")
     announce(settings)
     if settings.workers == 1:
-        serve_one(settings, listener)
+        serve_app(app, settings, listener)
     else:
         run_workers(settings, listener)
 
@@ -54,9 +54,8 @@ def announce(settings: Settings) -> None:
     log.info("LeafGate starts: %s", words, extra=told)
 
 
-def serve_one(settings: Settings, listener: socket.socket) -> None:
+def serve_app(app: FastAPI, settings: Settings, listener: socket.socket) -> None:
     """Serve on the socket in this process until it is told to stop."""
-    app = create_app(settings)
     config = uvicorn.Config(
         app,
         loop="uvloop",

@@ -47,11 +47,12 @@ def _empty_metrics_folder(settings: Settings) -> None:
 
 def _work(settings: Settings, listener: socket.socket) -> None:
     """A worker's life."""
+    from serving.app import create_app
     from serving.json_logs import set_up_logging
-    from serving.server import serve_one
+    from serving.server import serve_app
 
     set_up_logging(settings)
-    serve_one(settings, listener)
+    serve_app(create_app(settings), settings, listener)
 
 
 @dataclass

@@ -69,7 +69,12 @@ def explain_routes(settings: Settings, limiter: Limiter) -> APIRouter:
         state: State,
         facts: RequestFacts,
         class_name: Annotated[
-            str | None, Query(alias="class", description="to speak for; else the one diagnosed")
+            str | None,
+            Query(
+                alias="class",
+                description="to speak for; else the one diagnosed",
+                json_schema_extra={"format": "class-of-the-model"},
+            ),
         ] = None,
         form: Annotated[
             Literal["json", "png"], Query(alias="format", description="json, or the overlay alone")
@@ -117,7 +122,7 @@ def _explain(
     state: AppState, live: LiveClassifier, image: Asked, class_name: str | None
 ) -> Explained:
     settings, size = state.settings, live.model.description.image_size
-    limits = ImageLimits(settings.max_upload_bytes, settings.max_pixels)
+    limits = ImageLimits(settings.max_upload_bytes, settings.max_pixels, settings.max_frames)
     pixels: Pixels = decode(image.data, limits, wanted_size=size)
     explanation = live.model.explain(pixels, class_name)
     state.uploads.keep(image.sha256, image.data)

@@ -76,9 +76,14 @@ def predict_routes(settings: Settings, limiter: Limiter) -> APIRouter:
         set_cost(request, TTA_VIEWS if tta else 1)
         return tta
 
+    several_files = File(
+        description=f"each {IMAGE_TYPES}",
+        json_schema_extra={"minItems": 1, "maxItems": settings.max_images},
+    )
+
     async def several(
         request: Request,
-        files: Annotated[list[UploadFile], File(description=f"each {IMAGE_TYPES}")],
+        files: Annotated[list[UploadFile], several_files],
         tta: Tta = False,
     ) -> list[UploadFile]:
         require_few(files, settings.max_images)

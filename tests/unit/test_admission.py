@@ -3,12 +3,11 @@
 import pytest
 
 from serving.admission import Admission
-from serving.metrics import Metrics
 from serving.refusals import TryLater
 
 
 def admission(most_images: int = 8, most_wait: float = 1.0, pace: float = 0.1) -> Admission:
-    return Admission(most_images, most_wait, lambda: pace, Metrics())
+    return Admission(most_images, most_wait, lambda: pace)
 
 
 def test_images_count_until_they_are_answered() -> None:
