@@ -45,10 +45,11 @@ def require_bounded(image: Image.Image, data: bytes, limits: ImageLimits) -> Non
         )
     compressed = kind in ("JPEG", "MPO") or image.info.get("compression") == "jpeg"
     scans = jpeg_scans(data, USUAL_SCANS, MOST_SCANS) if compressed else 1
+    tiles = len(getattr(image, "tile", ()))
     passes = scans * pixels > USUAL_SCANS * limits.max_pixels
-    if scans > MOST_SCANS or passes or len(image.tile) > MOST_TILES:
+    if scans > MOST_SCANS or passes or tiles > MOST_TILES:
         raise too_large(
-            f"the {kind} file is made of too many pieces ({scans} scans, {len(image.tile)} tiles)",
+            f"the {kind} file is made of too many pieces ({scans} scans, {tiles} tiles)",
             "export it again",
         )
 

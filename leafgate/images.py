@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, PngImagePlugin, UnidentifiedImageError
 
 from leafgate.errors import ImageError, UserError
-from leafgate.image_limits import ImageLimits, require_bounded, too_large
+from leafgate.image_limits import ImageLimits as ImageLimits
+from leafgate.image_limits import require_bounded, too_large
 
 Pixels = NDArray[np.uint8]
 

@@ -1,4 +1,4 @@
-"""A model's place follows its alias, and whatever is wrong with a new version, the old one stays."""
+"""A slot follows its alias, and whatever is wrong with a new version, the old one stays."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
