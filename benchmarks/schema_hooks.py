@@ -42,4 +42,6 @@ def filter_case(context: schemathesis.HookContext, case: "schemathesis.Case[Any]
     """
     body = case.body
     files = body.get("files") if isinstance(body, Mapping) else None
-    return not (isinstance(files, list) and any(not isinstance(file, bytes) for file in files))
+    return not (
+        isinstance(files, list) and any(not isinstance(file, bytes | str) for file in files)
+    )

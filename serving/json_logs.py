@@ -21,13 +21,15 @@ from leafgate.settings import Settings
 REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
 MASKED = "***"
 TEXT = "%(asctime)s %(levelname)s %(name)s %(message)s"
+# Alembic tells each migration; the multipart parser each body that a caller spoilt.
+QUIET = {"alembic": logging.WARNING, "python_multipart": logging.ERROR}
 SHORTEST_SECRET = 8  # characters; a shorter one would blot out ordinary words
 
 # A quoted value, whose quotes a JSON line has escaped, or a bare one up to the next separator.
 _VALUE = r"""(?:\\?"[^"\\]*\\?"|'[^']*'|[^\s"'&,;(){}\[\]\\]+)"""
 _NAME = r"[\w-]*(?:password|passwd|pwd|secret|api_?key|audit_key|token)"
 PATTERNS = (
-    (re.compile(r"\b(bearer|basic)\s+[\w.~+/=-]{8,}", re.I), rf"\1 {MASKED}"),
+    (re.compile(r"\b(bearer|authorization\W{1,4}basic)\s+[\w.~+/=-]{8,}", re.I), rf"\1 {MASKED}"),
     (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), MASKED),
     (re.compile(r"""(://[^\s/:@"']*:)[^\s/"']+@"""), rf"\1{MASKED}@"),
     (re.compile(rf"""\b({_NAME}\\?["']?\s*[=:]\s*){_VALUE}""", re.I), rf"\1{MASKED}"),
@@ -105,5 +107,6 @@ def set_up_logging(settings: Settings) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(TextLines(mask) if text else JsonLines(mask))
     logging.basicConfig(handlers=[handler], level="INFO", force=True)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    for name, level in QUIET.items():
+        logging.getLogger(name).setLevel(level)
     warnings.filterwarnings("ignore", module="PIL")  # of any sender's damaged files
