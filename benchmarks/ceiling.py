@@ -61,6 +61,7 @@ class StreamsEngine:
             shape[0] = way.batch
             network.reshape(shape)
         hint = "LATENCY" if way.streams == 1 else "THROUGHPUT"
+        options: dict[str, str | int]
         options = {"INFERENCE_PRECISION_HINT": HINTS[form], "PERFORMANCE_HINT": hint}
         if way.streams > 1:
             options |= {"NUM_STREAMS": way.streams, "INFERENCE_NUM_THREADS": CORES}

@@ -11,10 +11,13 @@ import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from json import dumps, loads
 from pathlib import Path
+from typing import Literal
 
 from leafgate.errors import UserError
 
@@ -25,7 +28,7 @@ CLASSIFIER, GENERATOR = "leaf-classifier", "leaf-generator"
 USER, PASSWORD = "bench", "a password for benchmarks"
 TWIN_MARK = " (twin)"
 FILE = "prepared.json"
-UNTRAINED_FORM = "int8"
+UNTRAINED_FORM: Literal["int8"] = "int8"
 
 
 @dataclass(frozen=True)
@@ -71,14 +74,26 @@ def prepared(args: argparse.Namespace, folder: Path) -> Prepared:
         command += [f"--model={args.model.resolve()}"] if args.model else []
         command += [f"--data={args.data.resolve()}"] if args.data else []
         command += ["--twin"] if getattr(args, "twin", False) else []
-        subprocess.run(command, cwd=ROOT, env=clean_environment(), check=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        subprocess.run(command, cwd=folder, env=clean_environment(), check=True)
     found = loads((folder / FILE).read_text(encoding="utf-8"))
     versions = tuple(found.pop("versions"))
     return Prepared(**{**found, "folder": folder, "versions": versions})
 
 
+@contextmanager
+def work_folders(args: argparse.Namespace) -> Iterator[tuple[Path, Path]]:
+    """Where the state is, kept if asked for, and a folder for logs that is not."""
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        yield (args.state.resolve() if args.state else work / "state"), work
+
+
 def clean_environment(settings: Mapping[str, object] | None = None) -> dict[str, str]:
-    """The environment here, with these settings, by name, and no others of LeafGate."""
+    """The environment here, with these settings, by name, and no others of LeafGate.
+
+    Meant for a process in a folder with no `.env`, which would be read as well.
+    """
     kept = {k: v for k, v in os.environ.items() if not k.startswith("LEAFGATE_")}
     named = {f"LEAFGATE_{name.upper()}": str(value) for name, value in (settings or {}).items()}
     return {**kept, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(ROOT), **named}
@@ -171,6 +186,7 @@ def _register(folder: Path, twin: bool) -> tuple[int, ...]:
     from leafgate.gating import open_ledger
     from leafgate.settings import load_settings
     from registry import force, start_run
+    from registry.pyfunc import StoredKind
     from serving import hash_password
     from sql import add_user, open_database
 
@@ -181,7 +197,7 @@ def _register(folder: Path, twin: bool) -> tuple[int, ...]:
     versions = []
     for name, place in stored:
         with start_run(settings, f"benchmark {place}") as run:
-            kind = "generator" if name == GENERATOR else "classifier"
+            kind: StoredKind = "generator" if name == GENERATOR else "classifier"
             version = run.register(kind, folder / place, name)
         if place != "twin":
             force(ledger, version, "a benchmark's own model")
@@ -201,7 +217,6 @@ def main() -> None:
     parser.add_argument("--twin", action="store_true")
     args = parser.parse_args()
     folder: Path = args.state
-    folder.mkdir(parents=True, exist_ok=True)
     data = _copy_jpegs(args.data, folder)
     network = _store_classifier(args.model, folder)
     _store_generator(folder / "generator")

@@ -14,10 +14,7 @@ import argparse
 import json
 import subprocess
 import sys
-import tempfile
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -26,7 +23,13 @@ from benchmarks.contenders import CONTENDERS, Contender
 from benchmarks.load import run_load, write_requests
 from benchmarks.load_loop import Plan
 from benchmarks.machine import parser_for, run_script
-from benchmarks.prepare import ROOT, Prepared, add_state_options, clean_environment, prepared
+from benchmarks.prepare import (
+    Prepared,
+    add_state_options,
+    clean_environment,
+    prepared,
+    work_folders,
+)
 from benchmarks.servers import running
 from benchmarks.verdicts import CEILING, Ceilings, Measured, Results, table, verdicts
 from leafgate.errors import UserError
@@ -74,7 +77,7 @@ def measure_ceiling(made: Prepared, seconds: float, known: Ceilings) -> dict[int
         best = sorted(known[0], key=lambda way: -known[0][way])[:BEST_WAYS]
         command += ["--ways", *map(str, best)]
     done = subprocess.run(
-        command, cwd=ROOT, env=clean_environment(), stdout=subprocess.PIPE, check=True
+        command, cwd=made.folder, env=clean_environment(), stdout=subprocess.PIPE, check=True
     )
     return {int(way): rate for way, rate in json.loads(done.stdout).items()}
 
@@ -97,14 +100,6 @@ def measure_all(
                     results[name].append(measure(contender, made, connections, pace, folder))
                 advance(name)
     return results, ceilings
-
-
-@contextmanager
-def work_folders(args: argparse.Namespace) -> Iterator[tuple[Path, Path]]:
-    """Where the state is, kept if asked for, and a folder for logs that is not."""
-    with tempfile.TemporaryDirectory() as folder:
-        work = Path(folder)
-        yield (args.state.resolve() if args.state else work / "state"), work
 
 
 def options() -> argparse.Namespace:
