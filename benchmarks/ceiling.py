@@ -1,8 +1,8 @@
 """The ceiling of a service: decoding, network and answer in one process, with no HTTP around it.
 
-Every way of keeping the cores busy is tried with the stored classifier's own code: batches of 1, 4
-and 8, one caller or as many as cores (one decodes while another's batch runs), one request over all
-cores or one request on each core, with a shape left open or fixed. The best is the ceiling.
+Every way of keeping the cores busy is tried with the stored classifier's own code: batches of 1 to
+8, one caller or about as many as cores (one decodes while another's batch runs), one request over
+all cores or one request on each core, with a shape left open or fixed. The best is the ceiling.
 Prints images/s by way as JSON.
 """
 
@@ -15,12 +15,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from benchmarks.machine import parser_for, run_script
 from leafgate.images import decode
-from registry import Classifier, EngineChoice, Form
-from registry.engine import FILES, HINTS, OPENVINO_CHOICES, Batch
+from registry import Classifier, EngineChoice, Form, PlainEngine
+from registry.engine import FILES, HINTS, OPENVINO_CHOICES, Batch, Pick, Picked
 
 CORES = len(os.sched_getaffinity(0))
 WARM_SECONDS = 0.5
@@ -39,16 +37,21 @@ class Way(NamedTuple):
         return f"batch {self.batch}, {self.callers} callers, {self.streams} streams, {shape} shape"
 
 
-BATCHES = (1, 4, 8)
 SEVERAL = max(2, CORES)
 WAYS = (
-    *(Way(batch, callers) for batch in BATCHES for callers in (1, SEVERAL)),
-    *(Way(batch, SEVERAL, 1, fixed=True) for batch in BATCHES),
-    *(Way(batch, CORES, CORES, fixed=True) for batch in BATCHES if CORES > 1),
+    *(Way(batch, callers) for batch in (1, 4, 8) for callers in (1, SEVERAL)),
+    *(Way(batch, SEVERAL, 1, fixed=True) for batch in (1, 4, 8)),
+    *(
+        Way(batch, callers, CORES, fixed)
+        for batch in (1, 2, 4, 8)
+        for callers in (CORES, CORES + 1)
+        for fixed in (False, True)
+        if CORES > 1
+    ),
 )
 
 
-class StreamsEngine:
+class StreamsEngine(PlainEngine):
     """An OpenVINO form with several requests at a time, one for each calling thread."""
 
     def __init__(self, folder: Path, form: Form, way: Way) -> None:
@@ -61,24 +64,22 @@ class StreamsEngine:
             shape[0] = way.batch
             network.reshape(shape)
         hint = "LATENCY" if way.streams == 1 else "THROUGHPUT"
-        options: dict[str, str | int]
-        options = {"INFERENCE_PRECISION_HINT": HINTS[form], "PERFORMANCE_HINT": hint}
+        options: dict[str, str | int] = {
+            "INFERENCE_PRECISION_HINT": HINTS[form],
+            "PERFORMANCE_HINT": hint,
+        }
         if way.streams > 1:
             options |= {"NUM_STREAMS": way.streams, "INFERENCE_NUM_THREADS": CORES}
         self.name = f"openvino-{form}"
         self._compiled = core.compile_model(network, "CPU", options)
         self._own = threading.local()
 
-    def run(self, batch: Batch) -> Batch:
-        """See registry.engine.Engine."""
-        return self.run_all(batch)[0]
-
-    def run_all(self, batch: Batch) -> tuple[Batch, ...]:
+    def run_for(self, batch: Batch, pick: Pick[Picked]) -> Picked:
         """See registry.engine.Engine; as many at a time as there are threads that call."""
         if not hasattr(self._own, "request"):
             self._own.request = self._compiled.create_infer_request()
         found = self._own.request.infer(batch, share_inputs=True, share_outputs=True)
-        return tuple(np.array(found[i], np.float32) for i in range(len(found)))
+        return pick([found[i] for i in range(len(found))])
 
 
 def load(folder: Path, form: Form, way: Way) -> Classifier:
@@ -95,7 +96,7 @@ def images_per_second(
 ) -> float:
     """From bytes to answers, by as many threads as the way has callers."""
     rates = [0.0] * way.callers
-    begin = time.perf_counter() + WARM_SECONDS
+    begin, size = time.perf_counter() + WARM_SECONDS, classifier.description.image_size
 
     def call(caller: int) -> None:
         at, done, since = caller * len(jpegs) // way.callers, 0, 0.0
@@ -103,7 +104,7 @@ def images_per_second(
             if not since and time.perf_counter() >= begin:
                 since = time.perf_counter()
             taken = [jpegs[(at + i) % len(jpegs)] for i in range(way.batch)]
-            classifier.predict([decode(data) for data in taken])
+            classifier.predict([decode(data, wanted_size=size) for data in taken])
             at += way.batch
             done += way.batch if since else 0
         rates[caller] = done / (time.perf_counter() - since)

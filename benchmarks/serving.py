@@ -36,7 +36,7 @@ from leafgate.errors import UserError
 from leafgate.progress import progress
 
 CONNECTIONS = (1, 8, 32)
-BEST_WAYS = 3  # of the ceiling, tried again in later rounds
+BEST_WAYS = 3  # of the ceiling
 
 
 class Pace(NamedTuple):
@@ -45,10 +45,11 @@ class Pace(NamedTuple):
     rounds: int
     seconds: float
     warm_seconds: float
+    look_seconds: float
     ceiling_seconds: float
 
 
-USUAL, QUICK = Pace(3, 10.0, 3.0, 3.0), Pace(1, 3.0, 2.0, 1.0)
+USUAL, QUICK = Pace(3, 10.0, 3.0, 1.5, 6.0), Pace(1, 3.0, 2.0, 0.5, 2.0)
 
 
 def measure(
@@ -69,13 +70,23 @@ def measure(
     return found
 
 
-def measure_ceiling(made: Prepared, seconds: float, known: Ceilings) -> dict[int, float]:
-    """Images/s by way: all in the first round, the best of those before in later ones."""
+def measure_ceiling(made: Prepared, pace: Pace, known: Ceilings) -> dict[int, float]:
+    """Images/s by way, of the few that a look at all of them, in the first round, found the best.
+
+    The best of all in one short look would be the luckiest.
+    """
+    ways = list(known[0]) if known else []
+    if not ways:
+        seen = run_ceiling(made, pace.look_seconds, [])
+        ways = sorted(seen, key=lambda way: -seen[way])[:BEST_WAYS]
+    return run_ceiling(made, pace.ceiling_seconds, ways)
+
+
+def run_ceiling(made: Prepared, seconds: float, ways: list[int]) -> dict[int, float]:
+    """In a process of its own. ways: by number, or all."""
     command = [sys.executable, "-m", "benchmarks.ceiling", f"--model={made.model}"]
     command += [f"--images={made.images}", f"--seconds={seconds}"]
-    if known:
-        best = sorted(known[0], key=lambda way: -known[0][way])[:BEST_WAYS]
-        command += ["--ways", *map(str, best)]
+    command += ["--ways", *map(str, ways)] if ways else []
     done = subprocess.run(
         command, cwd=made.folder, env=clean_environment(), stdout=subprocess.PIPE, check=True
     )
@@ -92,7 +103,7 @@ def measure_all(
         for number in range(pace.rounds):
             for name in names:
                 if name == CEILING:
-                    ceilings.append(measure_ceiling(made, pace.ceiling_seconds, ceilings))
+                    ceilings.append(measure_ceiling(made, pace, ceilings))
                 else:
                     folder = work / f"{number}-{name}"
                     folder.mkdir()

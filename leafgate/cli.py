@@ -16,6 +16,8 @@ from leafgate.cli_generate import generate
 from leafgate.cli_jobs import data_app, train_app
 from leafgate.cli_models import HELD_BACK, gate, models_app
 from leafgate.cli_options import say, settings
+from leafgate.cli_replay import replay
+from leafgate.cli_users import users_app
 from leafgate.errors import UserError
 
 BAD_USAGE, FAILURE = 2, 1
@@ -41,7 +43,7 @@ def _group(name: str, text: str) -> typer.Typer:
 app.add_typer(data_app, name="data")
 app.add_typer(train_app, name="train")
 app.add_typer(models_app, name="models")
-users_app = _group("users", "Who may use the API.")
+app.add_typer(users_app, name="users")
 db_app = _group("db", "The database of requests and users.")
 
 
@@ -83,7 +85,8 @@ def predict(
     version = store.get(configured.classifier_name, PRODUCTION)
     classifier = Classifier.load(store.folder(version), configured.engine)
     for file in files:
-        (answer,) = classifier.predict([decode(_bytes(file))])
+        image = decode(_bytes(file), wanted_size=classifier.description.image_size)
+        (answer,) = classifier.predict([image])
         doubt = "\tunknown: unlike the training images" if answer.unknown else ""
         say(f"{file}\t{answer.class_name}\t{answer.confidence:.3f}{doubt}")
 
@@ -96,6 +99,7 @@ def _bytes(file: Path) -> bytes:
 
 
 app.command()(generate)
+app.command()(replay)
 
 
 @app.command()
@@ -120,26 +124,6 @@ def mlflow() -> None:
     from registry import serve_mlflow
 
     serve_mlflow(settings())
-
-
-@users_app.command("add")
-def users_add(
-    name: Annotated[str, typer.Argument(help="the name to sign in with")],
-    scope: Annotated[
-        list[str], typer.Option(help="predict, generate, feedback or admin; may be repeated")
-    ],
-    password: Annotated[
-        str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True, envvar="PASSWORD")
-    ],
-) -> None:
-    """Add a user of the API; asks for the password."""
-    from serving import hash_password
-    from sql import add_user, migrate, open_database
-
-    database = open_database(settings().database)
-    migrate(database)
-    user = add_user(database, name, hash_password(password), scope)
-    say(f"user {user.name} may: {', '.join(sorted(user.scopes))}")
 
 
 @db_app.command("migrate")

@@ -105,12 +105,15 @@ def models_show(
 def models_rollback(
     model: ModelName,
     reason: Annotated[str, typer.Option(help="goes into the audit")] = "",
+    only_from: Annotated[
+        int | None, typer.Option("--from", help="only where this version is in production")
+    ] = None,
 ) -> None:
     """Put the previous version back into production; a running API follows by itself."""
     from leafgate.gating import open_ledger
     from registry import rollback
 
-    now, before = rollback(open_ledger(settings()), model, reason)
+    now, before = rollback(open_ledger(settings()), model, reason, only_from)
     say(f"{now} is in production again; version {before.version} is kept as previous")
 
 

@@ -9,9 +9,9 @@ import io
 from collections.abc import Callable
 
 import numpy as np
+import scipy  # which loads `ndimage` on first use
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
-from scipy import ndimage
 
 from leafgate.images import Pixels
 
@@ -52,7 +52,7 @@ def jpeg(image: Pixels, rng: np.random.Generator) -> Pixels:
 def rotation(image: Pixels, rng: np.random.Generator) -> Pixels:
     """Turned by up to 45 degrees, edges mirrored."""
     angle = float(rng.uniform(-45, 45))
-    turned = ndimage.rotate(image, angle, reshape=False, order=1, mode="reflect")
+    turned = scipy.ndimage.rotate(image, angle, reshape=False, order=1, mode="reflect")
     return np.asarray(turned, np.uint8)
 
 
@@ -72,8 +72,8 @@ def foreground(image: Pixels) -> NDArray[np.bool_]:
     ring[width:-width, width:-width] = False
     colour = np.median(image[ring].astype(np.float32), axis=0)
     distance = np.linalg.norm(image.astype(np.float32) - colour, axis=2)
-    mask = ndimage.binary_fill_holes(distance > _otsu(distance))
-    return np.asarray(ndimage.binary_opening(mask, iterations=1), np.bool_)
+    mask = scipy.ndimage.binary_fill_holes(distance > _otsu(distance))
+    return np.asarray(scipy.ndimage.binary_opening(mask, iterations=1), np.bool_)
 
 
 def _otsu(values: NDArray[np.float32]) -> float:

@@ -8,56 +8,59 @@ import io
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, Image, PngImagePlugin, UnidentifiedImageError
 
 from leafgate.errors import ImageError, UserError
+from leafgate.image_limits import ImageLimits as ImageLimits
+from leafgate.image_limits import require_bounded, too_large
 
 Pixels = NDArray[np.uint8]
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 DECODE_THREADS = 4
+REDUCED = 2  # times the wanted size, that a reduced reading keeps at least: resizing still smooths
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # by number of channels
 
 
-@dataclass(frozen=True)
-class ImageLimits:
-    """What is refused before a single pixel is decoded."""
-
-    max_bytes: int = 50 * 2**20
-    max_pixels: int = 40_000_000
-
-
-def decode(data: bytes, limits: ImageLimits = ImageLimits(), channels: int = 3) -> Pixels:
+def decode(
+    data: bytes,
+    limits: ImageLimits = ImageLimits(),
+    channels: int = 3,
+    wanted_size: int | None = None,
+) -> Pixels:
     """The first frame of an encoded image, upright, as (height, width, channels) uint8.
 
-    channels: see `MODES`; without alpha, transparency is laid on white. Size is checked from the
-    header, before decoding. Raises UserError for another number of channels, and ImageError:
-    `not_an_image` (no known image format), `image_too_large`, `unreadable_image`.
+    channels: see `MODES`; without alpha, transparency is laid on white. wanted_size: pixels that it
+    will be resized to; a JPEG far larger is then read at a half, a quarter or an eighth, never
+    below twice what is wanted. What reading costs is checked before. Raises UserError for another
+    number of channels, and ImageError: `not_an_image` (no known image format), `image_too_large`,
+    `unreadable_image`.
     """
     _require_channels(channels)
     if len(data) > limits.max_bytes:
-        raise ImageError(
-            f"the image file has {len(data):,} bytes",
-            f"send at most {limits.max_bytes:,}",
-            code="image_too_large",
-        )
+        problem = f"the image file has {len(data):,} bytes"
+        raise too_large(problem, f"send at most {limits.max_bytes:,}")
     image = _open(data)
-    width, height = image.size
-    if width * height > limits.max_pixels:
-        raise ImageError(
-            f"the image has {width} x {height} = {width * height:,} pixels",
-            f"scale it down to at most {limits.max_pixels:,}",
-            code="image_too_large",
-        )
+    require_bounded(image, data, limits)
     try:
+        if wanted_size:
+            image.draft(None, (REDUCED * wanted_size, REDUCED * wanted_size))  # JPEG alone heeds it
         image.load()
-        pixels = np.asarray(_to_mode(ImageOps.exif_transpose(image), MODES[channels]))
+        pixels = np.asarray(_to_mode(_upright(image), MODES[channels]))
         return pixels.reshape(*pixels.shape[:2], channels)
     except Exception as error:  # a decoder meets hostile bytes in many ways; all mean the same
         raise ImageError(
@@ -73,9 +76,7 @@ def _open(data: bytes) -> Image.Image:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             return Image.open(io.BytesIO(data), formats=FORMATS)
     except Image.DecompressionBombError as error:
-        raise ImageError(
-            f"the image is too large ({error})", "scale it down", code="image_too_large"
-        ) from error
+        raise too_large(f"the image is too large ({error})", "scale it down") from error
     except UnidentifiedImageError as error:
         raise ImageError(
             "the file is not an image" if data else "the file is empty",
@@ -86,6 +87,15 @@ def _open(data: bytes) -> Image.Image:
         raise ImageError(
             f"the image cannot be read ({error})", "export it again", code="unreadable_image"
         ) from error
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    """Turned as its EXIF says; damaged EXIF says nothing."""
+    try:
+        turn = TURNS.get(image.getexif().get(ExifTags.Base.Orientation, 1))
+    except Exception:  # noqa: BLE001 - EXIF is a TIFF of its own, and fails in as many ways
+        turn = None
+    return image if turn is None else image.transpose(turn)
 
 
 def _require_channels(channels: int) -> None:
@@ -102,20 +112,27 @@ def _to_mode(image: Image.Image, mode: str) -> Image.Image:
     deep = image.mode.startswith(("I", "F"))
     if "A" in mode and not deep:
         return image.convert("RGBA").convert(mode)
-    return _to_rgb(image).convert(mode)
+    return _in_mode(_to_rgb(image), mode)
+
+
+def _in_mode(image: Image.Image, mode: str) -> Image.Image:
+    """Pillow's `convert` copies an image that is in the mode already."""
+    return image if image.mode == mode else image.convert(mode)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        coloured = image.convert("RGBA")
-        white = Image.new("RGBA", coloured.size, "white")
-        return Image.alpha_composite(white, coloured).convert("RGB")
+        coloured = _in_mode(image, "RGBA")
+        white = Image.new("RGB", coloured.size, "white")
+        white.paste(coloured, mask=coloured.getchannel("A"))
+        return white
     if image.mode.startswith(("I", "F")):  # 16 and 32 bit grey: scale to 8 bit
-        values = np.asarray(image, np.float64)
-        span = max(float(np.ptp(values)), 1e-9)
-        grey = ((values - values.min()) / span * 255).astype(np.uint8)
-        return Image.fromarray(grey).convert("RGB")
-    return image.convert("RGB")
+        values = np.nan_to_num(np.array(image, np.float32), copy=False)
+        values -= values.min()  # in place: 16 bit pictures are large
+        values /= max(float(values.max()), 1e-9)
+        values *= 255
+        return Image.fromarray(values.astype(np.uint8)).convert("RGB")
+    return _in_mode(image, "RGB")
 
 
 def resize(image: Pixels, size: int) -> Pixels:
@@ -128,6 +145,16 @@ def resize(image: Pixels, size: int) -> Pixels:
     picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
     resized = np.asarray(picture.resize((size, size), Image.Resampling.BILINEAR))
     return resized.reshape(size, size, image.shape[-1])
+
+
+def resize_within(image: Pixels, longest: int) -> Pixels:
+    """`image` (h, w, 3), scaled down to sides of at most `longest` pixels; the ratio is kept."""
+    height, width = image.shape[:2]
+    if max(height, width) <= longest:
+        return image
+    scale = longest / max(height, width)
+    sides = (max(round(width * scale), 1), max(round(height * scale), 1))
+    return np.asarray(Image.fromarray(image).resize(sides, Image.Resampling.BILINEAR))
 
 
 def eight_positions(image: Pixels) -> list[Pixels]:
@@ -152,7 +179,8 @@ def load_images(
 
     def load(index: int) -> None:
         try:
-            images[index] = resize(decode(paths[index].read_bytes(), channels=channels), size)
+            data = paths[index].read_bytes()
+            images[index] = resize(decode(data, channels=channels, wanted_size=size), size)
         except ImageError as error:
             problem = f"{paths[index]}: {error.problem}"
             raise ImageError(problem, error.fix, code=error.code) from error

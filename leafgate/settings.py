@@ -37,20 +37,68 @@ class Settings(BaseSettings):
     engine: Literal[
         "auto", "openvino", "tensorflow", "openvino-fp32", "openvino-bf16", "openvino-int8"
     ] = "auto"
+    engine_threads: int = Field(0, ge=0, description="cores of one process; 0: all, divided")
+    max_batch: int = Field(0, ge=0, le=256, description="images a batch; 0: 4 a core, 32 on a GPU")
+    max_queue: int = Field(256, gt=0, description="images under way to one model; then 503")
+    max_wait_seconds: float = Field(3.0, gt=0, description="reckoned wait of a new one; then 503")
     model_poll_seconds: float = Field(10.0, gt=0)
+    staging_mode: Literal["off", "shadow", "canary"] = Field(
+        "off", description="what the version in staging does: nothing, answer beside, or instead"
+    )
+    staging_share: float = Field(0.1, ge=0, le=1, description="of the images that it gets too")
+    bake_minutes: float = Field(10.0, ge=0, description="a promotion is watched; 0: it is not")
+    bake_images: int = Field(50, gt=0, description="before which no version is judged")
+    bake_error_points: float = Field(1.0, ge=0, description="failures, points over the one before")
+    bake_unknown_points: float = Field(10.0, ge=0, description="unknowns, likewise")
+    bake_latency_ratio: float = Field(2.0, gt=1, description="engine time an image, likewise")
+    model_fetch_seconds: float = Field(
+        600.0, gt=0, description="the longest that fetching one model's files may take"
+    )
     inception_weights: str = Field(
         "auto", description="auto: Keras's download, where a network allows; none; or a file"
     )
 
-    jwt_secret: SecretStr | None = Field(None, description="at least 32 bytes; signs the tokens")
+    jwt_algorithm: Literal["HS256", "RS256", "ES256"] = "HS256"
+    jwt_secret: SecretStr | None = Field(
+        None, description="HS256: at least 32 bytes; signs the tokens"
+    )
+    jwt_old_secrets: SecretStr | None = Field(
+        None, description="HS256: further secrets, with commas between, that only verify"
+    )
+    jwt_keys: str = Field(
+        "", description="RS256, ES256: PEM files, with commas between; the first signs"
+    )
+    jwt_jwks: str = Field(
+        "", description="RS256, ES256: file or URL of an identity provider's key set"
+    )
     jwt_issuer: str = "leafgate"
     jwt_audience: str = "leafgate-api"
     token_minutes: int = Field(60, gt=0)
     redis_url: str = Field("", description="shared rate limits; empty: in memory")
     token_limit: str = "10/minute"  # noqa: S105 - a rate, no secret
-    predict_limit: str = "600/minute"
-    generate_limit: str = "60/minute"
-    address_limit: str = Field("1200/minute", description="per client address, before sign-in")
+    predict_limit: str = Field("600/minute", description="images; of the plan `standard`")
+    generate_limit: str = Field("1000/minute", description="images; of the plan `standard`")
+    plans: str = Field(
+        '{"plus": {"predict": "6000/minute", "generate": "10000/minute"}}',
+        description="JSON: the limits of further plans",
+    )
+    address_limit: str = Field("6000/minute", description="per client address, before sign-in")
+    revocation_poll_seconds: float = Field(
+        2.0, gt=0, description="how soon a revoked token is refused by every process"
+    )
+
+    workers: int = Field(1, gt=0, le=256, description="processes that serve; each loads the models")
+    shutdown_delay_seconds: float = Field(
+        0.5, ge=0, description="from SIGTERM on: not ready, still answering, for balancers to see"
+    )
+    drain_seconds: float = Field(10.0, gt=0, description="for what is running when it stops")
+    log_format: Literal["auto", "json", "text"] = Field(
+        "auto", description="auto: text on a terminal, JSON elsewhere"
+    )
+    metrics_token: SecretStr | None = Field(None, description="asked for by /metrics where set")
+    otlp_endpoint: str = Field(
+        "", description="traces go there; empty: OTEL_EXPORTER_OTLP_ENDPOINT, or none are made"
+    )
 
     host: str = "127.0.0.1"
     api_port: int = Field(8000, gt=0, lt=65536)
@@ -60,7 +108,10 @@ class Settings(BaseSettings):
 
     max_upload_bytes: int = Field(10 * 2**20, gt=0)
     max_pixels: int = Field(40_000_000, gt=0)
-    max_generate: int = Field(256, gt=0, description="images in one /generate answer")
+    max_images: int = Field(64, gt=0, description="images in one /predict/batch")
+    max_frames: int = Field(200, gt=0, description="in an animation; the first is what is used")
+    max_generate: int = Field(1000, gt=0, description="images in one /generate answer")
+    keep_uploads: bool = Field(False, description="keep classified images by hash, for replays")
 
     @field_validator("var_dir")
     @classmethod
@@ -73,9 +124,18 @@ class Settings(BaseSettings):
         return self.mlflow_tracking_uri or f"sqlite:///{self.var_dir / 'mlflow' / 'mlflow.db'}"
 
     @property
+    def models_dir(self) -> Path:
+        """Where local copies of stored models are kept, by digest."""
+        return self.var_dir / "models"
+
+    @property
     def database(self) -> str:
         """The SQLAlchemy URL in force."""
         return self.database_url or f"sqlite:///{self.var_dir / 'leafgate.db'}"
+
+    def upload_file(self, sha256: str) -> Path:
+        """Where a classified image of that hash lies, if it was kept."""
+        return self.var_dir / "uploads" / sha256[:2] / sha256
 
     @property
     def api_address(self) -> str:

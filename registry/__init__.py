@@ -1,18 +1,33 @@
-"""Runs, stored models, the gate and promotion. What others may use is listed here."""
+"""Runs, stored models, the gate and promotion. What others may use is listed here.
 
+What stores, judges and moves models is loaded on first use: the service does none of it, and is
+ready sooner and smaller without.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+from registry.aliases import AliasReader, alias_reader
 from registry.classifier_model import (
     Classifier,
     ClassifierDescription,
     Explanation,
     Judgement,
     Prediction,
+    averaged,
     store_classifier,
 )
 from registry.description import write_description
-from registry.engine import OPENVINO_CHOICES, EngineChoice, Form, drop_int8, store_int8
-from registry.evaluation_set import run_manifest
-from registry.features import FeatureExtractor, find_extractor
-from registry.gate import GateResult, Question, kind_of, run_gate
+from registry.engine import (
+    OPENVINO_CHOICES,
+    Engine,
+    EngineChoice,
+    Form,
+    PlainEngine,
+    drop_int8,
+    store_int8,
+    usable_cores,
+)
 from registry.generator_model import (
     MAX_SEED,
     Drawn,
@@ -24,26 +39,62 @@ from registry.generator_model import (
     to_pixels,
 )
 from registry.head import Head, grad_cam
+from registry.heat import overlay
 from registry.ledger import Ledger
+from registry.local_copies import LocalCopies
 from registry.mlflow_server import serve_mlflow
 from registry.outliers import OutlierScore
 from registry.pictures import class_folder, write_pictures
-from registry.policy import policy_without
-from registry.promotion import force, rollback, settle
-from registry.store import PREVIOUS, PRODUCTION, STAGING, ModelStore, ModelVersion
-from registry.tracking import Run, start_run
+from registry.store import DIGEST_TAG, PREVIOUS, PRODUCTION, STAGING, ModelStore, ModelVersion
 from registry.vouching import audit_problems, is_vouched, require_vouched, restore
-from registry.watch import watch
+
+if TYPE_CHECKING:
+    from registry.evaluation_set import run_manifest
+    from registry.features import FeatureExtractor, find_extractor
+    from registry.gate import GateResult, Question, kind_of, run_gate
+    from registry.policy import policy_without
+    from registry.promotion import force, rollback, settle
+    from registry.tracking import Run, start_run
+    from registry.watching import watch
+
+ON_FIRST_USE = {
+    "run_manifest": "registry.evaluation_set",
+    "FeatureExtractor": "registry.features",
+    "find_extractor": "registry.features",
+    "GateResult": "registry.gate",
+    "Question": "registry.gate",
+    "kind_of": "registry.gate",
+    "run_gate": "registry.gate",
+    "policy_without": "registry.policy",
+    "force": "registry.promotion",
+    "rollback": "registry.promotion",
+    "settle": "registry.promotion",
+    "Run": "registry.tracking",
+    "start_run": "registry.tracking",
+    "watch": "registry.watching",
+}
+
+
+def __getattr__(name: str) -> object:
+    """What is loaded on first use (PEP 562)."""
+    if name not in ON_FIRST_USE:
+        raise AttributeError(f"module 'registry' has no attribute {name!r}")
+    globals()[name] = found = getattr(importlib.import_module(ON_FIRST_USE[name]), name)
+    return found
+
 
 __all__ = [
+    "DIGEST_TAG",
     "MAX_SEED",
     "OPENVINO_CHOICES",
     "PREVIOUS",
     "PRODUCTION",
     "STAGING",
+    "AliasReader",
     "Classifier",
     "ClassifierDescription",
     "Drawn",
+    "Engine",
     "EngineChoice",
     "Explanation",
     "FeatureExtractor",
@@ -54,13 +105,17 @@ __all__ = [
     "Head",
     "Judgement",
     "Ledger",
+    "LocalCopies",
     "ModelStore",
     "ModelVersion",
     "OutlierScore",
+    "PlainEngine",
     "Prediction",
     "Question",
     "Run",
+    "alias_reader",
     "audit_problems",
+    "averaged",
     "class_folder",
     "drop_int8",
     "find_extractor",
@@ -70,6 +125,7 @@ __all__ = [
     "kind_of",
     "latents",
     "origin",
+    "overlay",
     "policy_without",
     "require_vouched",
     "restore",
@@ -83,6 +139,7 @@ __all__ = [
     "store_generator",
     "store_int8",
     "to_pixels",
+    "usable_cores",
     "watch",
     "write_description",
     "write_pictures",

@@ -5,7 +5,7 @@ its OpenVINO forms, the head's weights (for Grad-CAM) and the outlier score. The
 in [0, 255] and prepares it itself, so every caller hands over plain pixels.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
@@ -96,20 +96,30 @@ class Classifier:
         self.head, self.outliers = head, outliers
 
     @classmethod
-    def load(cls, folder: Path, engine: EngineChoice = "auto") -> "Classifier":
-        """Load from the folder of a stored model. Raises UserError where it is not one."""
+    def load(
+        cls, folder: Path, engine: EngineChoice = "auto", serving_threads: int = 0
+    ) -> "Classifier":
+        """Load from the folder of a stored model. Raises UserError where it is not one.
+
+        serving_threads: for many callers at a time, on so many cores; 0: for one.
+        """
         description = read_description(folder, ClassifierDescription)
-        loaded = load_engine(folder, engine, description.form)
+        loaded = load_engine(folder, engine, description.form, serving_threads)
         return cls(description, loaded, Head.load(folder), OutlierScore.load(folder))
 
     def outputs(self, images: Sequence[Pixels] | Pixels) -> Outputs:
         """What the network gives for images of (height, width, 3) uint8 of any size."""
-        size = self.description.image_size
-        batch = np.stack([resize(image, size) for image in images]).astype(np.float32)
-        found = self.engine.run_all(batch)
-        logits = next(values for values in found if values.ndim == 2)
-        features = next(values for values in found if values.ndim == 4)
+        found = self.engine.run_all(self.batch_of(images))
+        logits, features = _by_rank(found)
         return Outputs(logits, features.mean(axis=(1, 2)), features)
+
+    def batch_of(self, images: Sequence[Pixels] | Pixels) -> NDArray[np.float32]:
+        """What the network takes: (n, size, size, 3) in [0, 255]."""
+        size = self.description.image_size
+        batch = np.empty((len(images), size, size, 3), np.float32)
+        for row, image in zip(batch, images, strict=True):
+            row[...] = resize(image, size)
+        return batch
 
     def probabilities(self, images: Sequence[Pixels] | Pixels) -> NDArray[np.float32]:
         """(len(images), classes), at the stored temperature and test-time views."""
@@ -117,11 +127,16 @@ class Classifier:
             return np.empty((0, len(self.description.labels)), np.float32)
         return self._shares(self.judge(images))
 
-    def predict(self, images: Sequence[Pixels] | Pixels) -> list[Prediction]:
-        """One prediction an image."""
+    def predict(
+        self, images: Sequence[Pixels] | Pixels, views: int | None = None
+    ) -> list[Prediction]:
+        """One prediction an image. views: 1 or 8 positions to average; None: as stored."""
         if not len(images):
             return []
-        judged = self.judge(images)
+        return self.answers(self.judge(images, views))
+
+    def answers(self, judged: Judgement) -> list[Prediction]:
+        """One prediction a row."""
         pairs = zip(self._shares(judged), judged.scores, strict=True)
         return [self._prediction(row, float(score)) for row, score in pairs]
 
@@ -136,13 +151,30 @@ class Classifier:
         heat = grad_cam(self.head, self.outputs([image]).features[0], index)
         return Explanation(prediction, name, heat)
 
-    def judge(self, images: Sequence[Pixels] | Pixels) -> Judgement:
+    def judge(self, images: Sequence[Pixels] | Pixels, views: int | None = None) -> Judgement:
         """Logits and outlier scores, averaged over the test-time views."""
-        views = [self.outputs(view) for view in positions(images, self.description.test_time_views)]
-        return Judgement(
-            np.mean([view.logits for view in views], axis=0),
-            np.mean([self.outlier_scores(view.pooled) for view in views], axis=0),
-        )
+        shown = [self.views_of(image, views) for image in images]
+        return averaged(map(self.judge_once, map(list, zip(*shown, strict=True))))
+
+    def views_of(self, image: Pixels, views: int | None = None) -> list[Pixels]:
+        """The image as the network sees it, (size, size, 3), in 1 or 8 positions of the square."""
+        square = resize(image, self.description.image_size)
+        return [square] if (views or self.views) == 1 else eight_positions(square)
+
+    def judge_once(self, images: Sequence[Pixels] | Pixels) -> Judgement:
+        """Logits and outlier scores of images as they stand."""
+
+        def pick(found: Sequence[NDArray[np.float32]]) -> tuple[NDArray[np.float32], ...]:
+            logits, features = _by_rank(found)
+            return np.array(logits, np.float32), features.mean(axis=(1, 2), dtype=np.float32)
+
+        logits, pooled = self.engine.run_for(self.batch_of(images), pick)
+        return Judgement(logits, self.outlier_scores(pooled))
+
+    @property
+    def views(self) -> int:
+        """Positions of a picture that are averaged, unless told otherwise."""
+        return self.description.test_time_views
 
     def outlier_scores(self, pooled: NDArray[np.float32]) -> NDArray[np.float64]:
         """(n,) for pooled features (n, channels); NaN for a model without an outlier score."""
@@ -161,11 +193,21 @@ class Classifier:
         return Prediction(*top[0], top, score > float(self.outliers.threshold), score)
 
 
-def positions(images: Sequence[Pixels] | Pixels, count: int) -> list[list[Pixels]]:
-    """The images in `count` positions of the square: upright, or turned and mirrored too."""
-    if count == 1:
-        return [list(images)]
-    return [list(view) for view in zip(*map(eight_positions, images), strict=True)]
+def averaged(views: Iterable[Judgement]) -> Judgement:
+    """The mean over several views of the same images."""
+    found = list(views)
+    if len(found) == 1:
+        return found[0]
+    return Judgement(
+        np.mean([view.logits for view in found], axis=0),
+        np.mean([view.scores for view in found], axis=0),
+    )
+
+
+def _by_rank(found: Sequence[NDArray[np.float32]]) -> tuple[NDArray[np.float32], ...]:
+    """Logits (n, classes) and feature map (n, h, w, channels), in whatever order they come."""
+    logits = next(values for values in found if values.ndim == 2)
+    return logits, next(values for values in found if values.ndim == 4)
 
 
 def store_classifier(

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 
 from leafgate.errors import UserError
 from leafgate.settings import Settings
+
+SECRET = re.compile(r"//[^/@\s]+@")  # who signs in, where an address says so
 
 
 def open_mlflow(settings: Settings) -> Any:  # noqa: ANN401 - the mlflow module
@@ -43,9 +46,25 @@ def registry_errors(settings: Settings) -> Iterator[None]:
 
 def unreachable(settings: Settings, error: Exception) -> UserError:
     """What MLflow answered, shortened, and what to look at."""
-    message = str(error).splitlines()[0][:300]
     return UserError(
-        f"MLflow at {settings.tracking_uri} answered: {message}",
+        f"MLflow at {_shown(settings.tracking_uri)} answered: {_shown(_first_line(error))}",
         "check LEAFGATE_MLFLOW_TRACKING_URI and that the server is up",
         code="registry_error",
     )
+
+
+def unusable(settings: Settings, error: Exception) -> UserError:
+    """Why MLflow's address, or a certificate for it, cannot be used at all."""
+    return UserError(
+        f"MLflow at {_shown(settings.tracking_uri)} cannot be asked: {_shown(_first_line(error))}",
+        "correct LEAFGATE_MLFLOW_TRACKING_URI, or the MLFLOW_TRACKING_…_CERT_PATH",
+        code="bad_tracking_uri",
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)[:300]
+
+
+def _shown(text: str) -> str:
+    return SECRET.sub("//", text)

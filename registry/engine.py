@@ -2,12 +2,20 @@
 
 OpenVINO picks bf16 by itself where the processor has it, which moves probabilities by up to 0.04;
 the precision is therefore always asked for by name, and what is gated is what is served.
+
+For a service the same network is compiled twice: once with every core on one picture, which is the
+quickest answer while nothing else runs, and once with a core a stream, which loses nothing to
+threads that wait for one another and makes the most pictures a second.
 """
 
+import os
+import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,13 +34,23 @@ FILES: dict[Form, str] = {
     "bf16": "openvino/fp32.xml",
     "int8": "openvino/int8.xml",
 }
+MOST_LANES = 8  # each keeps its own intermediate results in memory
 HINTS: dict[Form, str] = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
 
 
+Picked = TypeVar("Picked")
+Pick = Callable[[Sequence[Batch]], Picked]
+
+
 class Engine(Protocol):
-    """A loaded network. Arrays are float32 and their first axis is the batch."""
+    """A loaded network. Arrays are float32 and their first axis is the batch.
+
+    lanes: how many batches it runs side by side. reason: why this engine was picked.
+    """
 
     name: str
+    lanes: int
+    reason: str
 
     def run(self, batch: Batch) -> Batch:
         """The first output for `batch`; safe to call from several threads."""
@@ -40,32 +58,100 @@ class Engine(Protocol):
     def run_all(self, batch: Batch) -> tuple[Batch, ...]:
         """Every output for `batch`."""
 
+    def run_for(self, batch: Batch, pick: "Pick[Picked]") -> Picked:
+        """What `pick` makes of the outputs; it must copy what it keeps."""
 
-class OpenVinoEngine:
-    """A stored OpenVINO form on the CPU. bf16 is the fp32 form, computed in bf16."""
+    def warm(self, batch: Batch) -> Batch:
+        """Run a shape before anybody waits for it: the first time takes far longer."""
 
-    def __init__(self, folder: Path, form: Form = "fp32") -> None:
-        import openvino
 
-        core = openvino.Core()
-        options = {"INFERENCE_PRECISION_HINT": HINTS[form], "PERFORMANCE_HINT": "LATENCY"}
-        self.name = f"openvino-{form}"
-        self._compiled = core.compile_model(str(folder / FILES[form]), "CPU", options)
-        self._lock = threading.Lock()
+class PlainEngine:
+    """What every engine makes of its `run_for`; alone it takes one batch at a time."""
+
+    name, lanes, reason = "", 1, ""
+
+    def warm(self, batch: Batch) -> Batch:
+        """See Engine."""
+        return self.run(batch)
 
     def run(self, batch: Batch) -> Batch:
-        """See Engine; one call at a time."""
-        with self._lock:
-            return np.array(self._compiled(batch, share_outputs=True)[0], np.float32)
+        """See Engine."""
+        return self.run_for(batch, lambda found: np.array(found[0], np.float32))
 
     def run_all(self, batch: Batch) -> tuple[Batch, ...]:
-        """See Engine; one call at a time."""
-        with self._lock:
-            found = self._compiled(batch, share_outputs=True)
-            return tuple(np.array(found[i], np.float32) for i in range(len(found)))
+        """See Engine."""
+        return self.run_for(batch, lambda found: tuple(np.array(o, np.float32) for o in found))
+
+    def run_for(self, batch: Batch, pick: "Pick[Picked]") -> Picked:
+        """See Engine."""
+        raise NotImplementedError
 
 
-class TensorFlowEngine:
+class OpenVinoEngine(PlainEngine):
+    """A stored OpenVINO form on the CPU. bf16 is the fp32 form, computed in bf16.
+
+    lanes: streams that run side by side, the threads divided among them; threads: 0 means as many
+    as this process may use cores.
+    """
+
+    def __init__(self, folder: Path, form: Form = "fp32", lanes: int = 1, threads: int = 0) -> None:
+        import openvino
+
+        self._tensor = openvino.Tensor
+        options = {
+            "INFERENCE_PRECISION_HINT": HINTS[form],
+            "NUM_STREAMS": lanes,
+            "INFERENCE_NUM_THREADS": threads or usable_cores(),
+        }
+        self.name, self.lanes = f"openvino-{form}", lanes
+        compiled = openvino.Core().compile_model(str(folder / FILES[form]), "CPU", options)
+        self._free: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        for _ in range(lanes):
+            self._free.put(compiled.create_infer_request())
+
+    def run_for(self, batch: Batch, pick: "Pick[Picked]") -> Picked:
+        """See Engine; waits while every lane is taken."""
+        request = self._free.get()
+        try:
+            request.set_input_tensor(self._tensor(batch, shared_memory=True))
+            request.infer()
+            return pick([tensor.data for tensor in request.output_tensors])
+        finally:
+            self._free.put(request)
+
+
+class ServingEngine(PlainEngine):
+    """An OpenVINO form for many callers: a lone picture gets every core, else a core a batch."""
+
+    def __init__(self, folder: Path, form: Form, threads: int = 0) -> None:
+        cores = threads or usable_cores()
+        self.lanes = min(cores, MOST_LANES)
+        self._many = OpenVinoEngine(folder, form, self.lanes, cores)
+        self._alone = OpenVinoEngine(folder, form, 1, cores) if cores > 1 else self._many
+        self.name = self._many.name
+        self._running, self._count = 0, threading.Lock()
+
+    def run_for(self, batch: Batch, pick: "Pick[Picked]") -> Picked:
+        """See Engine."""
+        with self._count:
+            alone = self._running == 0 and len(batch) == 1
+            self._running += 1
+        try:
+            return (self._alone if alone else self._many).run_for(batch, pick)
+        finally:
+            with self._count:
+                self._running -= 1
+
+    def warm(self, batch: Batch) -> Batch:
+        """See Engine; side by side, since whichever lane is free takes the next batch."""
+        if len(batch) == 1:
+            self._alone.run(batch)
+        with ThreadPoolExecutor(self.lanes) as pool:
+            found = list(pool.map(self._many.run, [batch] * self.lanes))
+        return found[0]
+
+
+class TensorFlowEngine(PlainEngine):
     """The stored Keras model, compiled once for each batch size."""
 
     name = "tensorflow"
@@ -81,27 +167,22 @@ class TensorFlowEngine:
         flat = keras.Model(model.inputs, model.outputs)  # outputs in order, whatever their names
         self._call = tf.function(lambda batch: flat(batch, training=False))
 
-    def run(self, batch: Batch) -> Batch:
-        """See Engine."""
-        return self.run_all(batch)[0]
-
-    def run_all(self, batch: Batch) -> tuple[Batch, ...]:
+    def run_for(self, batch: Batch, pick: "Pick[Picked]") -> Picked:
         """See Engine."""
         found = self._call(batch)
         values = found if isinstance(found, (list, tuple)) else [found]
-        return tuple(np.asarray(value, np.float32) for value in values)
+        return pick([np.asarray(value, np.float32) for value in values])
 
 
-def load_engine(folder: Path, choice: EngineChoice = "auto", preferred: Form = "fp32") -> Engine:
+def load_engine(
+    folder: Path, choice: EngineChoice = "auto", preferred: Form = "fp32", serving_threads: int = 0
+) -> Engine:
     """Load the network stored in `folder`.
 
-    preferred: the form that `auto` and `openvino` mean on a CPU. Raises UserError where its files
-    are missing.
+    preferred: the form that `auto` and `openvino` mean on a CPU; serving_threads: with any, for
+    many callers at a time on so many cores. Raises UserError where its files are missing.
     """
-    on_this_machine: EngineChoice = "tensorflow" if _gpu_is_there() else "openvino"
-    picked = on_this_machine if choice == "auto" else choice
-    if picked == "openvino":
-        picked = OPENVINO_CHOICES[preferred]
+    picked, reason = pick_engine(choice, preferred)
     file, load = ENGINES[picked]
     if not (folder / file).is_file():
         raise UserError(
@@ -109,7 +190,27 @@ def load_engine(folder: Path, choice: EngineChoice = "auto", preferred: Form = "
             "train it again, or choose another LEAFGATE_ENGINE",
             code="artifact_missing",
         )
-    return load(folder)
+    form = FORM_OF.get(picked)
+    if serving_threads and form is not None:
+        engine: Engine = ServingEngine(folder, form, serving_threads)
+    else:
+        engine = load(folder)
+    engine.reason = reason
+    return engine
+
+
+def pick_engine(choice: EngineChoice, preferred: Form) -> tuple[EngineChoice, str]:
+    """Which engine a choice comes to on this machine, and why, in words."""
+    on_this_machine: EngineChoice = "tensorflow" if _gpu_is_there() else "openvino"
+    picked = on_this_machine if choice == "auto" else choice
+    if picked == "tensorflow":
+        told = "a GPU is there" if choice == "auto" else "LEAFGATE_ENGINE asks for it"
+        return picked, told
+    if picked != "openvino":
+        return picked, "LEAFGATE_ENGINE asks for it"
+    if preferred == "bf16" and not computes_bf16():
+        return "openvino-fp32", "the model prefers bf16, which this processor does not compute"
+    return OPENVINO_CHOICES[preferred], f"no GPU; {preferred} is the form that the model prefers"
 
 
 OPENVINO_CHOICES: dict[Form, EngineChoice] = {
@@ -123,6 +224,24 @@ ENGINES: dict[EngineChoice, tuple[str, Callable[[Path], Engine]]] = {
     "openvino-bf16": (FILES["bf16"], lambda folder: OpenVinoEngine(folder, "bf16")),
     "openvino-int8": (FILES["int8"], lambda folder: OpenVinoEngine(folder, "int8")),
 }
+
+
+FORM_OF: dict[EngineChoice, Form] = {choice: form for form, choice in OPENVINO_CHOICES.items()}
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+@cache
+def computes_bf16() -> bool:
+    """Whether the processor has bf16 in hardware; without, OpenVINO emulates it slowly."""
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return "avx512_bf16" in flags or "amx_bf16" in flags
 
 
 def _gpu_is_there() -> bool:

@@ -59,13 +59,17 @@ class Generator:
         self.engine = engine
 
     @classmethod
-    def load(cls, folder: Path, engine: EngineChoice = "auto") -> "Generator":
+    def load(
+        cls, folder: Path, engine: EngineChoice = "auto", serving_threads: int = 0
+    ) -> "Generator":
         """Load from the folder of a stored model. Raises UserError where it is not one.
 
-        A generator has one OpenVINO form, so any `openvino-*` means that one.
+        A generator has one OpenVINO form, so any `openvino-*` means that one. serving_threads: for
+        many callers at a time, on so many cores; 0: for one.
         """
         choice: EngineChoice = "openvino" if engine.startswith("openvino") else engine
-        return cls(read_description(folder, GeneratorDescription), load_engine(folder, choice))
+        description = read_description(folder, GeneratorDescription)
+        return cls(description, load_engine(folder, choice, serving_threads=serving_threads))
 
     def generate(
         self, count: int, seed: int, start: int = 0, class_name: str | None = None

@@ -6,6 +6,7 @@ directions, which keeps the stored model small and the estimate sound with few i
 """
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -55,13 +56,22 @@ class OutlierScore:
 
     def score(self, pooled: Floats) -> NDArray[np.float64]:
         """(n,) distance to the nearest class mean, per channel: about 1 for images as learnt."""
-        distances = []
-        for mean in self.means:
-            apart = np.asarray(pooled, np.float64) - mean
-            along = apart @ self.directions
-            across = np.maximum((apart**2).sum(axis=1) - (along**2).sum(axis=1), 0)
-            distances.append((along**2 / self.variances).sum(axis=1) + across / self.rest)
-        return np.asarray(np.min(distances, axis=0) / pooled.shape[1], np.float64)
+        centre, means, directions, offsets, lengths = self._prepared
+        apart = np.asarray(pooled, np.float64) - centre
+        along = (apart @ directions)[:, None] - offsets  # (n, classes, kept)
+        # |x - m|^2, with both taken from the means' own centre so that little is cancelled
+        total = (apart**2).sum(axis=1)[:, None] - 2 * apart @ means.T + lengths
+        across = np.maximum(total - (along**2).sum(axis=2), 0)
+        distances = (along**2 / self.variances).sum(axis=2) + across / self.rest
+        return np.asarray(distances.min(axis=1) / apart.shape[1], np.float64)
+
+    @cached_property
+    def _prepared(self) -> tuple[NDArray[np.float64], ...]:
+        """What does not depend on the picture: one projection then serves every class."""
+        centre = np.asarray(self.means, np.float64).mean(axis=0)
+        means = self.means - centre
+        directions = np.asarray(self.directions, np.float64)
+        return centre, means, directions, means @ directions, (means**2).sum(axis=1)
 
     def save(self, folder: Path) -> None:
         """Write beside the network."""

@@ -55,15 +55,25 @@ def promote(
             return _carry_out(ledger, version, moving)
 
 
-def rollback(ledger: Ledger, name: str, reason: str = "") -> tuple[ModelVersion, ModelVersion]:
+def rollback(
+    ledger: Ledger, name: str, reason: str = "", only_from: int | None = None
+) -> tuple[ModelVersion, ModelVersion]:
     """Swap production and previous; returns (now in production, was in production).
 
-    Raises UserError where there is no previous version, it was never promoted, or its files were
-    changed since.
+    only_from: the version that must be in production, so that several who give the command for the
+    same reason go back once. Raises UserError where another one is (`not_in_production`), there is
+    no previous version, it was never promoted, or its files were changed since.
     """
     while True:
         settle(ledger, name)
         before, wanted = (ledger.store.find(name, alias) for alias in (PRODUCTION, PREVIOUS))
+        if only_from is not None and (before is None or before.version != only_from):
+            raise UserError(
+                f"version {only_from} of {name} is not in production: "
+                f"{before.version if before else 'none'} is",
+                "nothing has to be done",
+                code="not_in_production",
+            )
         if before is None or wanted is None or before.version == wanted.version:
             raise UserError(
                 f"{name} has no previous version to go back to",

@@ -4,18 +4,16 @@ MLflow takes three seconds to import, so it is imported on first use. Its search
 aliases of versions empty (mlflow#16734): they are read from the registered model instead.
 """
 
-import hashlib
-import shutil
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from leafgate.errors import UserError
-from leafgate.manifest import file_digest
 from leafgate.settings import Settings
 from registry.connection import open_mlflow, registry_errors, unreachable
+from registry.kept_copies import DIGEST, folder_digest, kept_copy
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -150,21 +148,11 @@ class ModelStore:
         registered with. A copy that is there already, and still the same, is reused without asking
         MLflow; one that was changed is replaced.
         """
-        digest = version.tags.get(DIGEST_TAG, "")
-        kept = self.settings.var_dir / "models" / digest
-        if digest and kept.is_dir():
-            if folder_digest(kept) == digest:
-                return kept
-            shutil.rmtree(kept)
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=kept.parent, prefix=".download-") as beside:
-            model = self._verified(version, Path(beside))
-            try:
-                model.rename(kept)
-            except OSError:
-                if not kept.is_dir():  # else another process was first with the same copy
-                    raise
-        return kept
+        return kept_copy(
+            self.settings.models_dir,
+            registered_digest(version),
+            lambda beside: self._verified(version, beside),
+        )
 
     def pyfunc(self, version: ModelVersion) -> "ClassifierCall":
         """The stored PyFunc of a classifier, downloaded anew and verified, as MLflow runs it."""
@@ -183,11 +171,11 @@ class ModelStore:
                 "look at its artifacts in MLflow; train it again",
                 code="artifact_missing",
             )
-        found, digest = folder_digest(model), version.tags.get(DIGEST_TAG, "")
+        found, digest = folder_digest(model), registered_digest(version)
         if found != digest:
             raise UserError(
                 f"the stored files of {version} have digest {found[:12]}, "
-                f"registered was {digest[:12] or 'none'}",
+                f"registered was {digest[:12]}",
                 "the artefact was changed after training: train it again",
                 code="artifact_changed",
             )
@@ -233,12 +221,16 @@ class ClassifierCall:
         return [str(name) for name in answers["class"]]
 
 
-def folder_digest(folder: Path) -> str:
-    """SHA-256 over the names and contents of all files in `folder`, in hex."""
-    total = hashlib.sha256()
-    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-        total.update(f"{file.relative_to(folder).as_posix()}\0{file_digest(file)}\n".encode())
-    return total.hexdigest()
+def registered_digest(version: ModelVersion) -> str:
+    """What the version's files had when they were registered, in hex; UserError where untold."""
+    digest = version.tags.get(DIGEST_TAG, "")
+    if not DIGEST.fullmatch(digest):  # it also names a folder of ours
+        raise UserError(
+            f"{version} has no digest of its files, its tag {DIGEST_TAG} is {digest[:80]!r}",
+            "only models that LeafGate stored can be used: train it again",
+            code="artifact_changed",
+        )
+    return digest
 
 
 def _version(item: Any, aliases: dict[str, int]) -> ModelVersion:  # noqa: ANN401 - MLflow entity
@@ -246,7 +238,7 @@ def _version(item: Any, aliases: dict[str, int]) -> ModelVersion:  # noqa: ANN40
     return ModelVersion(
         name=item.name,
         version=number,
-        run_id=cast(str, item.run_id),
+        run_id=item.run_id or "",
         aliases=tuple(sorted(alias for alias, v in aliases.items() if v == number)),
         tags=dict(item.tags),
         created_at_ms=int(item.creation_timestamp),

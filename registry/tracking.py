@@ -21,15 +21,9 @@ from leafgate import __version__
 from leafgate.manifest import SIDES, Manifest
 from leafgate.settings import Settings
 from registry.connection import open_mlflow, registry_errors
+from registry.kept_copies import folder_digest
 from registry.pyfunc import PYFUNCS, StoredKind
-from registry.store import (
-    DIGEST_TAG,
-    KIND_TAG,
-    STAGING,
-    ModelStore,
-    ModelVersion,
-    folder_digest,
-)
+from registry.store import DIGEST_TAG, KIND_TAG, STAGING, ModelStore, ModelVersion
 
 MANIFEST_ARTIFACT = "data/manifest.csv"
 ENVIRONMENT_ARTIFACT = "environment/environment.json"

@@ -1,69 +1,167 @@
 """The API, put together. `create_app` builds one; nothing happens at import."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from slowapi import Limiter
 from starlette.concurrency import run_in_threadpool
+from starlette.types import Scope
 
 from leafgate import __version__
 from leafgate.settings import Settings
-from serving.body_limit import BodyLimit
-from serving.limits import AddressLimit, make_limiter
+from registry import usable_cores
+from serving.address_limit import AddressLimit
+from serving.admission import Admission, RefuseEarly
+from serving.body_limit import OTHER_PATHS, BodyLimit
+from serving.counts import COUNTED_TOGETHER
+from serving.description import describe, introduction
+from serving.key_source import key_source
+from serving.limits import counts_of, limits_health, make_limiter
 from serving.live_models import LiveModels
+from serving.metrics import Metrics
 from serving.problems import add_problem_handlers
 from serving.request_logging import RequestLogging
+from serving.revocation import Revocations
+from serving.routes.explain import explain_routes
 from serving.routes.generate import generate_routes
 from serving.routes.health import health_routes
+from serving.routes.metrics import metrics_routes
 from serving.routes.predict import predict_routes
 from serving.routes.token import token_routes
+from serving.shadows import Shadows
+from serving.shutdown import Shutdown
+from serving.sign_in import SignIn
 from serving.state import AppState
+from serving.tokens import Tokens
+from serving.traces import Traces
+from serving.uploads import Uploads
 from sql import RequestLog, SqlAuditTrail, migrate, open_database
 
-FORM_BYTES = 64 * 1024  # what multipart adds around an image
-DESCRIPTION = """Classify leaves and make synthetic ones.
-
-Sign in with the Authorize button; every answer carries its request id."""
+FORM_BYTES = 64 * 1024  # what multipart adds around images, and the most where there are none
+BATCH_UPLOADS = 4  # times the largest image: what one request of several may send
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """An API for `settings`. Raises UserError where no signing secret is configured."""
-    settings.require_jwt_secret()
+    """An API for `settings`. Raises UserError where there is no usable key for the tokens, or a
+    limit is none.
+    """
+    tokens = Tokens(settings, key_source(settings))
+    limiter = make_limiter(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.leafgate = state = await run_in_threadpool(_open, settings)
+        opened = await run_in_threadpool(_open, settings, metrics, tokens, limiter)
+        app.state.leafgate = state = opened
         state.models.start()
+        sampling = asyncio.create_task(metrics.keep_sampling())
         yield
+        sampling.cancel()
         state.models.stop()
-        await run_in_threadpool(_close, state)
+        await run_in_threadpool(_close, state, limiter)
+        await run_in_threadpool(traces.close)
 
-    limiter = make_limiter(settings)
+    metrics = Metrics()
+    traces = Traces(settings)
+    metrics.on_stage = traces.stage
     app = FastAPI(
         title="LeafGate",
+        telemetry=traces.telemetry,
         version=__version__,
-        description=DESCRIPTION,
+        description=introduction(),
         lifespan=lifespan,
     )
     app.state.limiter = limiter
+    app.state.metrics = metrics
+    app.state.shutdown = Shutdown()
     add_problem_handlers(app)
     app.include_router(token_routes(settings, limiter))
     app.include_router(predict_routes(settings, limiter))
+    app.include_router(explain_routes(settings, limiter))
     app.include_router(generate_routes(settings, limiter))
     app.include_router(health_routes())
-    app.add_middleware(BodyLimit, most=settings.max_upload_bytes + FORM_BYTES)
+    app.include_router(metrics_routes(settings))
+    describe(app, settings.max_generate)
+    app.add_middleware(RefuseEarly, doors=_door)
+    app.add_middleware(BodyLimit, most=body_limits(settings))
     app.add_middleware(AddressLimit, settings=settings)
     app.add_middleware(RequestLogging)
     return app
 
 
-def _open(settings: Settings) -> AppState:
+def body_limits(settings: Settings) -> dict[str, int]:
+    """Bytes that a path takes; every other one: `OTHER_PATHS`."""
+    image = settings.max_upload_bytes + FORM_BYTES
+    return {
+        "/predict": image,
+        "/explain": image,
+        "/predict/batch": BATCH_UPLOADS * settings.max_upload_bytes + FORM_BYTES,
+        OTHER_PATHS: FORM_BYTES,
+    }
+
+
+def _open(settings: Settings, metrics: Metrics, tokens: Tokens, limiter: Limiter) -> AppState:
     database = open_database(settings.database)
     migrate(database)
-    models = LiveModels(settings, SqlAuditTrail(database))
-    return AppState(settings, database, RequestLog(database), models)
+    models = LiveModels(settings, SqlAuditTrail(database), metrics)
+    request_log = RequestLog(database)
+    _watch(metrics, request_log, models)
+    counts = counts_of(limiter)
+    counts.start()
+    metrics.watch("limits_shared", lambda: limits_health(limiter) == COUNTED_TOGETHER)
+    revocations = Revocations(database, settings.revocation_poll_seconds)
+    revocations.start()
+    return AppState(
+        settings,
+        database,
+        request_log,
+        models,
+        tokens,
+        revocations,
+        SignIn(database, counts),
+        metrics,
+        ThreadPoolExecutor(decoding_threads(settings), thread_name_prefix="decode"),
+        Uploads(settings),
+        Shadows(request_log, metrics),
+    )
 
 
-def _close(state: AppState) -> None:
+def _watch(metrics: Metrics, request_log: RequestLog, models: LiveModels) -> None:
+    metrics.watch("request_log_backlog", lambda: request_log.backlog)
+    metrics.watch("request_log_oldest_age_seconds", lambda: request_log.oldest_age_seconds)
+    metrics.watch("request_log_dropped", lambda: request_log.dropped)
+    metrics.watch("request_log_set_aside", lambda: request_log.set_aside)
+    metrics.watch("models_with_problem", lambda: models.problems)
+
+
+def decoding_threads(settings: Settings) -> int:
+    """A few more than cores: reading an image leaves them to others now and then."""
+    return 2 + (settings.engine_threads or usable_cores() // settings.workers)
+
+
+DOORS = {
+    "/predict": "to_classify",
+    "/predict/batch": "to_classify",
+    "/explain": "to_classify",
+    "/generate": "to_generate",
+}
+
+
+def _door(scope: Scope) -> Admission | None:
+    """What stands before the path of a request."""
+    name = DOORS.get(scope["path"])
+    if name is None:
+        return None
+    found: Admission = getattr(scope["app"].state.leafgate.models, name)
+    return found
+
+
+def _close(state: AppState, limiter: Limiter) -> None:
+    state.decoders.shutdown()
+    state.sign_in.close()
+    state.revocations.stop()
+    counts_of(limiter).stop()
     state.log.close()
     state.database.dispose()

@@ -1,68 +1,112 @@
-"""How often one may ask: SlowAPI by token subject, and a small limiter by address before sign-in.
+"""How often one may ask: SlowAPI, by token subject, by plan, and by what a call costs.
 
-SlowAPI checks after the token and the body have been read, so floods of bad tokens or large uploads
-are stopped earlier, by address, in this process. With Redis the subject's limits are shared by all
-workers; while Redis is away each worker counts by itself.
+SlowAPI checks when the endpoint is called: after the token, the body and the dependencies, one of
+which says what the call costs (`set_cost`). `address_limit` stands in front of all that.
 """
 
-from limits import parse
-from limits.aio.storage import MemoryStorage
-from limits.aio.strategies import MovingWindowRateLimiter
+import inspect
+import logging
+import math
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
 from slowapi import Limiter
 from starlette.requests import Request
-from starlette.types import ASGIApp, Receive, Scope, Send
 
+from leafgate.errors import UserError
 from leafgate.settings import Settings
-from serving.problems import send_problem
-from serving.state import Facts
+from serving.addresses import client_address as client_address  # the request log asks for it here
+from serving.addresses import client_network
+from serving.counts import SCHEME, Counts
+from serving.plans import Kind, limit_text, one_limit, plans_of
+from sql import STANDARD_PLAN
 
-NOT_LIMITED = ("/health", "/ready")
-
-
-def client_address(scope: Scope) -> str:
-    """The peer's address."""
-    client = scope.get("client")
-    return str(client[0]) if client else "unknown"
+KEY_PARTS = " user:"
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 
+def _inspected(function: Function) -> Function:
+    """The same: SlowAPI inspects it at every call, which takes 10 µs unless the answer is kept."""
+    function.__dict__["__signature__"] = inspect.signature(function)
+    return function
+
+
+def set_cost(request: Request, images: int) -> None:
+    """Say, in a dependency of the endpoint, how many images the call is worth; else it is one."""
+    request.state.cost = images
+
+
+def cost_of(request: Request) -> int:
+    """How many images the call is worth."""
+    return int(getattr(request.state, "cost", 1))
+
+
+@_inspected
 def subject_or_address(request: Request) -> str:
     """SlowAPI's key; never empty, since an empty key means no limit."""
     subject = getattr(request.state, "subject", None)
-    return f"user:{subject}" if subject else f"address:{client_address(request.scope)}"
+    if subject is None:
+        return f"address:{client_network(request.scope)}"
+    return f"{request.state.plan}{KEY_PARTS}{subject}"
 
 
 def make_limiter(settings: Settings) -> Limiter:
-    """The limiter that routes are decorated with; one bucket for each endpoint and key."""
+    """The limiter that routes are decorated with. Raises UserError for a limit that is none."""
+    plans_of(settings)
+    limit_text(settings.token_limit, "LEAFGATE_TOKEN_LIMIT")
+    one_limit(settings.address_limit, "LEAFGATE_ADDRESS_LIMIT")  # made later, by its middleware
+    # It would log a line for every refusal, each of which is a row of the request log.
+    logging.getLogger("slowapi").setLevel(logging.ERROR)
     return Limiter(
         key_func=subject_or_address,
         key_style="endpoint",
+        strategy="moving-window",
         headers_enabled=True,
-        storage_uri=settings.redis_url or "memory://",
-        in_memory_fallback_enabled=bool(settings.redis_url),
+        storage_uri=f"{SCHEME}://",
+        storage_options={"redis_url": settings.redis_url},
     )
 
 
-class AddressLimit:
-    """ASGI middleware: 429 for an address that asks too often, before anything is read."""
+def limited(limiter: Limiter, settings: Settings, kind: Kind) -> Callable[..., Any]:
+    """Decorates an endpoint: all of one kind draw on one budget of images, by plan and subject.
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
-        self.app = app
-        self.limit = parse(settings.address_limit)
-        self.limiter = MovingWindowRateLimiter(MemoryStorage())
+    The endpoint needs `request: Request` and `response: Response`.
+    """
+    plans = plans_of(settings)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or refuse it."""
-        if (
-            scope["type"] != "http"
-            or scope["path"] in NOT_LIMITED
-            or await self.limiter.hit(self.limit, client_address(scope))
-        ):
-            await self.app(scope, receive, send)
-        else:
-            await self._refuse(scope["state"]["facts"], send)
+    @_inspected
+    def budget(key: str) -> str:
+        return plans.limit(key.partition(KEY_PARTS)[0], kind)
 
-    async def _refuse(self, facts: Facts, send: Send) -> None:
-        detail = f"more than {self.limit} requests from this address"
-        fix = "wait as long as Retry-After says"
-        wait = {"retry-after": str(self.limit.get_expiry())}
-        await send_problem(send, facts, 429, "too_many_requests", detail, fix, wait)
+    def cost(request: Request) -> int:
+        images = cost_of(request)
+        most = plans.most(getattr(request.state, "plan", STANDARD_PLAN), kind)
+        if images > most:  # 429 would have the caller wait for ever
+            raise UserError(
+                f"this call costs {images} images and your plan allows {most} at a time",
+                f"ask for at most {most} at a time",
+                code="out_of_range",
+            )
+        return images
+
+    decorate: Callable[..., Any] = limiter.shared_limit(budget, scope=kind, cost=cost)
+    return decorate
+
+
+def counts_of(limiter: Limiter) -> Counts:
+    """Where `limiter` counts; to be started and stopped with the service."""
+    return cast(Counts, limiter.limiter.storage)
+
+
+def limits_health(limiter: Limiter) -> str:
+    """`memory`, `redis`, or `redis away: counting locally`."""
+    return counts_of(limiter).health
+
+
+def retry_seconds(request: Request) -> int:
+    """How long until a call that was just refused would pass."""
+    item, names = request.state.view_rate_limit
+    counts = counts_of(request.app.state.limiter)
+    key = item.key_for(*names)
+    wait = counts.wait_seconds(key, item.amount, item.get_expiry(), cost_of(request))
+    return max(1, math.ceil(wait))

@@ -1,115 +1,100 @@
-"""The models in production, loaded and warm; a new version replaces the old one between requests.
+"""The models that answer, followed by a thread: alias `production` of both, `staging` by setting.
 
-A thread follows the alias `production`. A version is looked up in the audit, downloaded, verified,
-loaded and run once before it is swapped in; one that fails, or whose files the audit does not vouch
-for, leaves the old one serving, and its reason is kept.
+It looks every few seconds, or at once when told to; in between it watches over promotions that are
+still in their bake time.
 """
 
 import logging
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Generic, TypeVar
-
-import numpy as np
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 from leafgate.audit import AuditTrail
 from leafgate.audit_key import trusted_keys
-from leafgate.errors import UserError
 from leafgate.settings import Settings
 from registry import (
     PRODUCTION,
-    Classifier,
-    Generator,
-    ModelStore,
+    STAGING,
+    LocalCopies,
     ModelVersion,
+    alias_reader,
     require_vouched,
 )
+from serving.admission import Admission
+from serving.bake import Bounds
+from serving.live import LiveClassifier, LiveGenerator, Starter
+from serving.metrics import Metrics
+from serving.slots import Slot, Sources
+from serving.taking_back import take_back
 
 log = logging.getLogger(__name__)
 
-Model = TypeVar("Model", Classifier, Generator)
-
-
-@dataclass(frozen=True)
-class Live(Generic[Model]):
-    """A loaded model and the version it is; one reference, swapped whole."""
-
-    model: Model
-    version: ModelVersion
-
-
-class Slot(Generic[Model]):
-    """One model's place: what is live, and why the newest is not, if so."""
-
-    def __init__(self, name: str, store: ModelStore, load: Callable[[ModelVersion], Model]) -> None:
-        self.name = name
-        self.problem: str | None = "not loaded yet"
-        self._store = store
-        self._load: Callable[[ModelVersion], Model] = load
-        self._live: Live[Model] | None = None
-
-    @property
-    def live(self) -> Live[Model] | None:
-        """The model that answers now."""
-        return self._live
-
-    def require(self) -> Live[Model]:
-        """The model that answers now. Raises UserError `no_production_model` with the reason."""
-        if self._live is None:
-            raise UserError(
-                f"{self.name} is not being served: {self.problem}",
-                f"promote a version with `leafgate gate {self.name}`",
-                code="no_production_model",
-            )
-        return self._live
-
-    def refresh(self) -> None:
-        """Follow the alias; never raises for a registry or model at fault."""
-        try:
-            wanted = self._store.find(self.name, PRODUCTION)
-            if wanted is None:
-                self._live, self.problem = None, f"no version has the alias '{PRODUCTION}'"
-            elif self._live is None or wanted.version != self._live.version.version:
-                self._live, self.problem = Live(self._load(wanted), wanted), None
-                log.info("%s is live", wanted)
-            else:
-                self.problem = None
-        except Exception as error:
-            if str(error) != self.problem:
-                log.exception("%s: the version in production cannot be loaded", self.name)
-            self.problem = str(error)
+LOOK_SECONDS = 1.0  # between looks at a bake time
+UNWATCHED = 0.0
 
 
 class LiveModels:
-    """The classifier and the generator in production."""
+    """The classifier and the generator in production, and the classifier in staging if asked.
 
-    def __init__(self, settings: Settings, trail: AuditTrail) -> None:
+    Each production slot has an admission: how many images are under way to it.
+    """
+
+    def __init__(self, settings: Settings, trail: AuditTrail, metrics: Metrics) -> None:
         self.settings = settings
-        store = ModelStore(settings)
+        reader, copies, start = (
+            alias_reader(settings),
+            LocalCopies(settings),
+            Starter(settings, metrics),
+        )
+        bounds = Bounds.of(settings)
 
-        def vouched(version: ModelVersion) -> Path:
-            """The files of a version, if the audit put them into production."""
+        def vouch(version: ModelVersion) -> None:
             require_vouched(version, trail.records(version.name), trusted_keys(settings))
-            return store.folder(version)
 
-        def load_classifier(version: ModelVersion) -> Classifier:
-            classifier = Classifier.load(vouched(version), settings.engine)
-            size = classifier.description.image_size
-            classifier.predict(np.zeros((1, size, size, 3), np.uint8))
-            return classifier
+        def trust(version: ModelVersion) -> None:
+            """In staging nothing is vouched for yet; its files must be those registered."""
 
-        def load_generator(version: ModelVersion) -> Generator:
-            generator = Generator.load(vouched(version), settings.engine)
-            generator.generate(1, seed=0)
-            return generator
-
-        self.classifier = Slot(settings.classifier_name, store, load_classifier)
-        self.generator = Slot(settings.generator_name, store, load_generator)
+        self.classifier: Slot[LiveClassifier] = Slot(
+            settings.classifier_name,
+            PRODUCTION,
+            Sources(reader, copies, vouch, start.classifier),
+            metrics,
+            bounds,
+        )
+        self.generator: Slot[LiveGenerator] = Slot(
+            settings.generator_name,
+            PRODUCTION,
+            Sources(reader, copies, vouch, start.generator),
+            metrics,
+            bounds,
+        )
+        self.staging: Slot[LiveClassifier] | None = None
+        if settings.staging_mode != "off":
+            sources = Sources(reader, copies, trust, start.classifier)
+            unwatched = Bounds(UNWATCHED, bounds.images, 0, 0, 0)
+            self.staging = Slot(settings.classifier_name, STAGING, sources, metrics, unwatched)
+        self.to_classify = self._admission(self.classifier)
+        self.to_generate = self._admission(self.generator)
         self.looked = threading.Event()
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._follow, name="live-models", daemon=True)
+        self._wake, self._stopping, self._one = threading.Event(), False, threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="live-models", daemon=True)
+
+    def _admission(self, slot: "Slot[LiveClassifier] | Slot[LiveGenerator]") -> Admission:
+        def pace() -> float:
+            live = slot.live
+            return 0.0 if live is None else live.batcher.pace / live.batcher.lanes
+
+        return Admission(self.settings.max_queue, self.settings.max_wait_seconds, pace)
+
+    @property
+    def problems(self) -> int:
+        """Models whose newest version does not answer."""
+        return sum(slot.problem is not None for slot in self._slots)
+
+    @property
+    def _slots(self) -> "list[Slot[LiveClassifier] | Slot[LiveGenerator]]":
+        staging = [self.staging] if self.staging is not None else []
+        return [self.classifier, self.generator, *staging]
 
     def start(self) -> None:
         """Begin to follow the registry."""
@@ -117,15 +102,37 @@ class LiveModels:
 
     def stop(self) -> None:
         """Stop following; what is live stays usable."""
-        self._stopping.set()
+        self._stopping = True
+        self._wake.set()
 
     def refresh(self) -> None:
         """Look at the registry now."""
-        self.classifier.refresh()
-        self.generator.refresh()
+        with self._one, ThreadPoolExecutor(3) as pool:  # what must be fetched is, side by side
+            for done in [pool.submit(slot.refresh) for slot in self._slots]:
+                done.result()
         self.looked.set()
 
-    def _follow(self) -> None:
-        while not self._stopping.is_set():
+    def judge(self) -> None:
+        """Look after the promotions that are still watched."""
+        for slot in (self.classifier, self.generator):
+            with self._one:
+                found = slot.judge()
+            if found is not None:
+                version, verdict = found
+                self._record(version, verdict.reason)
+
+    def _record(self, version: ModelVersion, reason: str) -> None:
+        """Move the alias back too."""
+        problem = take_back(self.settings, version, f"taken back by the service: {reason}")
+        if problem:
+            log.error("%s was taken back here, but not in the registry: %s", version, problem)
+
+    def _run(self) -> None:
+        while not self._stopping:
             self.refresh()
-            self._stopping.wait(self.settings.model_poll_seconds)
+            due = time.monotonic() + self.settings.model_poll_seconds
+            while not self._stopping and (left := due - time.monotonic()) > 0:
+                if self._wake.wait(min(left, LOOK_SECONDS)):
+                    break
+                self.judge()
+            self._wake.clear()

@@ -4,6 +4,10 @@ from functools import cache
 
 from pwdlib import PasswordHash
 
+from leafgate.errors import UserError
+
+MIN_CHARACTERS, MAX_CHARACTERS = 8, 1024
+
 
 @cache
 def _hasher() -> PasswordHash:
@@ -21,7 +25,20 @@ def hash_password(password: str) -> str:
     return _hasher().hash(password)
 
 
+def require_good_password(password: str) -> None:
+    """Raises UserError for one that is too short to keep anybody out, or absurdly long.
+
+    NIST SP 800-63B: a length, and no rules about the kinds of characters.
+    """
+    if not MIN_CHARACTERS <= len(password) <= MAX_CHARACTERS:
+        raise UserError(
+            f"the password has {len(password)} characters",
+            f"choose one of {MIN_CHARACTERS} to {MAX_CHARACTERS}; several words are a good one",
+            code="bad_password",
+        )
+
+
 def password_fits(password: str, stored_hash: str | None) -> bool:
     """Whether `password` is the one; with None (no such user) False, as slowly."""
-    fits = _hasher().verify(password, stored_hash or _nobody())
+    fits = _hasher().verify(password[: MAX_CHARACTERS + 1], stored_hash or _nobody())
     return fits and stored_hash is not None

@@ -13,29 +13,14 @@ from starlette.exceptions import HTTPException
 from starlette.types import Send
 
 from leafgate.errors import UserError
-from serving.state import Facts, facts_of
+from serving.facts import Facts, facts_of
+from serving.limits import retry_seconds
+from serving.refusals import CODE_OF_STATUS, CODES, STATUS_OF_CODE
 
 MEDIA_TYPE = "application/problem+json"
-
-STATUS_OF_CODE = {
-    "bad_credentials": 401,
-    "token_missing": 401,
-    "token_expired": 401,
-    "token_invalid": 401,
-    "scope_missing": 403,
-    "image_too_large": 413,
-    "body_too_large": 413,
-    "not_an_image": 415,
-    "unreadable_image": 422,
-    "out_of_range": 422,
-    "class_not_supported": 422,
-    "unknown_class": 422,
-    "invalid_request": 422,
-    "too_many_requests": 429,
-    "no_production_model": 503,
-}
-CODE_OF_STATUS = {404: "not_found", 405: "method_not_allowed", 413: "body_too_large"}
 RETRY_SECONDS = 5
+SHOWN_CHARACTERS = 80  # of a value in a message
+SECRET_FIELDS = frozenset(("password", "client_secret"))
 
 
 class Problem(BaseModel):
@@ -46,14 +31,28 @@ class Problem(BaseModel):
     status: int
     detail: str
     fix: str
-    code: str = Field(examples=sorted(STATUS_OF_CODE))
+    code: str = Field(examples=sorted(CODES))
     request_id: str
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """`responses=` of a route, for its OpenAPI description."""
-    content = {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}
-    return {s: {"description": HTTPStatus(s).phrase, "content": content} for s in statuses}
+    """`responses=` of a route, for its OpenAPI description: every code of these statuses."""
+    return {
+        status: {
+            "description": HTTPStatus(status).phrase,
+            "content": {
+                MEDIA_TYPE: {
+                    "schema": {"$ref": "#/components/schemas/Problem"},
+                    "examples": {
+                        name: {"$ref": f"#/components/examples/{name}"}
+                        for name, code in CODES.items()
+                        if code.status == status
+                    },
+                }
+            },
+        }
+        for status in statuses
+    }
 
 
 def problem_body(status: int, code: str, detail: str, fix: str, request_id: str) -> bytes:
@@ -61,25 +60,42 @@ def problem_body(status: int, code: str, detail: str, fix: str, request_id: str)
     problem = Problem(
         title=HTTPStatus(status).phrase,
         status=status,
-        detail=detail,
-        fix=fix,
+        detail=writable(detail),
+        fix=writable(fix),
         code=code,
         request_id=request_id,
     )
     return problem.model_dump_json().encode()
 
 
-def problem_response(request: Request, status: int, code: str, detail: str, fix: str) -> Response:
+def writable(text: str) -> str:
+    """The text without what no UTF-8 and no database can hold: lone surrogates, NUL."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def _headers(status: int, retry_after: float | None = None) -> dict[str, str]:
+    """What the status calls for."""
+    headers = {}
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = "Bearer"
+    if retry_after is not None or status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = str(retry_after or RETRY_SECONDS)
+    return headers
+
+
+def problem_response(
+    request: Request,
+    status: int,
+    code: str,
+    detail: str,
+    fix: str,
+    retry_after: float | None = None,
+) -> Response:
     """The answer, with the headers that its status calls for; the code goes into the log row."""
     facts = facts_of(request)
     facts.error_code = code
     body = problem_body(status, code, detail, fix, facts.request_id)
-    headers = {}
-    if status == HTTPStatus.UNAUTHORIZED:
-        headers["WWW-Authenticate"] = "Bearer"
-    if status == HTTPStatus.SERVICE_UNAVAILABLE:
-        headers["Retry-After"] = str(RETRY_SECONDS)
-    return Response(body, status, headers, media_type=MEDIA_TYPE)
+    return Response(body, status, _headers(status, retry_after), media_type=MEDIA_TYPE)
 
 
 async def send_problem(
@@ -94,49 +110,72 @@ async def send_problem(
     """The answer of a middleware, where no route has been reached."""
     facts.error_code = code
     body = problem_body(status, code, detail, fix, facts.request_id)
-    told = {"content-type": MEDIA_TYPE, "content-length": str(len(body)), **(headers or {})}
-    raw = [(name.encode(), value.encode()) for name, value in told.items()]
+    about = {"content-type": MEDIA_TYPE, "content-length": str(len(body))}
+    told = {**about, **_headers(status), **(headers or {})}
+    raw = [(name.lower().encode(), value.encode("latin-1")) for name, value in told.items()]
     await send({"type": "http.response.start", "status": status, "headers": raw})
     await send({"type": "http.response.body", "body": body})
 
 
 def add_problem_handlers(app: FastAPI) -> None:
-    """Answer every foreseeable error of `app` with a problem document."""
+    """Answer every foreseeable error of `app` with a problem document.
+
+    The handlers are coroutines, since Starlette runs others in a thread: a refusal must stay cheap.
+    """
     app.add_exception_handler(UserError, _user_error)
     app.add_exception_handler(RequestValidationError, _invalid_request)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RateLimitExceeded, _too_many)
 
 
-def _user_error(request: Request, error: Exception) -> Response:
+async def _user_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, UserError)  # noqa: S101 - registered for this type
     status = STATUS_OF_CODE.get(error.code, 400)
-    return problem_response(request, status, error.code, error.problem, error.fix)
+    wait = getattr(error, "retry_after_seconds", None)  # of a TryLater
+    return problem_response(request, status, error.code, error.problem, error.fix, wait)
 
 
-def _invalid_request(request: Request, error: Exception) -> Response:
+async def _invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    found = [
-        f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
-        + (f", got {str(item['input'])[:80]!r}" if item["type"] != "missing" else "")
-        for item in error.errors()
-    ]
+    found = "; ".join(_told(item) for item in error.errors())
     fix = "correct the request; /docs describes it"
-    return problem_response(request, 422, "invalid_request", "; ".join(found), fix)
+    return problem_response(request, 422, "invalid_request", found, fix)
 
 
-def _http_error(request: Request, error: Exception) -> Response:
+def _told(item: Mapping[str, Any]) -> str:
+    place = [str(part) for part in item["loc"]]
+    told = f"{'.'.join(place)[:SHOWN_CHARACTERS]}: {item['msg']}"
+    if item["type"] == "missing" or SECRET_FIELDS.intersection(place):
+        return told
+    return f"{told}, got {str(item['input'])[:SHOWN_CHARACTERS]!r}"
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
-    code = CODE_OF_STATUS.get(error.status_code, "http_error")
-    limit = f"{request.app.state.leafgate.settings.max_upload_bytes:,}"
-    fixes = {413: f"send at most {limit} bytes", 404: "see /docs for what there is"}
-    fix = fixes.get(error.status_code, "see /docs")
-    answer = problem_response(request, error.status_code, code, str(error.detail), fix)
-    answer.headers.update(error.headers or {})
+    status, path = error.status_code, request.url.path[:SHOWN_CHARACTERS]
+    code = CODE_OF_STATUS.get(status, "http_error")
+    detail, fix, headers = str(error.detail), "see /docs", dict(error.headers or {})
+    if status == HTTPStatus.NOT_FOUND:
+        detail, fix = f"there is no {path}", "see /docs for what there is"
+    elif status == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_methods(request))
+        detail, fix = f"{path} does not take {request.method}", f"use {headers['Allow']}"
+    elif status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        most = request.app.state.leafgate.settings.max_upload_bytes
+        fix = f"send at most {most:,} bytes"
+    answer = problem_response(request, status, code, detail, fix)
+    answer.headers.update(headers)
     return answer
 
 
-def _too_many(request: Request, error: Exception) -> Response:
+def _methods(request: Request) -> list[str]:
+    """What the path of a refused method does take; its template stands in the request's scope."""
+    path = getattr(request.scope.get("route"), "path", request.url.path)
+    described = request.app.openapi()["paths"].get(path, {"get": None})
+    return sorted(method.upper() for method in described)
+
+
+async def _too_many(request: Request, error: Exception) -> Response:
     assert isinstance(error, RateLimitExceeded)  # noqa: S101
     detail = f"more than {error.detail} requests"
     fix = "wait as long as Retry-After says"
@@ -144,4 +183,5 @@ def _too_many(request: Request, error: Exception) -> Response:
     limited: Response = request.app.state.limiter._inject_headers(
         answer, request.state.view_rate_limit
     )
+    limited.headers["Retry-After"] = str(retry_seconds(request))
     return limited

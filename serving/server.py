@@ -1,23 +1,98 @@
-"""`leafgate serve`: the API under uvicorn."""
+"""`leafgate serve`: the API under uvicorn, in one process or several; stops in good order.
 
+On SIGTERM or SIGINT `/ready` answers 503 at once, while requests are still taken for a moment and
+each answer ends its connection; then the port is closed, what is running is answered, the request
+log is written, and the process exits with 0. (uvicorn alone closes idle connections at once, under
+the hands of clients about to use them, and ends by raising the signal again.)
+"""
+
+import gc
 import logging
+import socket
+import time
+from types import FrameType
 
 import uvicorn
+from fastapi import FastAPI
 
+from leafgate import __version__
 from leafgate.ports import listen
 from leafgate.settings import Settings
 from serving.app import create_app
+from serving.json_logs import set_up_logging
+from serving.workers import run_workers
 
-DRAIN_SECONDS = 10
+log = logging.getLogger(__name__)
 
 
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or Ctrl-C. Raises UserError without a secret, or with the port taken."""
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s %(message)s", level="INFO")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    app = create_app(settings)
+    set_up_logging(settings)
+    app = create_app(settings)  # complains before anything is started, whoever serves it
     listener = listen(settings.host, settings.api_port, "LEAFGATE_API_PORT")
+    announce(settings)
+    if settings.workers == 1:
+        serve_app(app, settings, listener)
+    else:
+        run_workers(settings, listener)
+
+
+def announce(settings: Settings) -> None:
+    """One line that says what was configured; passwords are masked as in every line."""
+    told = {
+        "version": __version__,
+        "address": settings.address(settings.api_port),
+        "workers": settings.workers,
+        "engine": settings.engine,
+        "database": settings.database,
+        "redis": settings.redis_url or "none: limits are counted in memory",
+        "limits": ", ".join(
+            f"{name[:-6]} {value}" for name, value in settings if name.endswith("_limit")
+        ),
+    }
+    words = "; ".join(f"{name} {value}" for name, value in told.items())
+    log.info("LeafGate starts: %s", words, extra=told)
+
+
+def serve_app(app: FastAPI, settings: Settings, listener: socket.socket) -> None:
+    """Serve on the socket in this process until it is told to stop."""
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, timeout_graceful_shutdown=DRAIN_SECONDS
+        app,
+        loop="uvloop",
+        http="httptools",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=round(settings.drain_seconds),
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    Server(config, app, settings.shutdown_delay_seconds).run(sockets=[listener])
+
+
+class Server(uvicorn.Server):
+    """uvicorn's, but for how it stops, and what it does once the models are up."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI, delay_seconds: float) -> None:
+        super().__init__(config)
+        self._app = app
+        self._delay_seconds = delay_seconds
+        self._stop_at: float | None = None
+        self._settled = False
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """A signal: begin to stop; another one: do not wait for connections."""
+        if self._stop_at is not None:
+            self.force_exit = self.should_exit = True
+            return
+        self._app.state.shutdown.begin()
+        self._stop_at = time.monotonic() + self._delay_seconds
+        log.info("stopping: no longer ready, answering for another %s s", self._delay_seconds)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Every 0.1 s: whether to leave the main loop."""
+        if self._stop_at is not None and time.monotonic() >= self._stop_at:
+            self.should_exit = True
+        if not self._settled and self._app.state.leafgate.models.looked.is_set():
+            self._settled = True
+            gc.collect()
+            gc.freeze()  # what lives as long as the process is not looked through again and again
+        return await super().on_tick(counter)

@@ -1,64 +1,182 @@
-"""Signed tokens (JWT, RFC 7519): the only module that knows python-jose.
+"""Signed tokens (JWT, RFC 7519), issued and read; with `token_keys.py` alone in knowing jose.
 
-One algorithm, named here and never read from the token; issuer, audience, subject and times are
-required, since jose accepts a token without them unless told otherwise.
+One algorithm, pinned by a setting and never read from the token; issuer, audience, subject, id and
+times are required, since jose accepts a token without them unless told otherwise. What was
+verified once is remembered, and its times are checked at every use.
 """
 
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 from jose import jwt
+from jose.backends.base import Key
 from jose.exceptions import ExpiredSignatureError, JOSEError
 
 from leafgate.errors import UserError
 from leafgate.settings import Settings
+from serving.key_source import KeySource
+from sql import STANDARD_PLAN
 
-ALGORITHM = "HS256"
-REQUIRED = {f"require_{claim}": True for claim in ("aud", "iss", "sub", "exp", "nbf", "iat", "jti")}
+REQUIRED_CLAIMS = ("aud", "iss", "sub", "exp", "nbf", "iat", "jti")
+REQUIRED = {f"require_{claim}": True for claim in REQUIRED_CLAIMS}
 MAX_TOKEN_CHARACTERS = 4096
+MAX_ID_CHARACTERS = 255
+REMEMBERED = 4096
+# What hostile headers and claims make jose raise: it foresees only some of them.
+BROKEN = (JOSEError, ValueError, TypeError, KeyError, OverflowError, RecursionError)
+SIGN_IN = "sign in again at POST /token"
 
 
 @dataclass(frozen=True)
 class Claims:
-    """What a valid token says."""
+    """What a valid token says. Times are Unix times in seconds; token_id: its `jti`."""
 
     subject: str
     scopes: frozenset[str]
+    plan: str = STANDARD_PLAN
+    token_id: str = ""
+    issued_at: float = 0.0
+    not_before: float = 0.0
+    expires_at: float = 0.0
+
+    def require_current(self, now: float) -> None:
+        """Raises UserError `token_expired` or `token_invalid` where it is not the time."""
+        if now >= self.expires_at:
+            raise UserError("the token has expired", SIGN_IN, code="token_expired")
+        if now < self.not_before:
+            raise _invalid("it is not valid yet")
 
 
-def issue_token(settings: Settings, subject: str, scopes: frozenset[str]) -> str:
-    """A signed token for `subject`, valid from now for `settings.token_minutes`."""
-    now = datetime.now(UTC)
-    claims = {
-        "sub": subject,
-        "scope": " ".join(sorted(scopes)),
-        "iss": settings.jwt_issuer,
-        "aud": settings.jwt_audience,
-        "iat": now,
-        "nbf": now,
-        "exp": now + timedelta(minutes=settings.token_minutes),
-        "jti": uuid4().hex,
-    }
-    return str(jwt.encode(claims, settings.require_jwt_secret(), algorithm=ALGORITHM))
+class Tokens:
+    """Issues and reads the tokens of one API; use `read` from its event loop alone."""
+
+    def __init__(self, settings: Settings, source: KeySource) -> None:
+        self.settings, self.source = settings, source
+        self._known: OrderedDict[str, Claims] = OrderedDict()
+        self._known_under = source.keys
+
+    def require_issuing(self) -> tuple[str, Key]:
+        """The id of the key that signs, and the key. Raises UserError `sign_in_elsewhere` where an
+        identity provider issues the tokens.
+        """
+        signing = self.source.keys.signing
+        if signing is None:
+            fix = "get a token from the identity provider that this service trusts"
+            raise UserError("sign-in is elsewhere", fix, code="sign_in_elsewhere")
+        return signing
+
+    def issue(self, subject: str, scopes: frozenset[str], plan: str = STANDARD_PLAN) -> str:
+        """A token for `subject`, valid from now for `token_minutes`. Raises UserError
+        `sign_in_elsewhere`.
+        """
+        key_id, key = self.require_issuing()
+        now = int(time.time() * 1000) / 1000
+        claims = {
+            "sub": subject,
+            "scope": " ".join(sorted(scopes)),
+            "plan": plan,
+            "iss": self.settings.jwt_issuer,
+            "aud": self.settings.jwt_audience,
+            # To the millisecond: a token bought just after all others were revoked is good.
+            "iat": now,
+            "nbf": int(now),
+            "exp": int(now) + self.settings.token_minutes * 60,
+            "jti": uuid4().hex,
+        }
+        algorithm = self.source.keys.algorithm
+        return str(jwt.encode(claims, key, algorithm, headers={"kid": key_id}))
+
+    async def read(self, token: str) -> Claims:
+        """The claims of a valid token. Raises UserError `token_expired` or `token_invalid`."""
+        self.source.freshen()
+        if self._known_under is not self.source.keys:  # some may be of a key that was retired
+            self._known.clear()
+            self._known_under = self.source.keys
+        claims = self._known.get(token)
+        if claims is None:
+            claims = await self._verified(token)
+        else:
+            self._known.move_to_end(token)
+        claims.require_current(time.time())
+        return claims
+
+    async def _verified(self, token: str) -> Claims:
+        key_id = _header(token, self.source.keys.algorithm).get("kid")
+        if not self.source.keys.of(key_id):
+            await self.source.look_again()
+        keys = self.source.keys
+        if not (fitting := keys.of(key_id)):
+            raise _invalid("its key is not one of ours")
+        try:
+            told = jwt.decode(
+                token,
+                fitting,
+                algorithms=[keys.algorithm],
+                audience=self.settings.jwt_audience,
+                issuer=self.settings.jwt_issuer,
+                options=REQUIRED,
+            )
+            claims = _claims(told)
+        except ExpiredSignatureError:
+            raise UserError("the token has expired", SIGN_IN, code="token_expired") from None
+        except BROKEN as error:
+            raise _invalid(str(error)) from None
+        self._remember(token, claims, keys)
+        return claims
+
+    def _remember(self, token: str, claims: Claims, keys: object) -> None:
+        if keys is self._known_under:
+            self._known[token] = claims
+            if len(self._known) > REMEMBERED:
+                self._known.popitem(last=False)
 
 
-def read_token(settings: Settings, token: str) -> Claims:
-    """The claims of a valid token. Raises UserError `token_expired` or `token_invalid`."""
-    fix = "sign in again at POST /token"
-    if len(token) > MAX_TOKEN_CHARACTERS:
-        raise UserError("the token is too long to be one of ours", fix, code="token_invalid")
+def token_id_of(token: str) -> tuple[str, float]:
+    """The id and expiry (Unix seconds) that a token claims, unverified: enough to revoke it.
+
+    Raises UserError `token_invalid` where it is no token.
+    """
     try:
-        claims = jwt.decode(
-            token,
-            settings.require_jwt_secret(),
-            algorithms=[ALGORITHM],
-            audience=settings.jwt_audience,
-            issuer=settings.jwt_issuer,
-            options=REQUIRED,
-        )
-    except ExpiredSignatureError:
-        raise UserError("the token has expired", fix, code="token_expired") from None
-    except JOSEError as error:
-        raise UserError(f"the token is not valid ({error})", fix, code="token_invalid") from None
-    return Claims(str(claims["sub"]), frozenset(str(claims.get("scope", "")).split()))
+        claims = _claims(jwt.get_unverified_claims(token))
+    except BROKEN as error:
+        raise UserError(
+            f"that is no token ({error})", "give a whole one, as POST /token answers it"
+        ) from None
+    return claims.token_id, claims.expires_at
+
+
+def _header(token: str, algorithm: str) -> Mapping[str, Any]:
+    if len(token) > MAX_TOKEN_CHARACTERS:
+        raise _invalid("it is too long to be one of ours")
+    try:
+        header: Mapping[str, Any] = jwt.get_unverified_header(token)
+    except BROKEN as error:
+        raise _invalid(str(error)) from None
+    if header.get("alg") != algorithm:
+        raise _invalid(f"it is not signed with {algorithm}")
+    if "crit" in header:  # RFC 7515: to be refused where it is not understood, which jose is not
+        raise _invalid("it asks for extensions that are unknown here")
+    return header
+
+
+def _claims(told: Mapping[str, Any]) -> Claims:
+    """Raises ValueError, KeyError, TypeError or OverflowError for what is no usable claim."""
+    subject, token_id = told["sub"], told["jti"]
+    if not (isinstance(subject, str) and subject and isinstance(token_id, str) and token_id):
+        raise ValueError("subject and id must be words")
+    if len(token_id) > MAX_ID_CHARACTERS:
+        raise ValueError(f"its id is longer than {MAX_ID_CHARACTERS} characters")
+    scope, plan = told.get("scope", ""), told.get("plan", STANDARD_PLAN)
+    times = [told[name] for name in ("iat", "nbf", "exp")]
+    if not all(type(moment) in (int, float) and 0 <= moment < 2**40 for moment in times):
+        raise ValueError("its times are no times")
+    words = scope.split() if isinstance(scope, str) else [str(word) for word in scope]
+    return Claims(subject, frozenset(words), str(plan), token_id, *times)
+
+
+def _invalid(why: str) -> UserError:
+    return UserError(f"the token is not valid ({why})", SIGN_IN, code="token_invalid")

@@ -113,10 +113,10 @@ def summary(engine: sa.Engine, span: Span) -> Summary:
         _count_if(COLUMNS.status >= 500),
         sa.func.count(COLUMNS.user_name.distinct()),
         sa.func.coalesce(sa.func.sum(COLUMNS.images), 0),
-    ).where(_within(span))
+    ).where(_requests(span))
     with engine.connect() as connection:
         total, refused, failed, users, images = connection.execute(counted).one()
-        latencies = connection.scalars(sa.select(COLUMNS.latency_ms).where(_within(span))).all()
+        latencies = connection.scalars(sa.select(COLUMNS.latency_ms).where(_requests(span))).all()
     p50, p95 = percentiles(latencies, (50, 95))
     return Summary(total, refused or 0, failed or 0, users, int(images), p50, p95)
 
@@ -131,9 +131,11 @@ def volume(engine: sa.Engine, span: Span) -> tuple[Volume, ...]:
 
 def latency(engine: sa.Engine, span: Span, endpoint: str | None = None) -> tuple[Latency, ...]:
     """Percentiles over time, of one endpoint or all; a bucket without requests is left out."""
-    condition = COLUMNS.endpoint == endpoint if endpoint else sa.true()
+    chosen = _requests(span)
+    if endpoint is not None:
+        chosen = sa.and_(chosen, COLUMNS.endpoint == endpoint)
     groups: dict[datetime, list[float]] = defaultdict(list)
-    for at, value in _rows(engine, span, COLUMNS.latency_ms, condition):
+    for at, value in _rows(engine, span, COLUMNS.latency_ms, chosen):
         groups[span.bucket_of(at)].append(value)
     return tuple(
         Latency(at, len(values), *percentiles(values, (50, 95, 99)))
@@ -145,7 +147,7 @@ def disease_frequency(engine: sa.Engine, span: Span) -> tuple[ClassCount, ...]:
     """How often each class was answered, most frequent first."""
     query = (
         sa.select(COLUMNS.class_name, sa.func.count(), sa.func.avg(COLUMNS.confidence))
-        .where(_within(span), COLUMNS.class_name.is_not(None))
+        .where(_diagnoses(span))
         .group_by(COLUMNS.class_name)
         .order_by(sa.func.count().desc(), COLUMNS.class_name)
     )
@@ -156,14 +158,14 @@ def disease_frequency(engine: sa.Engine, span: Span) -> tuple[ClassCount, ...]:
 def diseases_over_time(engine: sa.Engine, span: Span) -> tuple[ClassVolume, ...]:
     """How often each class was answered in each bucket; empty buckets are left out."""
     counts: dict[tuple[datetime, str], int] = defaultdict(int)
-    for at, name in _rows(engine, span, COLUMNS.class_name, COLUMNS.class_name.is_not(None)):
+    for at, name in _rows(engine, span, COLUMNS.class_name, _diagnoses(span)):
         counts[span.bucket_of(at), name] += 1
     return tuple(ClassVolume(at, name, count) for (at, name), count in sorted(counts.items()))
 
 
 def endpoints(engine: sa.Engine, span: Span) -> tuple[str, ...]:
     """Endpoints asked for in the span, by name."""
-    query = sa.select(COLUMNS.endpoint).where(_within(span)).distinct()
+    query = sa.select(COLUMNS.endpoint).where(_requests(span)).distinct()
     with engine.connect() as connection:
         return tuple(sorted(connection.scalars(query)))
 
@@ -174,6 +176,7 @@ def recent_requests(engine: sa.Engine, limit: int = 50) -> tuple[LoggedRequest, 
     wanted = [COLUMNS[name] for name in (*names, "model_version", "error_code")]
     query = (
         sa.select(COLUMNS.id, COLUMNS.at_utc, *wanted)
+        .where(COLUMNS.part_of.is_(None))
         .order_by(COLUMNS.at_utc.desc(), COLUMNS.id.desc())
         .limit(limit)
     )
@@ -188,6 +191,17 @@ def percentiles(values: Sequence[float], levels: Sequence[float]) -> tuple[float
         return tuple(float("nan") for _ in levels)
     found = np.percentile(np.asarray(values), levels, method="inverted_cdf")
     return tuple(float(value) for value in found)
+
+
+def _requests(span: Span) -> sa.ColumnElement[bool]:
+    """What callers sent: not the single images of a batch, nor shadows."""
+    return sa.and_(_within(span), COLUMNS.part_of.is_(None))
+
+
+def _diagnoses(span: Span) -> sa.ColumnElement[bool]:
+    """What callers were told of an image, alone or in a batch; not what a shadow thought."""
+    told = sa.or_(COLUMNS.lane.is_(None), COLUMNS.lane != "shadow")
+    return sa.and_(_within(span), COLUMNS.class_name.is_not(None), told)
 
 
 def _within(span: Span) -> sa.ColumnElement[bool]:
@@ -207,11 +221,9 @@ def _rows(
     engine: sa.Engine,
     span: Span,
     column: sa.ColumnElement[Any],
-    condition: sa.ColumnElement[bool] | None = None,
+    chosen: sa.ColumnElement[bool] | None = None,
 ) -> list[tuple[datetime, Any]]:
-    query = sa.select(COLUMNS.at_utc, column).where(_within(span))
-    if condition is not None:
-        query = query.where(condition)
+    query = sa.select(COLUMNS.at_utc, column).where(_requests(span) if chosen is None else chosen)
     with engine.connect() as connection:
         rows = connection.execute(query).all()
     # Stored times are cut to milliseconds and may lie a little before `since`.

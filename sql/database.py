@@ -1,14 +1,17 @@
 """Opening the database of one URL, and bringing it to the current schema."""
 
 import io
+import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
 
 from leafgate.errors import UserError
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 DIALECTS = {
@@ -16,6 +19,8 @@ DIALECTS = {
     "postgresql": "postgresql+psycopg://",
     "mssql": "mssql+pyodbc://",
 }
+REVISION = re.compile(r"^revision = ['\"](\w+)", re.MULTILINE)
+FOLLOWS = re.compile(r"^down_revision = ['\"](\w+)", re.MULTILINE)
 MIGRATION_LOCK = 7_142_026  # any number that no other user of the database takes
 SQLITE_WAIT_MS = 15_000
 
@@ -63,9 +68,8 @@ def migrate(engine: sa.Engine, revision: str = "head") -> None:
     """
     try:
         with engine.connect() as connection:
-            _lock(connection)
-            command.upgrade(_config(connection), revision)
-            connection.commit()
+            if revision != "head" or _revisions(connection) != {head_revision()}:
+                _upgrade(connection, revision)
     except OperationalError as error:
         raise UserError(
             f"the database at {engine.url.render_as_string()} cannot be reached "
@@ -75,8 +79,36 @@ def migrate(engine: sa.Engine, revision: str = "head") -> None:
         ) from error
 
 
+def _upgrade(connection: sa.Connection, revision: str) -> None:
+    from alembic import command  # a tenth of a second that a start on a current schema is spared
+
+    _lock(connection)
+    command.upgrade(_config(connection), revision)
+    connection.commit()
+
+
+def _revisions(connection: sa.Connection) -> set[str]:
+    """What Alembic says the schema is at; empty where it has made none yet."""
+    try:
+        return set(connection.scalars(sa.text("SELECT version_num FROM alembic_version")))
+    except DBAPIError:  # no such table; a database that went away says so again at the upgrade
+        return set()
+    finally:
+        connection.rollback()
+
+
+def head_revision() -> str:
+    """The revision of the migrations here that no other one follows, as their files say it."""
+    texts = [file.read_text("utf-8") for file in (MIGRATIONS / "versions").glob("[!_]*.py")]
+    revisions = {found for text in texts for found in REVISION.findall(text)}
+    (head,) = revisions - {found for text in texts for found in FOLLOWS.findall(text)}
+    return head
+
+
 def downgrade(engine: sa.Engine, revision: str) -> None:
     """Take the schema back to `revision` (`base`: no tables)."""
+    from alembic import command
+
     with engine.connect() as connection:
         _lock(connection)
         command.downgrade(_config(connection), revision)
@@ -96,7 +128,9 @@ def _lock(connection: sa.Connection) -> None:
         )
 
 
-def _config(connection: sa.Connection | None) -> Config:
+def _config(connection: sa.Connection | None) -> "Config":
+    from alembic.config import Config
+
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     config.attributes["connection"] = connection
@@ -107,6 +141,8 @@ def ddl(dialect: str) -> str:
     """The script that makes the schema from nothing, for a person to review."""
     if dialect not in DIALECTS:
         raise UserError(f"unknown dialect {dialect!r}", f"known are: {', '.join(DIALECTS)}")
+    from alembic import command
+
     script = io.StringIO()
     config = _config(None)
     config.attributes["offline_url"] = DIALECTS[dialect]

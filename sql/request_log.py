@@ -26,7 +26,11 @@ BACK_OFF_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
 
 @dataclass(frozen=True, kw_only=True)
 class RequestRecord:
-    """One request as it is stored. at_utc: aware, in UTC; sha256: of the uploaded bytes, hex."""
+    """One request as it is stored. at_utc: aware, in UTC; sha256: of the uploaded bytes, hex.
+
+    lane: production, canary or shadow; part_of: the request that an image of several, or a shadow,
+    belongs to; parameters: what was asked, as JSON; output_sha256: of generated pixels, in order.
+    """
 
     id: str
     at_utc: datetime
@@ -44,6 +48,14 @@ class RequestRecord:
     class_name: str | None = None
     confidence: float | None = None
     error_code: str | None = None
+    artifact_digest: str | None = None
+    engine: str | None = None
+    lane: str | None = None
+    part_of: str | None = None
+    unknown: bool | None = None
+    unknown_score: float | None = None
+    parameters: str | None = None
+    output_sha256: str | None = None
 
 
 LENGTHS = {
@@ -160,6 +172,16 @@ def insert_requests(engine: sa.Engine, records: Sequence[RequestRecord]) -> None
             del rows[identifier]
         if rows:
             connection.execute(requests.insert(), list(rows.values()))
+
+
+def find_request(engine: sa.Engine, identifier: str) -> RequestRecord | None:
+    """The row of that id, or None."""
+    with engine.connect() as connection:
+        query = sa.select(requests).where(requests.c.id == identifier)
+        row = connection.execute(query).mappings().first()
+    if row is None:
+        return None
+    return RequestRecord(**{**row, "at_utc": row["at_utc"].replace(tzinfo=UTC)})
 
 
 def _row(record: RequestRecord) -> dict[str, object]:

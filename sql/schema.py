@@ -21,6 +21,10 @@ Text = sa.Unicode  # NVARCHAR on SQL Server: names may be in any language
 Name = sa.Unicode(256).with_variant(
     mssql.NVARCHAR(256, collation="Latin1_General_100_BIN2"), "mssql"
 )
+# The id of a token (jti): two that differ in case alone are two.
+TokenId = sa.String(255).with_variant(
+    mssql.VARCHAR(255, collation="Latin1_General_100_BIN2"), "mssql"
+)
 Prose = sa.UnicodeText().with_variant(mssql.NVARCHAR(), "mssql")  # without a bound
 
 requests = sa.Table(
@@ -42,6 +46,15 @@ requests = sa.Table(
     sa.Column("class_name", Text(200)),
     sa.Column("confidence", sa.Float),
     sa.Column("error_code", Ascii(64)),
+    # What an answer can be made again from: the files, the engine's form, what was asked.
+    sa.Column("artifact_digest", Ascii(64)),
+    sa.Column("engine", Ascii(32)),
+    sa.Column("lane", Ascii(16)),
+    sa.Column("part_of", Ascii(36)),
+    sa.Column("unknown", sa.Boolean),
+    sa.Column("unknown_score", sa.Float),
+    sa.Column("parameters", Text(500)),
+    sa.Column("output_sha256", Ascii(64)),
 )
 
 users = sa.Table(
@@ -52,6 +65,17 @@ users = sa.Table(
     sa.Column("scopes", Ascii(255), nullable=False),
     sa.Column("created_at_utc", Moment, nullable=False),
     sa.Column("disabled", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("plan", Text(64), nullable=False, server_default="standard"),
+    sa.Column("tokens_revoked_at_utc", Moment),  # tokens issued until then are refused
+)
+
+revoked_tokens = sa.Table(
+    "revoked_tokens",
+    metadata,
+    sa.Column("jti", TokenId, primary_key=True),
+    sa.Column("expires_at_utc", Moment, nullable=False),
+    sa.Column("revoked_at_utc", Moment, nullable=False),
+    sa.Column("revoked_by", Text(200), nullable=False),
 )
 
 audit = sa.Table(

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
@@ -12,25 +13,29 @@ from sql.request_log import naive_utc
 from sql.schema import users
 
 SCOPES = ("predict", "generate", "feedback", "admin")
+STANDARD_PLAN = "standard"
 
 
 @dataclass(frozen=True)
 class User:
-    """One who may sign in."""
+    """One who may sign in. plan: how often they may ask; see `serving.plans`."""
 
     name: str
     password_hash: str
     scopes: frozenset[str]
     disabled: bool
+    plan: str = STANDARD_PLAN
 
 
-def add_user(engine: sa.Engine, name: str, password_hash: str, scopes: Iterable[str]) -> User:
+def add_user(
+    engine: sa.Engine,
+    name: str,
+    password_hash: str,
+    scopes: Iterable[str],
+    plan: str = STANDARD_PLAN,
+) -> User:
     """Store a new user. Raises UserError for a name that is taken or a scope that is unknown."""
-    wanted = frozenset(scopes)
-    unknown = sorted(wanted - set(SCOPES))
-    if unknown or not wanted:
-        problem = f"unknown scope {unknown[0]!r}" if unknown else "no scope given"
-        raise UserError(problem, f"scopes are: {', '.join(SCOPES)}")
+    wanted = _known_scopes(scopes)
     if not name.strip():
         raise UserError(f"user name {name!r}", "give a name that is not empty")
     row = {
@@ -39,19 +44,80 @@ def add_user(engine: sa.Engine, name: str, password_hash: str, scopes: Iterable[
         "scopes": " ".join(sorted(wanted)),
         "created_at_utc": naive_utc(datetime.now(UTC)),
         "disabled": False,
+        "plan": plan,
     }
     try:
         with engine.begin() as connection:
             connection.execute(users.insert(), row)
     except IntegrityError:
         raise UserError(f"there is a user {name!r} already", "choose another name") from None
-    return User(name, password_hash, wanted, disabled=False)
+    return User(name, password_hash, wanted, disabled=False, plan=plan)
 
 
 def find_user(engine: sa.Engine, name: str) -> User | None:
     """The user of that name, or None."""
+    if "\0" in name:  # PostgreSQL would refuse the question
+        return None
     with engine.connect() as connection:
         row = connection.execute(sa.select(users).where(users.c.name == name)).first()
-    if row is None:
-        return None
-    return User(row.name, row.password_hash, frozenset(row.scopes.split()), bool(row.disabled))
+    return None if row is None else _user(row)
+
+
+def list_users(engine: sa.Engine) -> list[User]:
+    """Every user, by name."""
+    with engine.connect() as connection:
+        return [_user(row) for row in connection.execute(sa.select(users).order_by(users.c.name))]
+
+
+def set_disabled(engine: sa.Engine, name: str, disabled: bool) -> None:
+    """Let a user in, or keep them out. Raises UserError `no_such_user`, as do all below."""
+    _change(engine, name, disabled=disabled)
+
+
+def set_plan(engine: sa.Engine, name: str, plan: str) -> None:
+    """Another plan, from the next token on."""
+    _change(engine, name, plan=plan)
+
+
+def set_password(engine: sa.Engine, name: str, password_hash: str) -> None:
+    """Another password; the tokens that the old one bought end with it."""
+    _change(engine, name, password_hash=password_hash, tokens_revoked_at_utc=_now())
+
+
+def set_scopes(engine: sa.Engine, name: str, scopes: Iterable[str]) -> frozenset[str]:
+    """Other scopes; the tokens that carry the old ones end with them."""
+    wanted = _known_scopes(scopes)
+    _change(engine, name, scopes=" ".join(sorted(wanted)), tokens_revoked_at_utc=_now())
+    return wanted
+
+
+def revoke_tokens_of(engine: sa.Engine, name: str) -> None:
+    """Refuse every token of the user that was issued until now."""
+    _change(engine, name, tokens_revoked_at_utc=_now())
+
+
+def _change(engine: sa.Engine, name: str, **values: Any) -> None:  # noqa: ANN401 - of columns
+    with engine.begin() as connection:
+        done = connection.execute(users.update().where(users.c.name == name).values(**values))
+    if done.rowcount == 0:
+        raise UserError(
+            f"there is no user {name!r}", "`leafgate users list` names them", code="no_such_user"
+        )
+
+
+def _known_scopes(scopes: Iterable[str]) -> frozenset[str]:
+    wanted = frozenset(scopes)
+    unknown = sorted(wanted - set(SCOPES))
+    if unknown or not wanted:
+        problem = f"unknown scope {unknown[0]!r}" if unknown else "no scope given"
+        raise UserError(problem, f"scopes are: {', '.join(SCOPES)}")
+    return wanted
+
+
+def _user(row: sa.Row[Any]) -> User:
+    scopes = frozenset(row.scopes.split())
+    return User(row.name, row.password_hash, scopes, bool(row.disabled), row.plan)
+
+
+def _now() -> datetime:
+    return naive_utc(datetime.now(UTC))

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from leafgate.images import Pixels
-from registry import Generator, GeneratorDescription
+from registry import Generator, GeneratorDescription, PlainEngine
 from registry.extractors import FeatureName, as_rgb
 from tests.colours import COLOURS
 from training.gan.evaluation.evidence import LabelledSide
@@ -20,17 +21,14 @@ CENTRES = np.array(list(COLOURS.values()), np.float32) / 127.5 - 1
 
 
 @dataclass
-class PaintEngine:
+class PaintEngine(PlainEngine):
     """Runs any function of inputs (n, inputs) to pictures (n, 16, 16, channels) in [-1, 1]."""
 
     paint: Paint
     name: str = "paint"
 
-    def run(self, batch: Floats) -> Floats:
-        return self.paint(batch).astype(np.float32)
-
-    def run_all(self, batch: Floats) -> tuple[Floats, ...]:
-        return (self.run(batch),)
+    def run_for(self, batch: Floats, pick: Any) -> Any:
+        return pick([self.paint(batch).astype(np.float32)])
 
 
 @dataclass(frozen=True)

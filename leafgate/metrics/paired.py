@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import scipy  # which loads what is used of it on first use, 0.7 s for `stats`
 from numpy.typing import NDArray
-from scipy import stats
 
 Labels = NDArray[np.integer]
 Counts = NDArray[np.int64]
@@ -90,13 +90,13 @@ def mcnemar_power(
         raise ValueError(f"{only_candidate} and {only_champion} are no shares of the same images")
     if not apart or not images:
         return 0.0
-    of_all = stats.binom(images, min(apart, 1.0))
+    of_all = scipy.stats.binom(images, min(apart, 1.0))
     counts = np.arange(of_all.ppf(1e-12), of_all.isf(1e-12) + 1)
-    fair = stats.binom(counts, 0.5)
+    fair = scipy.stats.binom(counts, 0.5)
     # The largest count of the rarer side at which the test still rejects; -1 for none.
     last = fair.ppf(alpha / 2)
     last -= 2 * fair.cdf(last) - fair.pmf(last) >= alpha
-    true = stats.binom(counts, only_candidate / apart)
+    true = scipy.stats.binom(counts, only_candidate / apart)
     found = true.cdf(last) + true.sf(counts - last - 1)
     return float(of_all.pmf(counts) @ found)
 
@@ -136,7 +136,7 @@ def compare(
         _sign_flip((counts[:, 1] - counts[:, 3]).sum(axis=1)),
         _student_p(values[1], spread[1], counts),
     )
-    reach = stats.t.isf(level / 2, degrees) * spread if degrees else np.full(2, math.nan)
+    reach = scipy.stats.t.isf(level / 2, degrees) * spread if degrees else np.full(2, math.nan)
     ends = np.clip([values, values - reach, values + reach], -1, 1).T.tolist()
     right = [labels == answers[0] for labels in answers[1:]]
     alone = int((right[0] & ~right[1]).sum()), int((right[1] & ~right[0]).sum())
@@ -157,7 +157,7 @@ def _sign_flip(differences: Counts) -> float:
     chances = np.ones(1)  # that the positive ones sum to 0, 1, ...
     for size, times in zip(sizes.tolist(), repeats.tolist(), strict=True):
         of_size = np.zeros(size * times + 1)
-        of_size[::size] = stats.binom.pmf(np.arange(times + 1), times, 0.5)
+        of_size[::size] = scipy.stats.binom.pmf(np.arange(times + 1), times, 0.5)
         chances = np.convolve(chances, of_size)
     smaller = (int(sizes @ repeats) - abs(int(differences.sum()))) // 2
     return min(1.0, float(2 * chances[:smaller].sum() + chances[smaller]))
@@ -210,7 +210,7 @@ def _level(away: Floats, spread: Floats, alpha: float) -> float:
     Half of alpha is enough however the two depend on each other (Bonferroni).
     """
     scores = np.where(spread > NOTHING, away / np.maximum(spread, NOTHING), 0.0)
-    level = 2 * stats.norm.sf(np.quantile(scores.max(axis=1), 1 - alpha))
+    level = 2 * scipy.stats.norm.sf(np.quantile(scores.max(axis=1), 1 - alpha))
     return float(np.clip(level, alpha / 2, alpha))
 
 
@@ -228,7 +228,7 @@ def _student_p(value: float, spread: float, counts: Counts) -> float:
     least = 0.5**differ
     if spread < NOTHING:
         return least
-    return max(least, float(2 * stats.t.sf(abs(value) / spread, len(counts) - 1)))
+    return max(least, float(2 * scipy.stats.t.sf(abs(value) / spread, len(counts) - 1)))
 
 
 def _outcome(values: Floats, p: Sequence[float], level: float) -> Outcome:

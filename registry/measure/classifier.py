@@ -178,11 +178,12 @@ class _Measured:
     def _ask(self, classifier: Classifier, name: object, rows: Labels | None = None) -> Answers:
         files = self.subject.images.files
         chosen = range(len(files)) if rows is None else [int(row) for row in rows]
-        predictions: list[Prediction] = []
+        size, predictions = classifier.description.image_size, list[Prediction]()
         with progress(f"asking {name}", len(chosen)) as advance:
             for start in range(0, len(chosen), BATCH):
                 batch = chosen[start : start + BATCH]
-                predictions += classifier.predict([decode(files[i].read_bytes()) for i in batch])
+                images = [decode(files[i].read_bytes(), wanted_size=size) for i in batch]
+                predictions += classifier.predict(images)
                 for _ in batch:
                     advance()
         return self._answers(predictions, chosen)

@@ -36,5 +36,5 @@ def measure_latency(
 
 def _milliseconds(model: Classifier, encoded: bytes) -> float:
     start = time.perf_counter()
-    model.predict([decode(encoded)])
+    model.predict([decode(encoded, wanted_size=model.description.image_size)])
     return (time.perf_counter() - start) * 1000

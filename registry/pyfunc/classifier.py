@@ -26,7 +26,8 @@ class ClassifierPyFunc(mlflow.pyfunc.PythonModel):
         params: dict[str, Any] | None = None,
     ) -> pd.DataFrame:
         """One row an image. Raises ImageError for bytes that are none."""
-        images = [decode(data) for data in model_input["image"]]
+        size = self.classifier.description.image_size
+        images = [decode(data, wanted_size=size) for data in model_input["image"]]
         answers = self.classifier.predict(images)
         return pd.DataFrame(
             {

@@ -1,44 +1,64 @@
 """GET and POST /generate: pictures from the generator in production, as JSON, PNG grid or ZIP."""
 
+import asyncio
 import base64
-import io
-import json
 import math
-import secrets
-import zipfile
-from dataclasses import dataclass
-from pathlib import PurePosixPath
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query, Request, Response, Security
-from pydantic import BaseModel, ConfigDict, Field
+import numpy as np
+from fastapi import APIRouter, Depends, Query, Request, Response, Security
+from fastapi.responses import StreamingResponse
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from slowapi import Limiter
 
-from leafgate.errors import UserError
 from leafgate.images import encode_png, grid
 from leafgate.settings import Settings
-from registry import MAX_SEED, Drawn, Generator, class_folder, origin
+from registry import MAX_SEED
+from serving.answers import UsedModel
 from serving.auth import current_user
-from serving.live_models import Live
+from serving.facts import Facts
+from serving.generating import Piece, Series, begin_series, check_number, whole_series
+from serving.limits import limited, set_cost
 from serving.problems import documented
-from serving.routes.predict import UsedModel
-from serving.state import RequestFacts, State
+from serving.state import AppState, RequestFacts, State
 from serving.tokens import Claims
+from serving.zip_stream import ZipStream
 
+HELD_WHOLE = 1000  # pictures in one JSON document or grid; a ZIP is streamed
 Format = Literal["json", "png", "zip"]
 
 
 class GenerateAsk(BaseModel):
     """What is wanted. seed: the same one gives the same pictures; drawn where it is left out."""
 
-    n: int = Field(16, description="number of images", examples=[16])
-    seed: int | None = Field(None, description=f"0 to {MAX_SEED}", examples=[7])
+    n: int = Field(
+        16, description="number of images", examples=[16], json_schema_extra={"minimum": 1}
+    )
+    seed: int | None = Field(
+        None,
+        description=f"0 to {MAX_SEED}",
+        examples=[7],
+        json_schema_extra={"minimum": 0, "maximum": MAX_SEED},
+    )
     class_name: str | None = Field(
         None,
         alias="class",
         description="of a conditional generator (see /models); all in turn where it is left out",
+        json_schema_extra={"format": "class-of-the-model"},
     )
-    format: Format = Field("json", description="json (Base64), png (one grid) or zip")
+    format: Format = Field("json", description="json (Base64), png (one grid) or zip (streamed)")
+
+
+class GenerateBody(GenerateAsk):
+    """The same as JSON, where a number is a number."""
+
+    @field_validator("n", "seed", mode="before")
+    @classmethod
+    def _number(cls, value: object) -> object:
+        if isinstance(value, bool | str):
+            raise ValueError("a whole number is wanted")
+        return value
 
 
 class GeneratedImage(BaseModel):
@@ -52,7 +72,7 @@ class GeneratedImage(BaseModel):
 
 
 class GenerateAnswer(BaseModel):
-    """The JSON form."""
+    """The JSON form; with model, seed and index any of its pictures can be made again."""
 
     request_id: str
     model: UsedModel
@@ -61,130 +81,109 @@ class GenerateAnswer(BaseModel):
     images: list[GeneratedImage]
 
 
-@dataclass(frozen=True)
-class Batch:
-    """Pictures 0 to n of a seed, and what they come from. asked: the class that was asked for."""
-
-    drawn: Drawn
-    seed: int
-    model: UsedModel
-    asked: str | None
-
-    def __len__(self) -> int:
-        return len(self.drawn.images)
-
-    def pngs(self) -> list[bytes]:
-        """Each picture as a PNG that says in its text chunks that it is synthetic."""
-        return [
-            encode_png(image, self.origin(class_name, index))
-            for index, (image, class_name) in enumerate(
-                zip(self.drawn.images, self.drawn.class_names, strict=True)
-            )
-        ]
-
-    def origin(self, class_name: str | None, index: int | None = None) -> dict[str, str]:
-        """Text chunks of one picture, or of them all."""
-        named = {"model": self.model.name, "version": str(self.model.version)}
-        return origin(named, self.seed, class_name, index)
-
-
 def generate_routes(settings: Settings, limiter: Limiter) -> APIRouter:
     """Both routes: the query of GET and the JSON body of POST mean the same."""
     router = APIRouter(tags=["models"])
-    responses = documented(401, 403, 422, 429, 503)
+    responses = documented(400, 401, 403, 422, 429, 500, 503)
     responses[200] = {"content": {"image/png": {}, "application/zip": {}}}
 
-    def answer(ask: GenerateAsk, state: State, facts: RequestFacts, response: Response) -> Response:
-        check_number(ask, state.settings.max_generate)
-        batch = make_batch(ask, state.models.generator.require())
-        facts.images = len(batch)
-        facts.model_name, facts.model_version = batch.model.name, batch.model.version
-        return FORMATS[ask.format](batch, facts.request_id)
+    async def by_query(request: Request, ask: Annotated[GenerateAsk, Query()]) -> GenerateAsk:
+        return priced(request, ask)
+
+    async def by_body(request: Request, ask: GenerateBody) -> GenerateAsk:
+        return priced(request, ask)
+
+    def priced(request: Request, ask: GenerateAsk) -> GenerateAsk:
+        most = settings.max_generate if ask.format == "zip" else held_whole(settings)
+        check_number(ask.n, ask.seed, most)
+        set_cost(request, ask.n)
+        return ask
+
+    async def answer(request: Request, ask: GenerateAsk, state: AppState, facts: Facts) -> Response:
+        series = begin_series(state, facts, ask.n, ask.seed, ask.class_name)
+        return await FORMATS[ask.format](request, state, series, facts)
 
     @router.get("/generate", responses=responses, response_model=GenerateAnswer)
-    @limiter.limit(settings.generate_limit)
-    def generate_get(
+    @limited(limiter, settings, "generate")
+    async def generate_get(
         request: Request,
         response: Response,
         user: Annotated[Claims, Security(current_user, scopes=["generate"])],
-        ask: Annotated[GenerateAsk, Query()],
+        ask: Annotated[GenerateAsk, Depends(by_query)],
         state: State,
         facts: RequestFacts,
     ) -> Response:
         """Make pictures."""
-        return answer(ask, state, facts, response)
+        return await answer(request, ask, state, facts)
 
     @router.post("/generate", responses=responses, response_model=GenerateAnswer)
-    @limiter.limit(settings.generate_limit)
-    def generate_post(
+    @limited(limiter, settings, "generate")
+    async def generate_post(
         request: Request,
         response: Response,
         user: Annotated[Claims, Security(current_user, scopes=["generate"])],
-        ask: GenerateAsk,
+        ask: Annotated[GenerateAsk, Depends(by_body)],
         state: State,
         facts: RequestFacts,
     ) -> Response:
         """Make pictures; the same as GET with a JSON body."""
-        return answer(ask, state, facts, response)
+        return await answer(request, ask, state, facts)
 
     return router
 
 
-def check_number(ask: GenerateAsk, most: int) -> None:
-    """Raises UserError `out_of_range` naming the value and its bounds."""
-    if not 1 <= ask.n <= most:
-        raise UserError(f"n={ask.n}", f"ask for 1 to {most} images", code="out_of_range")
-    if ask.seed is not None and not 0 <= ask.seed <= MAX_SEED:
-        raise UserError(f"seed={ask.seed}", f"use 0 to {MAX_SEED}", code="out_of_range")
+def held_whole(settings: Settings) -> int:
+    """The most pictures of an answer that is not streamed."""
+    return min(settings.max_generate, HELD_WHOLE)
 
 
-def make_batch(ask: GenerateAsk, live: Live[Generator]) -> Batch:
-    """Run the generator. Raises UserError where a class is asked that it does not know."""
-    seed = secrets.randbelow(MAX_SEED + 1) if ask.seed is None else ask.seed
-    drawn = live.model.draw(range(ask.n), seed, ask.class_name)
-    return Batch(drawn, seed, UsedModel.of(live.version), ask.class_name)
+async def _json(request: Request, state: AppState, series: Series, facts: Facts) -> Response:
+    made = await whole_series(state, series, facts, request)
+
+    def write() -> str:
+        return GenerateAnswer(
+            request_id=facts.request_id,
+            model=UsedModel.of(series.live),
+            seed=series.seed,
+            images=[image for piece in made for image in _images(piece)],
+        ).model_dump_json(by_alias=True)
+
+    text = await asyncio.get_running_loop().run_in_executor(state.decoders, write)
+    return Response(text, media_type="application/json")
 
 
-def _json(batch: Batch, request_id: str) -> Response:
-    found = zip(batch.drawn.class_names, batch.pngs(), strict=True)
-    answer = GenerateAnswer(
-        request_id=request_id,
-        model=batch.model,
-        seed=batch.seed,
-        images=[
-            GeneratedImage(
-                index=index, class_name=class_name, png_base64=base64.b64encode(png).decode()
-            )
-            for index, (class_name, png) in enumerate(found)
-        ],
-    )
-    return Response(answer.model_dump_json(by_alias=True), media_type="application/json")
-
-
-def _png(batch: Batch, request_id: str) -> Response:
-    sheet = grid(batch.drawn.images, columns=math.ceil(math.sqrt(len(batch))))
-    data = encode_png(sheet, batch.origin(batch.asked))
-    return Response(data, media_type="image/png", headers={"X-Seed": str(batch.seed)})
-
-
-def _zip(batch: Batch, request_id: str) -> Response:
-    buffer = io.BytesIO()
-    classes = batch.drawn.class_names
-    names = [
-        str(PurePosixPath(class_folder(class_name)) / f"synthetic_{batch.seed}_{index:05d}.png")
-        for index, class_name in enumerate(classes)
+def _images(piece: Piece) -> list[GeneratedImage]:
+    told = zip(piece.indices, piece.class_names, piece.pngs(), strict=True)
+    return [
+        GeneratedImage(index=k, class_name=name, png_base64=base64.b64encode(png).decode())
+        for k, name, png in told
     ]
-    about = {"request_id": request_id, **batch.origin(batch.asked)}
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for name, png in zip(names, batch.pngs(), strict=True):
-            archive.writestr(name, png)
-        told = {**about, "files": names, "classes": classes}
-        archive.writestr("manifest.json", json.dumps(told, indent=2))
+
+
+async def _png(request: Request, state: AppState, series: Series, facts: Facts) -> Response:
+    made = await whole_series(state, series, facts, request)
+
+    def write() -> bytes:
+        images = np.stack([image for piece in made for image in piece.images])
+        sheet = grid(images, columns=math.ceil(math.sqrt(series.n)))
+        return encode_png(sheet, series.origin(series.asked))
+
+    data = await asyncio.get_running_loop().run_in_executor(state.decoders, write)
+    return Response(data, media_type="image/png", headers={"X-Seed": str(series.seed)})
+
+
+async def _zip(request: Request, state: AppState, series: Series, facts: Facts) -> Response:
+    stream = ZipStream(state, series, facts)
+    first = await stream.first()
     headers = {
-        "X-Seed": str(batch.seed),
-        "Content-Disposition": f'attachment; filename="synthetic_{batch.seed}.zip"',
+        "X-Seed": str(series.seed),
+        "Content-Disposition": f'attachment; filename="synthetic_{series.seed}.zip"',
     }
-    return Response(buffer.getvalue(), media_type="application/zip", headers=headers)
+    return StreamingResponse(stream.chunks(first), media_type="application/zip", headers=headers)
 
 
-FORMATS = {"json": _json, "png": _png, "zip": _zip}
+FORMATS: dict[Format, Callable[[Request, AppState, Series, Facts], Awaitable[Response]]] = {
+    "json": _json,
+    "png": _png,
+    "zip": _zip,
+}

@@ -2,13 +2,17 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Request, Response, Security
-from pydantic import BaseModel
+from fastapi import APIRouter, Request, Security
+from pydantic import BaseModel, Field
 
 from leafgate.errors import UserError
+from registry import DIGEST_TAG, PRODUCTION
 from serving.auth import current_user
-from serving.live_models import LiveModels, Slot
+from serving.counts import REDIS_AWAY
+from serving.limits import limits_health
+from serving.live_models import LiveModels
 from serving.problems import documented
+from serving.slots import Slot
 from serving.state import AppState, State
 from serving.tokens import Claims
 
@@ -25,13 +29,19 @@ class LogHealth(BaseModel):
 class ModelHealth(BaseModel):
     """One model. version: what answers now; problem: why the newest does not.
 
-    classes: what it learnt from; conditional: whether one of them can be asked of /generate.
+    alias: what it follows; reason: why it runs on that engine; under_way: images that have not been
+    answered yet; classes: what it learnt from; conditional: whether one of them can be asked of
+    /generate.
     """
 
     name: str
+    alias: str = PRODUCTION
     version: int | None
+    digest: str | None = None
     engine: str | None
+    reason: str | None = None
     problem: str | None
+    under_way: int = 0
     classes: tuple[str, ...] = ()
     conditional: bool = False
 
@@ -41,6 +51,7 @@ class Health(BaseModel):
 
     status: Literal["ok", "degraded"]
     request_log: LogHealth
+    limits: str = Field(description="where calls are counted", examples=["memory", "redis"])
     models: list[ModelHealth]
 
 
@@ -56,13 +67,16 @@ def health_routes() -> APIRouter:
     router = APIRouter(tags=["state"])
 
     @router.get("/health")
-    def health(state: State) -> Health:
+    async def health(request: Request, state: State) -> Health:
         """Alive: 200 as long as the process answers, whatever else is wrong."""
-        return health_of(state)
+        return health_of(state, limits_health(request.app.state.limiter))
 
     @router.get("/ready", responses=documented(503))
-    def ready(request: Request, response: Response, state: State) -> Ready:
+    async def ready(request: Request, state: State) -> Ready:
         """Able: 200 once the classifier in production is loaded and warm, else 503 and why."""
+        if request.app.state.shutdown.under_way:
+            fix = "ask another process, or again in a few seconds"
+            raise UserError("this process is stopping", fix, code="shutting_down")
         if not state.models.looked.is_set():
             fix = "ask again in a few seconds"
             raise UserError("models are being loaded", fix, code="no_production_model")
@@ -70,15 +84,25 @@ def health_routes() -> APIRouter:
         return Ready(models=models_of(state.models))
 
     @router.get("/models", responses=documented(401))
-    def models(user: Annotated[Claims, Security(current_user)], state: State) -> list[ModelHealth]:
-        """Which versions answer now, and on which engine."""
+    async def models(
+        user: Annotated[Claims, Security(current_user)], state: State
+    ) -> list[ModelHealth]:
+        """Which versions answer now, on which engine, and why that one."""
+        return models_of(state.models)
+
+    @router.post("/models/reload", responses=documented(401, 403))
+    def reload(
+        user: Annotated[Claims, Security(current_user, scopes=["admin"])], state: State
+    ) -> list[ModelHealth]:
+        """Look at the registry now rather than in a few seconds; answers when that is done."""
+        state.models.refresh()
         return models_of(state.models)
 
     return router
 
 
-def health_of(state: AppState) -> Health:
-    """The state of the log and the models."""
+def health_of(state: AppState, limits: str) -> Health:
+    """The state of the log, the limits and the models."""
     log = state.log
     request_log = LogHealth(
         backlog=log.backlog,
@@ -87,34 +111,58 @@ def health_of(state: AppState) -> Health:
         set_aside=log.set_aside,
     )
     models = models_of(state.models)
-    bad = any(model.problem for model in models) or log.dropped or log.set_aside
-    return Health(status="degraded" if bad else "ok", request_log=request_log, models=models)
+    bad = (
+        limits == REDIS_AWAY
+        or any(model.problem for model in models)
+        or log.dropped
+        or log.set_aside
+    )
+    return Health(
+        status="degraded" if bad else "ok",
+        request_log=request_log,
+        limits=limits,
+        models=models,
+    )
 
 
 def models_of(models: LiveModels) -> list[ModelHealth]:
-    """Both models."""
+    """Both models, and what is in staging where it is asked."""
     classifier, generator = models.classifier.live, models.generator.live
+    staged = models.staging.live if models.staging else None
     return [
         health_of_model(
-            models.classifier, classifier.model.description.labels if classifier else ()
+            models.classifier,
+            classifier.model.description.labels if classifier else (),
+            under_way=models.to_classify.images,
         ),
         health_of_model(
             models.generator,
             generator.model.description.classes if generator else (),
             conditional=generator is not None and generator.model.description.conditional,
+            under_way=models.to_generate.images,
+        ),
+        *(
+            [health_of_model(models.staging, staged.model.description.labels if staged else ())]
+            if models.staging
+            else []
         ),
     ]
 
 
 def health_of_model(
-    slot: Slot[Any], classes: tuple[str, ...], conditional: bool = False
+    slot: Slot[Any], classes: tuple[str, ...], conditional: bool = False, under_way: int = 0
 ) -> ModelHealth:
     """One model's place; classes: of what answers now."""
+    live = slot.live
     return ModelHealth(
         name=slot.name,
-        version=slot.live.version.version if slot.live else None,
-        engine=slot.live.model.engine.name if slot.live else None,
+        alias=slot.alias,
+        version=live.version.version if live else None,
+        digest=live.version.tags.get(DIGEST_TAG) if live else None,
+        engine=live.model.engine.name if live else None,
+        reason=live.model.engine.reason if live else None,
         problem=slot.problem,
+        under_way=under_way,
         classes=classes,
         conditional=conditional,
     )

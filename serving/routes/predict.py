@@ -1,91 +1,177 @@
-"""POST /predict: one image in, its class out."""
+"""POST /predict: one image in, its class out. POST /predict/batch: up to 64."""
 
-import hashlib
+import asyncio
 import time
+from collections.abc import Sequence
 from typing import Annotated
 
-from fastapi import APIRouter, File, Request, Response, Security, UploadFile
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Depends, File, Query, Request, Response, Security, UploadFile
+from pydantic import BaseModel, Field
 from slowapi import Limiter
 
-from leafgate.images import ImageLimits, decode
+from leafgate.errors import ImageError, UserError
 from leafgate.settings import Settings
-from registry import ModelVersion
+from serving.answers import Diagnosis, UsedModel, diagnosis_fields
 from serving.auth import current_user
+from serving.batching import EngineFailed
+from serving.classify import TTA_VIEWS, asked, classify
+from serving.facts import Facts, PartClock
+from serving.hanging_up import results_unless_gone
+from serving.limits import limited, set_cost
 from serving.problems import documented
-from serving.state import RequestFacts, State
+from serving.refusals import STATUS_OF_CODE
+from serving.state import AppState, RequestFacts, State
 from serving.tokens import Claims
 
-
-class UsedModel(BaseModel):
-    """Which version answered."""
-
-    name: str
-    version: int
-
-    @staticmethod
-    def of(version: ModelVersion) -> "UsedModel":
-        """From a registered version."""
-        return UsedModel(name=version.name, version=version.version)
+IMAGE_TYPES = "JPEG, PNG, WEBP, BMP, GIF or TIFF"
+JSON = "application/json"
+BATCH = "/predict/batch"
 
 
-class Ranked(BaseModel):
-    """One class and its probability."""
-
-    model_config = ConfigDict(populate_by_name=True)
-
-    class_name: str = Field(alias="class", examples=["rust"])
-    confidence: float = Field(ge=0, le=1)
-
-
-class PredictAnswer(Ranked):
-    """The most probable class, up to five with their probabilities, and whether it is unknown."""
+class PredictAnswer(Diagnosis):
+    """A diagnosis, and the receipt by which it can be made again."""
 
     request_id: str
-    top: list[Ranked]
-    unknown: bool = Field(description="unlike every training image: the class means nothing")
-    unknown_score: float | None = Field(
-        description="distance from the training images; null: this model cannot tell",
-        examples=[1.1],
-    )
     model: UsedModel
-    latency_ms: float = Field(description="decoding and network, without the way here")
+    latency_ms: float = Field(description="reading, waiting and network, without the way here")
+
+
+class ItemProblem(BaseModel):
+    """Why one file of several got no diagnosis."""
+
+    code: str
+    detail: str
+    fix: str
+
+
+class BatchItem(BaseModel):
+    """One file of several: a diagnosis, or a problem. id: of its own row in the log."""
+
+    id: str
+    file_name: str | None
+    diagnosis: Diagnosis | None = None
+    model: UsedModel | None = None
+    problem: ItemProblem | None = None
+
+
+class BatchAnswer(BaseModel):
+    """In the order of the files. failed: how many of them have a problem."""
+
+    request_id: str
+    items: list[BatchItem]
+    failed: int
+    latency_ms: float
+
+
+Tta = Annotated[
+    bool, Query(description="average over the eight positions of the square: eight times the work")
+]
 
 
 def predict_routes(settings: Settings, limiter: Limiter) -> APIRouter:
-    """The route; images are bounded before they are decoded."""
+    """Both routes; images are bounded before they are decoded."""
     router = APIRouter(tags=["models"])
-    limits = ImageLimits(settings.max_upload_bytes, settings.max_pixels)
 
-    @router.post("/predict", responses=documented(401, 403, 413, 415, 422, 429, 503))
-    @limiter.limit(settings.predict_limit)
-    def predict(
+    async def priced(request: Request, tta: Tta = False) -> bool:
+        set_cost(request, TTA_VIEWS if tta else 1)
+        return tta
+
+    several_files = File(
+        description=f"each {IMAGE_TYPES}",
+        json_schema_extra={"minItems": 1, "maxItems": settings.max_images},
+    )
+
+    async def several(
+        request: Request,
+        files: Annotated[list[UploadFile], several_files],
+        tta: Tta = False,
+    ) -> list[UploadFile]:
+        require_few(files, settings.max_images)
+        set_cost(request, len(files) * (TTA_VIEWS if tta else 1))
+        return files
+
+    @router.post(
+        "/predict",
+        responses=documented(400, 401, 403, 413, 415, 422, 429, 500, 503),
+        response_model=PredictAnswer,
+    )
+    @limited(limiter, settings, "predict")
+    async def predict(
         request: Request,
         response: Response,
         user: Annotated[Claims, Security(current_user, scopes=["predict"])],
-        file: Annotated[UploadFile, File(description="JPEG, PNG, WEBP, BMP, GIF or TIFF")],
+        file: Annotated[UploadFile, File(description=IMAGE_TYPES)],
         state: State,
         facts: RequestFacts,
-    ) -> PredictAnswer:
+        tta: Annotated[bool, Depends(priced)] = False,
+    ) -> Response:
         """Classify one image with the version in production."""
         started = time.perf_counter()
-        data = file.file.read()
-        facts.file_name, facts.images = file.filename, 1
-        facts.sha256 = hashlib.sha256(data).hexdigest()
-        image = decode(data, limits)
-        live = state.models.classifier.require()
-        (answer,) = live.model.predict([image])
-        facts.model_name, facts.model_version = live.version.name, live.version.version
-        facts.class_name, facts.confidence = answer.class_name, answer.confidence
-        return PredictAnswer(
+        facts.file_name = file.filename
+        image = asked(await file.read(), tta, request)
+        with state.models.to_classify.admit(1):
+            found = await classify(state, facts, image)
+        answer = PredictAnswer(
+            **diagnosis_fields(found.prediction, image.sha256),
             request_id=facts.request_id,
-            class_name=answer.class_name,
-            confidence=answer.confidence,
-            top=[Ranked(class_name=name, confidence=value) for name, value in answer.top],
-            unknown=answer.unknown,
-            unknown_score=answer.unknown_score,
-            model=UsedModel.of(live.version),
+            model=UsedModel.of(found.live),
             latency_ms=(time.perf_counter() - started) * 1000,
         )
+        return Response(answer.model_dump_json(by_alias=True), media_type=JSON)
+
+    @router.post(
+        BATCH,
+        responses=documented(400, 401, 403, 413, 422, 429, 500, 503),
+        response_model=BatchAnswer,
+    )
+    @limited(limiter, settings, "predict")
+    async def predict_batch(
+        request: Request,
+        response: Response,
+        user: Annotated[Claims, Security(current_user, scopes=["predict"])],
+        files: Annotated[list[UploadFile], Depends(several)],
+        state: State,
+        facts: RequestFacts,
+        tta: Tta = False,
+    ) -> Response:
+        """Classify several images; one that cannot be read has a problem, the others answers."""
+        started = time.perf_counter()
+        facts.images = len(files)
+        with state.models.to_classify.admit(len(files)):
+            tasks = [asyncio.ensure_future(_item(state, facts, file, tta)) for file in files]
+            items = await results_unless_gone(tasks, request)
+        answer = BatchAnswer(
+            request_id=facts.request_id,
+            items=items,
+            failed=sum(item.problem is not None for item in items),
+            latency_ms=(time.perf_counter() - started) * 1000,
+        )
+        return Response(answer.model_dump_json(by_alias=True), media_type=JSON)
 
     return router
+
+
+def require_few(files: Sequence[UploadFile], most: int) -> None:
+    """Raise UserError `too_many_images` beyond the bound."""
+    if len(files) > most:
+        raise UserError(
+            f"{len(files)} images in one request", f"send at most {most}", code="too_many_images"
+        )
+
+
+async def _item(state: AppState, whole: Facts, file: UploadFile, tta: bool) -> BatchItem:
+    """One file's answer, and its row. Raises what is wrong with the service, not with the file."""
+    facts, clock = whole.part(file.filename), PartClock(BATCH)
+    item = BatchItem(id=facts.request_id, file_name=file.filename)
+    status = 200
+    image = asked(await file.read(), tta)
+    try:
+        found = await classify(state, facts, image)
+        item.diagnosis = Diagnosis(**diagnosis_fields(found.prediction, image.sha256))
+        item.model = UsedModel.of(found.live)
+        state.metrics.served(item.model.name, item.model.version)
+    except (ImageError, EngineFailed) as error:
+        status, facts.error_code = STATUS_OF_CODE[error.code], error.code
+        item.problem = ItemProblem(code=error.code, detail=error.problem, fix=error.fix)
+    state.log.record(clock.record(facts, status))
+    return item

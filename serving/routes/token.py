@@ -1,19 +1,27 @@
-"""POST /token: name and password for a signed token (OAuth2 password flow)."""
+"""POST /token (OAuth2 password flow), POST /token/revoke, and the public keys."""
 
+import time
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Form, Request, Response, Security
 from fastapi.security import OAuth2PasswordRequestForm
 from pydantic import BaseModel
 from slowapi import Limiter
+from starlette.concurrency import run_in_threadpool
 
 from leafgate.errors import UserError
 from leafgate.settings import Settings
-from serving.passwords import password_fits
+from serving.addresses import client_network
+from serving.auth import current_user, require_scope
+from serving.facts import Facts
 from serving.problems import documented
-from serving.state import RequestFacts, State
-from serving.tokens import issue_token
-from sql import find_user
+from serving.state import AppState, RequestFacts, State
+from serving.tokens import MAX_ID_CHARACTERS, Claims
+from sql import revoke_token
+
+KEYS_FRESH_SECONDS = 300
+# How long a token lives whose id alone is known: longer than any that an issuer hands out.
+LONGEST_LIFE_SECONDS = 400 * 24 * 3600
 
 
 class Token(BaseModel):
@@ -25,13 +33,30 @@ class Token(BaseModel):
     scope: str
 
 
+class RevokedToken(BaseModel):
+    """The id (`jti`) of the token that is refused from now on."""
+
+    jti: str
+
+
+class PublicKeys(BaseModel):
+    """A JWK set (RFC 7517)."""
+
+    keys: list[dict[str, str]]
+
+
+TokenId = Annotated[
+    str | None, Form(max_length=MAX_ID_CHARACTERS, description="left out: the token in use")
+]
+
+
 def token_routes(settings: Settings, limiter: Limiter) -> APIRouter:
-    """The route, limited by address: nobody has signed in yet."""
+    """The routes; signing in is limited by address, since nobody has signed in yet."""
     router = APIRouter(tags=["sign-in"])
 
-    @router.post("/token", responses=documented(401, 422, 429))
+    @router.post("/token", responses=documented(401, 404, 422, 429, 503))
     @limiter.limit(settings.token_limit)
-    def token(
+    async def token(
         request: Request,
         response: Response,
         form: Annotated[OAuth2PasswordRequestForm, Depends()],
@@ -39,17 +64,63 @@ def token_routes(settings: Settings, limiter: Limiter) -> APIRouter:
         facts: RequestFacts,
     ) -> Token:
         """Sign in. Scopes asked for are granted as far as the user has them; all if none is."""
-        user = find_user(state.database, form.username)
-        fits = password_fits(form.password, user.password_hash if user else None)
-        if user is None or not fits or user.disabled:
-            fix = "check both; `leafgate users add` makes a user"
-            raise UserError("wrong user name or password", fix, code="bad_credentials")
-        facts.user_name = user.name
-        scopes = user.scopes & frozenset(form.scopes) if form.scopes else user.scopes
-        return Token(
-            access_token=issue_token(state.settings, user.name, scopes),
-            expires_in=state.settings.token_minutes * 60,
-            scope=" ".join(sorted(scopes)),
-        )
+        return await sign_in(state, form, facts, client_network(request.scope))
+
+    @router.post("/token/revoke", responses=documented(401, 403, 422, 429))
+    @limiter.limit(settings.token_limit)
+    async def revoke(
+        request: Request,
+        response: Response,
+        user: Annotated[Claims, Security(current_user)],
+        state: State,
+        jti: TokenId = None,
+    ) -> RevokedToken:
+        """Refuse a token from now on: the one in use, or with scope admin any by its id."""
+        return await revoke_for(user, state, jti or user.token_id)
+
+    @router.get("/.well-known/jwks.json", responses=documented(404))
+    async def public_keys(response: Response, state: State) -> PublicKeys:
+        """The keys that verify our tokens; none where they are signed with a secret."""
+        response.headers["Cache-Control"] = f"public, max-age={KEYS_FRESH_SECONDS}"
+        return PublicKeys(keys=own_public_keys(state))
 
     return router
+
+
+async def sign_in(
+    state: AppState, form: OAuth2PasswordRequestForm, facts: Facts, address: str
+) -> Token:
+    """A token for who has given the right password. Raises UserError, see `SignIn.user`."""
+    state.tokens.require_issuing()
+    user = await state.sign_in.user(form.username, form.password, address)
+    facts.user_name = user.name
+    scopes = user.scopes & frozenset(form.scopes) if form.scopes else user.scopes
+    return Token(
+        access_token=state.tokens.issue(user.name, scopes, user.plan),
+        expires_in=state.settings.token_minutes * 60,
+        scope=" ".join(sorted(scopes)),
+    )
+
+
+async def revoke_for(user: Claims, state: AppState, token_id: str) -> RevokedToken:
+    """Refuse a token, in this process at once. Raises UserError `scope_missing` for another's."""
+    own = token_id == user.token_id
+    if not own:
+        require_scope(user, "admin")
+    expires_at = user.expires_at if own else time.time() + LONGEST_LIFE_SECONDS
+
+    def store() -> None:
+        revoke_token(state.database, token_id, expires_at, user.subject)
+        state.revocations.refresh()
+
+    await run_in_threadpool(store)
+    return RevokedToken(jti=token_id)
+
+
+def own_public_keys(state: AppState) -> list[dict[str, str]]:
+    """As JWKs. Raises UserError `no_public_keys` where the keys are secret, or another's."""
+    keys = state.tokens.source.keys
+    if keys.signing is None or not keys.public():
+        fix = "ask the identity provider" if keys.signing is None else "there is nothing to fetch"
+        raise UserError("this service publishes no keys", fix, code="no_public_keys")
+    return keys.public()

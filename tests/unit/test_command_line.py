@@ -60,8 +60,10 @@ def test_a_full_disk_is_told_in_words(
 def test_a_user_is_added_once(tmp_path: Path) -> None:
     env = environment(tmp_path / "var")
     ask = ("users", "add", "ada", "--scope", "predict")
-    assert "ada may: predict" in leafgate(*ask, env=env, stdin="pw\npw\n").stdout
-    again = leafgate(*ask, env=env, stdin="pw\npw\n")
+    assert (
+        "ada may: predict" in leafgate(*ask, env=env, stdin="correct horse\ncorrect horse\n").stdout
+    )
+    again = leafgate(*ask, env=env, stdin="correct horse\ncorrect horse\n")
     assert again.returncode == 2
     assert "already" in again.stderr
 

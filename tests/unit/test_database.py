@@ -6,10 +6,12 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from alembic.config import Config
+from alembic.script import ScriptDirectory
 
 from leafgate.errors import UserError
 from sql import add_user, ddl, downgrade, find_user, migrate, open_database
-from sql.database import _bulk_is_safe
+from sql.database import MIGRATIONS, _bulk_is_safe, head_revision
 from sql.schema import metadata
 
 
@@ -29,6 +31,32 @@ def test_migrations_make_the_schema_and_take_it_back(tmp_path: Path) -> None:
         assert found == {column.name: column.nullable for column in table.columns}
     downgrade(engine, "base")
     assert tables(engine) == set()
+
+
+def test_the_newest_migration_is_known_without_alembic() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    assert ScriptDirectory.from_config(config).get_heads() == [head_revision()]
+
+
+def test_a_schema_that_is_current_is_left_alone_without_loading_alembic(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'a.db'}"
+    code = (
+        f"import sys, sql; sql.migrate(sql.open_database({url!r})); print('alembic' in sys.modules)"
+    )
+    runs = [
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        for _ in range(2)
+    ]
+    assert [done.stdout.strip() for done in runs] == ["True", "False"]
+
+
+def test_a_schema_that_is_behind_is_brought_up(tmp_path: Path) -> None:
+    engine = open_database(f"sqlite:///{tmp_path / 'a.db'}")
+    migrate(engine, "0001")
+    assert tables(engine) < set(metadata.tables)
+    migrate(engine)
+    assert tables(engine) == set(metadata.tables)
 
 
 def test_two_processes_may_migrate_at_once(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Every stored form answers alike, and is run by the name it was asked for by."""
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -43,8 +44,34 @@ def test_an_engine_says_which_it_is(stored: Path, choice: EngineChoice) -> None:
 
 
 @pytest.mark.parametrize("form", ["fp32", "bf16", "int8"])
-def test_openvino_means_the_form_that_the_model_prefers(stored: Path, form: Form) -> None:
+def test_openvino_means_the_form_that_the_model_prefers(
+    stored: Path, form: Form, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("registry.engine.computes_bf16", lambda: True)
     assert load_engine(stored, "openvino", form).name == f"openvino-{form}"
+
+
+def test_a_processor_without_bf16_serves_fp32_instead_and_says_why(
+    stored: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("registry.engine.computes_bf16", lambda: False)
+    engine = load_engine(stored, "openvino", "bf16")
+    assert engine.name == "openvino-fp32"
+    assert "prefers bf16" in engine.reason
+
+
+def test_a_serving_engine_answers_as_the_plain_one_alone_and_among_many(stored: Path) -> None:
+    plain = Classifier.load(stored, "openvino-fp32")
+    serving = Classifier.load(stored, "openvino-fp32", serving_threads=2)
+    images = pictures(range(10, 14))
+    assert serving.engine.lanes == 2
+    expected = [answer.confidence for answer in plain.predict(images)]
+    assert [serving.predict(images[i : i + 1])[0].confidence for i in range(12)] == pytest.approx(
+        expected, abs=1e-5
+    )
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda i: serving.predict(images[i : i + 1])[0], [*range(12)] * 9))
+    assert [answer.confidence for answer in answers] == pytest.approx(expected * 9, abs=1e-5)
 
 
 def test_the_choice_by_name_wins_over_what_the_model_prefers(stored: Path) -> None:

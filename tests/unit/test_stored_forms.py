@@ -26,7 +26,7 @@ def test_int8_is_preferred_within_a_point(int8: float) -> None:
 
 def test_int8_that_loses_more_on_validation_is_not_preferred() -> None:
     form, reason = preferred_form(figures(0.95, 0.926), figures(0.95, 0.95))
-    assert form == "fp32"
+    assert form == "bf16"
     assert "2.4 points" in reason
     assert "validation side" in reason
     assert "not stored" in reason
@@ -34,14 +34,14 @@ def test_int8_that_loses_more_on_validation_is_not_preferred() -> None:
 
 def test_the_test_side_has_a_veto() -> None:
     form, reason = preferred_form(figures(0.95, 0.95), figures(0.96, 0.925))
-    assert form == "fp32"
+    assert form == "bf16"
     assert "3.5 points" in reason
     assert "test side" in reason
 
 
 def test_the_test_side_cannot_speak_for_int8() -> None:
     form, reason = preferred_form(figures(0.95, 0.9), figures(0.9, 0.99))
-    assert form == "fp32"
+    assert form == "bf16"
     assert "validation side" in reason
 
 
@@ -56,9 +56,17 @@ def test_an_accuracy_that_is_no_number_never_speaks_for_int8() -> None:
     assert preferred_form(nothing, nothing)[0] == "fp32"
 
 
-def test_bf16_is_measured_but_does_not_decide() -> None:
+def test_bf16_has_no_say_where_int8_keeps_up() -> None:
     poor = {"fp32": 0.95, "bf16": 0.2, "int8": 0.95}
     assert preferred_form(poor, poor)[0] == "int8"
+
+
+def test_where_int8_and_bf16_lose_too_much_fp32_is_served_and_both_are_named() -> None:
+    poor = {"fp32": 0.95, "bf16": 0.9, "int8": 0.8}
+    form, reason = preferred_form(poor, poor)
+    assert form == "fp32"
+    assert "int8 loses 15.0 points" in reason
+    assert "bf16 loses 5.0 points" in reason
 
 
 @pytest.fixture
@@ -93,7 +101,7 @@ def test_an_int8_form_that_loses_accuracy_is_measured_and_not_kept(
     folder = with_int8(stored, "wrong", tmp_path)
     table = keep_good_forms(folder, colours, colours)
     assert table.test == {"fp32": 1, "bf16": 1, "int8": 0}
-    assert table.preferred == "fp32"
+    assert table.preferred == "bf16"
     assert sorted(file.name for file in (folder / "openvino").iterdir()) == ["fp32.bin", "fp32.xml"]
     with pytest.raises(UserError, match=r"has no openvino/int8\.xml"):
         Classifier.load(folder, "openvino-int8")

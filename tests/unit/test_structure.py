@@ -38,14 +38,37 @@ def test_what_a_package_offers_is_there_and_sorted(name: str) -> None:
     assert len(set(package.__all__)) == len(package.__all__)
 
 
-@pytest.mark.parametrize("module", ["leafgate.cli", "registry", "sql", "training.gan.config"])
+HEAVY = ("tensorflow", "keras", "mlflow", "openvino", "pandas", "matplotlib", "sklearn", "alembic")
+HEAVY_PARTS = ("scipy.special", "scipy.stats", "scipy.ndimage")
+
+
+@pytest.mark.parametrize(
+    "module", ["leafgate.cli", "registry", "sql", "training.gan.config", "serving.server"]
+)
 def test_nothing_heavy_is_imported_before_it_is_needed(module: str) -> None:
     code = (
         f"import sys, {module}; "
-        "print([m for m in ('tensorflow', 'keras', 'mlflow', 'openvino') if m in sys.modules])"
+        f"print([name for name in {HEAVY + HEAVY_PARTS} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_the_service_starts_without_the_gate_and_the_http_client() -> None:
+    code = (
+        "import sys, serving.server; "
+        "print([name for name in ('registry.gate', 'yaml', 'httpx') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_what_the_registry_loads_on_first_use_is_named_like_none_of_its_modules() -> None:
+    """A module, once imported, is an attribute of its package and would stand in for the name."""
+    modules = {file.stem for file in (ROOT / "registry").glob("*.py")}
+    registry = importlib.import_module("registry")
+    assert not modules & set(registry.ON_FIRST_USE)
+    assert set(registry.ON_FIRST_USE) <= set(registry.__all__)
 
 
 def test_every_package_asked_for_is_a_direct_dependency_and_used() -> None:

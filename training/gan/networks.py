@@ -1,5 +1,6 @@
 """The networks of one training, with their optimisers; what is sampled from and what is stored."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,7 +8,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from registry import Generator, GeneratorDescription
+from registry import Generator, GeneratorDescription, PlainEngine
 from training.devices import precision_for, precision_policy
 from training.gan.config import GanConfig
 from training.gan.families import Shape
@@ -69,7 +70,7 @@ def _adam(network: keras.Model, rate: float, config: GanConfig) -> keras.optimiz
     return optimizer
 
 
-class InTraining:
+class InTraining(PlainEngine):
     """A Keras generator as an engine, so that pictures are drawn of it as of a stored one."""
 
     name = "training"
@@ -81,13 +82,9 @@ class InTraining:
             lambda batch: network(batch, training=False), reduce_retracing=True
         )
 
-    def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+    def run_for(self, batch: NDArray[np.float32], pick: Callable[..., Any]) -> Any:  # noqa: ANN401
         """See `registry.engine.Engine`."""
-        return np.asarray(self._call(batch), np.float32)
-
-    def run_all(self, batch: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
-        """See `registry.engine.Engine`."""
-        return (self.run(batch),)
+        return pick([np.asarray(self._call(batch), np.float32)])
 
 
 def live_generator(gan: Gan, description: GeneratorDescription) -> Generator:

@@ -1,0 +1,140 @@
+"""The subcommands of `leafgate users`: who may use the API, what for, and how often."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import typer
+
+from leafgate.cli_options import say, settings
+from leafgate.errors import UserError
+
+users_app = typer.Typer(help="Who may use the API.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(help="the name to sign in with")]
+Scopes = Annotated[
+    list[str],
+    typer.Option("--scope", help="predict, generate, feedback or admin; may be repeated"),
+]
+Plan = Annotated[str, typer.Option(help="standard, plus, or one of LEAFGATE_PLANS")]
+PlanName = Annotated[str, typer.Argument(help="standard, plus, or one of LEAFGATE_PLANS")]
+Password = Annotated[
+    str, typer.Option(prompt=True, hide_input=True, confirmation_prompt=True, envvar="PASSWORD")
+]
+
+
+@users_app.command("add")
+def users_add(name: Name, scope: Scopes, password: Password, plan: Plan = "standard") -> None:
+    """Add a user of the API; asks for the password (at least 8 characters)."""
+    from serving import hash_password, require_good_password
+    from sql import add_user
+
+    require_good_password(password)
+    _require_plan(plan)
+    with _database() as database:
+        user = add_user(database, name, hash_password(password), scope, plan)
+    say(f"user {user.name} may: {', '.join(sorted(user.scopes))} (plan {user.plan})")
+
+
+@users_app.command("list")
+def users_list() -> None:
+    """List users with their scopes, plan and state."""
+    from sql import list_users
+
+    with _database() as database:
+        for user in list_users(database):
+            state = "disabled" if user.disabled else "enabled"
+            say("\t".join((user.name, ",".join(sorted(user.scopes)), user.plan, state)))
+
+
+@users_app.command("disable")
+def users_disable(name: Name) -> None:
+    """Keep a user out: no sign-in, and the tokens they hold are refused."""
+    from sql import set_disabled
+
+    with _database() as database:
+        set_disabled(database, name, True)
+    say(f"user {name} is disabled; {_within()}")
+
+
+@users_app.command("enable")
+def users_enable(name: Name) -> None:
+    """Let a disabled user in again."""
+    from sql import set_disabled
+
+    with _database() as database:
+        set_disabled(database, name, False)
+    say(f"user {name} is enabled")
+
+
+@users_app.command("password")
+def users_password(name: Name, password: Password) -> None:
+    """Set another password; the tokens bought with the old one are refused."""
+    from serving import hash_password, require_good_password
+    from sql import set_password
+
+    require_good_password(password)
+    with _database() as database:
+        set_password(database, name, hash_password(password))
+    say(f"user {name} has a new password; old tokens: {_within()}")
+
+
+@users_app.command("scopes")
+def users_scopes(name: Name, scope: Scopes) -> None:
+    """Set what a user may do; the tokens with the old scopes are refused."""
+    from sql import set_scopes
+
+    with _database() as database:
+        scopes = set_scopes(database, name, scope)
+    say(f"user {name} may: {', '.join(sorted(scopes))}; old tokens: {_within()}")
+
+
+@users_app.command("plan")
+def users_plan(name: Name, plan: PlanName) -> None:
+    """Set how often a user may ask, from their next sign-in on."""
+    from sql import set_plan
+
+    _require_plan(plan)
+    with _database() as database:
+        set_plan(database, name, plan)
+    say(f"user {name} has the plan {plan} from the next sign-in on")
+
+
+@users_app.command("revoke")
+def users_revoke(
+    name: Annotated[str | None, typer.Argument(help="all tokens of this user until now")] = None,
+    token: Annotated[str | None, typer.Option(help="this one token")] = None,
+) -> None:
+    """Refuse all tokens that a user has been given until now, or one token."""
+    from leafgate.audit import this_person
+    from serving import token_id_of
+    from sql import revoke_token, revoke_tokens_of
+
+    if (name is None) == (token is None):
+        raise UserError("revoke needs a NAME or --token", "give one of the two")
+    with _database() as database:
+        if name is not None:
+            revoke_tokens_of(database, name)
+        elif token is not None:
+            revoke_token(database, *token_id_of(token), this_person())
+    say(f"revoked; {_within()}")
+
+
+def _within() -> str:
+    return f"refused within {settings().revocation_poll_seconds:g} s by every running API"
+
+
+def _require_plan(plan: str) -> None:
+    from serving import plans_of
+
+    plans_of(settings()).require(plan)
+
+
+@contextmanager
+def _database() -> Iterator[Any]:
+    from sql import migrate, open_database
+
+    database = open_database(settings().database)
+    migrate(database)
+    yield database
+    database.dispose()

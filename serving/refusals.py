@@ -1,0 +1,83 @@
+"""Every code that an answer can carry: its status, and an example for the documentation.
+
+Codes are stable, for machines; what a person reads names the values of the very request. A new one
+is one line here. Raise `UserError(problem, fix, code=...)`, or `TryLater` where waiting helps.
+"""
+
+import math
+from typing import NamedTuple
+
+from leafgate.errors import UserError
+
+
+class Code(NamedTuple):
+    """status: of the answer; detail and fix: as they may read."""
+
+    status: int
+    detail: str
+    fix: str
+
+
+_SIGN_IN = "sign in again at POST /token"
+_WAIT = "wait as long as Retry-After says"
+_EXPORT = "it is damaged or cut off; export it again"
+
+CODES = {
+    "bad_request": Code(400, "the request cannot be understood", "correct it"),
+    "malformed_body": Code(400, "Missing boundary in multipart.", "send the body as /docs says"),
+    "bad_credentials": Code(401, "wrong user name or password", "check both"),
+    "token_missing": Code(
+        401, "no token was sent", "send `Authorization: Bearer TOKEN` with a token from POST /token"
+    ),
+    "token_expired": Code(401, "the token has expired", _SIGN_IN),
+    "token_invalid": Code(401, "the token is not valid", _SIGN_IN),
+    "token_revoked": Code(401, "the token was revoked", _SIGN_IN),
+    "scope_missing": Code(
+        403, "the token of ada has no scope 'generate'", "ask whoever runs this service for it"
+    ),
+    "no_public_keys": Code(404, "tokens are signed by a secret", "there is nothing to fetch"),
+    "sign_in_elsewhere": Code(
+        404, "tokens are issued by another service", "sign in there, and send its token here"
+    ),
+    "not_found": Code(404, "there is no /predictions", "see /docs for what there is"),
+    "method_not_allowed": Code(405, "/predict does not take GET", "use POST"),
+    "body_too_large": Code(413, "the body has 20,000,000 bytes", "send at most 10,551,296"),
+    "image_too_large": Code(
+        413, "the image has 10000 x 10000 = 100,000,000 pixels", "scale it down"
+    ),
+    "not_an_image": Code(415, "the file is not an image", "send one of JPEG, PNG, WEBP"),
+    "unreadable_image": Code(422, "the JPEG image cannot be read", _EXPORT),
+    "out_of_range": Code(422, "n=1000", "ask for 1 to 256 images"),
+    "class_not_supported": Code(422, "class=rust", "leave the class out: this model has none"),
+    "unknown_class": Code(422, "class=moss", "ask for one of healthy, rust"),
+    "too_many_images": Code(422, "100 images in one request", "send at most 64"),
+    "invalid_request": Code(422, "body.file: Field required", "correct the request"),
+    "too_many_requests": Code(429, "more than 600 per 1 minute requests", _WAIT),
+    "sign_in_slowed": Code(429, "too many wrong passwords", _WAIT),
+    "internal_error": Code(
+        500, "the service failed", "try again; tell whoever runs it the request id"
+    ),
+    "engine_failed": Code(500, "the model failed on this image", "try again, or another image"),
+    "no_production_model": Code(
+        503, "leaf-classifier is not being served", "promote a version with `leafgate gate`"
+    ),
+    "sign_in_busy": Code(503, "too many are signing in", "try again"),
+    "overloaded": Code(503, "64 images wait already", _WAIT),
+    "queue_timeout": Code(503, "the image waited 5 s for the model", _WAIT),
+    "shutting_down": Code(503, "this process is stopping", "ask another one, or again soon"),
+}
+STATUS_OF_CODE = {name: code.status for name, code in CODES.items()}
+CODE_OF_STATUS = {
+    400: "malformed_body",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "body_too_large",
+}
+
+
+class TryLater(UserError):
+    """A refusal that passes by itself; the answer's Retry-After says when (whole seconds, 1 up)."""
+
+    def __init__(self, problem: str, fix: str, code: str, retry_after_seconds: float = 5.0) -> None:
+        super().__init__(problem, fix, code)
+        self.retry_after_seconds = max(1, math.ceil(retry_after_seconds))

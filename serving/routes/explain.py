@@ -1,0 +1,130 @@
+"""POST /explain: a diagnosis, and where in the picture the network saw reason for it."""
+
+import asyncio
+import base64
+import time
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, File, Query, Request, Response, Security, UploadFile
+from pydantic import Field
+from slowapi import Limiter
+
+from leafgate.errors import UserError
+from leafgate.images import ImageLimits, Pixels, decode, encode_png, resize_within
+from leafgate.settings import Settings
+from registry import Explanation, overlay
+from serving.answers import Diagnosis, UsedModel, diagnosis_fields
+from serving.auth import current_user
+from serving.classify import Asked, Classified, asked, note
+from serving.limits import limited, set_cost
+from serving.live import LiveClassifier
+from serving.problems import documented
+from serving.state import AppState, RequestFacts, State
+from serving.tokens import Claims
+
+LONGEST_SIDE = 1024  # of the overlay, in pixels
+COST = 2  # images' worth of work
+
+
+class ExplainAnswer(Diagnosis):
+    """A diagnosis with its heat map (Grad-CAM) laid over the picture."""
+
+    request_id: str
+    model: UsedModel
+    explained: str = Field(description="the class that the heat map speaks for")
+    overlay_png_base64: str = Field(description="warm colours: what spoke for the class")
+    latency_ms: float
+
+
+@dataclass(frozen=True)
+class Explained:
+    """overlay: (height, width, 3), the picture with its heat map, as PNG."""
+
+    explanation: Explanation
+    overlay: bytes
+
+
+def explain_routes(settings: Settings, limiter: Limiter) -> APIRouter:
+    """The route; it runs the network twice."""
+    router = APIRouter(tags=["models"])
+    responses = documented(400, 401, 403, 413, 415, 422, 429, 500, 503)
+    responses[200] = {"content": {"image/png": {}}}
+
+    async def priced(request: Request) -> None:
+        set_cost(request, COST)
+
+    @router.post(
+        "/explain",
+        dependencies=[Depends(priced)],
+        responses=responses,
+        response_model=ExplainAnswer,
+    )
+    @limited(limiter, settings, "predict")
+    async def explain(
+        request: Request,
+        response: Response,
+        user: Annotated[Claims, Security(current_user, scopes=["predict"])],
+        file: Annotated[UploadFile, File(description="JPEG, PNG, WEBP, BMP, GIF or TIFF")],
+        state: State,
+        facts: RequestFacts,
+        class_name: Annotated[
+            str | None,
+            Query(
+                alias="class",
+                description="to speak for; else the one diagnosed",
+                json_schema_extra={"format": "class-of-the-model"},
+            ),
+        ] = None,
+        form: Annotated[
+            Literal["json", "png"], Query(alias="format", description="json, or the overlay alone")
+        ] = "json",
+    ) -> Response:
+        """Classify one image and show why."""
+        started = time.perf_counter()
+        facts.file_name, facts.images = file.filename, 1
+        image = asked(await file.read())
+        live = state.models.classifier.require()
+        _require_class(live, class_name)
+        loop = asyncio.get_running_loop()
+        with state.models.to_classify.admit(COST):
+            found = await loop.run_in_executor(
+                state.decoders, _explain, state, live, image, class_name
+            )
+        prediction = found.explanation.prediction
+        note(facts, Classified(prediction, live, "production"), image)
+        if form == "png":
+            return Response(found.overlay, media_type="image/png")
+        answer = ExplainAnswer(
+            **diagnosis_fields(prediction, image.sha256),
+            request_id=facts.request_id,
+            model=UsedModel.of(live),
+            explained=found.explanation.class_name,
+            overlay_png_base64=base64.b64encode(found.overlay).decode(),
+            latency_ms=(time.perf_counter() - started) * 1000,
+        )
+        return Response(answer.model_dump_json(by_alias=True), media_type="application/json")
+
+    return router
+
+
+def _require_class(live: LiveClassifier, class_name: str | None) -> None:
+    labels = live.model.description.labels
+    if class_name is not None and class_name not in labels:
+        raise UserError(
+            f"the classifier knows no class {class_name[:80]!r}",
+            f"ask for one of: {', '.join(labels)}",
+            code="unknown_class",
+        )
+
+
+def _explain(
+    state: AppState, live: LiveClassifier, image: Asked, class_name: str | None
+) -> Explained:
+    settings, size = state.settings, live.model.description.image_size
+    limits = ImageLimits(settings.max_upload_bytes, settings.max_pixels, settings.max_frames)
+    pixels: Pixels = decode(image.data, limits, wanted_size=size)
+    explanation = live.model.explain(pixels, class_name)
+    state.uploads.keep(image.sha256, image.data)
+    shown = resize_within(pixels, LONGEST_SIDE)
+    return Explained(explanation, encode_png(overlay(shown, explanation.heat)))

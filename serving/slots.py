@@ -1,0 +1,163 @@
+"""One model's place in the service: what answers now, what did before, and why the newest does not.
+
+A new version is loaded and warmed beside the one that answers, then takes its place in one
+assignment. The one before stays warm: going back to it is again one assignment.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic
+
+from leafgate.errors import UserError
+from registry import DIGEST_TAG, AliasReader, LocalCopies, ModelVersion
+from serving.bake import Bake, Bounds, Verdict
+from serving.live import Live
+from serving.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+Key = tuple[int, str]
+
+
+@dataclass(frozen=True)
+class Sources(Generic[Live]):
+    """Where versions come from. vouch: raises UserError for one that must not be served."""
+
+    reader: AliasReader
+    copies: LocalCopies
+    vouch: Callable[[ModelVersion], object]
+    start: Callable[[ModelVersion, Path], Live]
+
+
+class Slot(Generic[Live]):
+    """Follows one alias of one model. Only one thread at a time may change it."""
+
+    def __init__(
+        self, name: str, alias: str, sources: "Sources[Live]", metrics: Metrics, bounds: Bounds
+    ) -> None:
+        self.name, self.alias = name, alias
+        self.problem: str | None = "not loaded yet"
+        self.taken_back: tuple[Key, str] | None = None
+        self._sources: Sources[Live] = sources
+        self._metrics, self._bounds = metrics, bounds
+        self._live: Live | None = None
+        self._before: Live | None = None
+        self._bake: Bake | None = None
+
+    @property
+    def live(self) -> Live | None:
+        """What answers now."""
+        return self._live
+
+    def require(self) -> Live:
+        """What answers now. Raises UserError `no_production_model` with the reason."""
+        if self._live is None:
+            raise UserError(
+                f"{self.name} is not being served: {self.problem}",
+                f"promote a version with `leafgate gate {self.name}`",
+                code="no_production_model",
+            )
+        return self._live
+
+    def refresh(self) -> None:
+        """Follow the alias; never raises for a registry or model at fault."""
+        try:
+            self._follow()
+        except Exception as error:  # noqa: BLE001 - the old one goes on answering
+            self._tell(str(error), error)
+
+    def _follow(self) -> None:
+        try:
+            wanted, away = self._sources.reader.find(self.name, self.alias), None
+        except UserError as error:
+            wanted, away = self._last_known(), error
+        if wanted is None:
+            self._empty(f"no version has the alias '{self.alias}'" if away is None else str(away))
+            return
+        problem = self._take_up(wanted)
+        if away is not None:
+            problem = f"serving the last version known here: {away.problem}"
+        self._tell(problem)
+
+    def _last_known(self) -> ModelVersion | None:
+        """For while the registry is away: what answers, or did before this process began."""
+        if self._live is not None:
+            return self._live.version
+        return self._sources.copies.recalled(self.name, self.alias)
+
+    def _take_up(self, wanted: ModelVersion) -> str | None:
+        """Answer with that version, or say why not."""
+        if self.taken_back is not None and self.taken_back[0] != key_of(wanted):
+            self.taken_back = None  # the alias has moved on
+        if self._live is not None and key_of(self._live.version) == key_of(wanted):
+            return None
+        if self.taken_back is not None:
+            return f"version {wanted.version} was taken back: {self.taken_back[1]}"
+        self._swap(self._bring(wanted))
+        self._sources.copies.remember(self.alias, wanted)
+        return None
+
+    def _bring(self, wanted: ModelVersion) -> Live:
+        """The version, warm. Raises what makes it unfit to be served."""
+        try:
+            self._sources.vouch(wanted)
+            if self._before is not None and key_of(self._before.version) == key_of(wanted):
+                return self._before
+            return self._sources.start(wanted, self._sources.copies.folder(wanted))
+        except Exception as error:
+            if str(error) != self.problem:
+                self._metrics.swapped(self.name, "failed")
+            raise
+
+    def _swap(self, new: Live) -> None:
+        old, gone = self._live, self._before
+        new.tally.forget()
+        self._live, self._before = new, old
+        if gone is not None and gone is not new:
+            gone.batcher.close()
+        watched = old is not None and self._bounds.minutes > 0
+        self._bake = Bake(self._bounds, old.tally.figures(), new.tally) if watched and old else None
+        version, engine = new.version, new.model.engine
+        digest = version.tags.get(DIGEST_TAG, "")
+        self._metrics.live(self.name, version.version, engine.name, digest)
+        self._metrics.swapped(self.name, "swapped")
+        log.info("%s is live on %s (%s)", version, engine.name, engine.reason)
+
+    def _empty(self, problem: str) -> None:
+        for live in (self._live, self._before):
+            if live is not None:
+                live.batcher.close()
+        self._live = self._before = self._bake = None
+        self._metrics.gone(self.name)
+        self._tell(problem)
+
+    def judge(self) -> tuple[ModelVersion, Verdict] | None:
+        """During a bake time: go back to the version before where the new one does worse.
+
+        Returns the version that was taken back, and why.
+        """
+        bake, bad, before = self._bake, self._live, self._before
+        if bake is None or bad is None or before is None:
+            return None
+        verdict = bake.verdict()
+        if verdict is None:
+            self._bake = None if bake.is_over else bake
+            return None
+        self._swap(before)
+        self._bake = None
+        self.taken_back = (key_of(bad.version), verdict.reason)
+        self._metrics.rolled_back(self.name, verdict.bound)
+        self._tell(f"version {bad.version.version} was taken back: {verdict.reason}")
+        return bad.version, verdict
+
+    def _tell(self, problem: str | None, error: Exception | None = None) -> None:
+        if problem is not None and problem != self.problem:
+            log.warning("%s: %s", self.name, problem, exc_info=error)
+        self.problem = problem
+
+
+def key_of(version: ModelVersion) -> Key:
+    """What makes a version this one: its number and its files."""
+    return version.version, version.tags.get(DIGEST_TAG, "")
