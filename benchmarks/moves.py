@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from benchmarks.prepare import TWIN_MARK
+from benchmarks.prepare import TWIN_MARKS
 
 
 @dataclass(frozen=True)
@@ -22,14 +22,14 @@ class Move:
 
 
 class Seen(NamedTuple):
-    """An answer: when its request was sent and it ended, the version it states, and whether its
-    class is one of the twin's.
+    """An answer: when its request was sent and it ended, the version it states, and whose class it
+    has: 0 for the first version, 1 and on for its twins.
     """
 
     sent: float
     ended: float
     version: int
-    by_twin: bool
+    network: int
 
 
 def seen_in(line: bytes) -> Seen | None:
@@ -38,8 +38,8 @@ def seen_in(line: bytes) -> Seen | None:
     if found["status"] != 200:
         return None
     body = found["body"]
-    by_twin = body["class"].endswith(TWIN_MARK)
-    return Seen(found["sent"], found["ended"], body["model"]["version"], by_twin)
+    marks = (number for number, mark in enumerate(TWIN_MARKS, 1) if body["class"].endswith(mark))
+    return Seen(found["sent"], found["ended"], body["model"]["version"], next(marks, 0))
 
 
 class Live(NamedTuple):
@@ -60,18 +60,14 @@ def lives(first: int, moves: Sequence[Move]) -> list[Live]:
     return [Live(version, begin, end) for (version, begin), end in zip(begins, ends, strict=True)]
 
 
-def problems(seen: Sequence[Seen], moves: Sequence[Move]) -> list[str]:
+def problems(seen: Sequence[Seen], moves: Sequence[Move], versions: Sequence[int]) -> list[str]:
     """A line for each answer whose version was not live between its request and its end, or whose
-    class is another network's than the version says. The twin is the first move's version.
+    class is another network's than the version says. The first of `versions` was live before.
     """
-    if not moves or not seen:
-        return []
-    twin = moves[0].version
-    first = next((one.version for one in seen if one.version != twin), twin)
-    spans = lives(first, moves)
+    spans = lives(versions[0], moves)
     found = []
     for one in seen:
-        if one.by_twin != (one.version == twin):
+        if versions[one.network] != one.version:
             found.append(f"an answer of version {one.version} has another's class")
         if not any(_could(one, span) for span in spans):
             found.append(f"version {one.version} answered {one.sent:.3f} to {one.ended:.3f}")

@@ -1,9 +1,10 @@
 """LeafGate under full load while versions come and go: nothing fails, nothing is mixed up.
 
-Two versions of one network take turns in production by promotion and rollback, with the load of a
-closed loop going on; each move waits until the one before is seen in an answer. Their class names
-differ, so an answer shows which network made it, besides the version it states. Before and after,
-the same load runs without moves. All moves are made by this one process.
+Three versions of one network take turns in production while a closed loop loads the service:
+promotions, each of a version that is not warm, and rollbacks from them. A move waits until the one
+before is seen in an answer. Class names differ, so an answer shows which network made it, besides
+the version it states. Before and after, the same load runs without moves. All moves are made by
+this one process, on the cores of the service.
 """
 
 import argparse
@@ -31,6 +32,7 @@ from registry import Ledger, force, rollback
 LOOK_SECONDS = 0.02
 PATIENCE_SECONDS = 120.0
 LONGEST_SECONDS = 3600.0  # of the load: it is stopped when the moves are over
+REASON = "a benchmark's move"
 CALM = 2.0  # p99 with moves may be this many times that without
 
 
@@ -66,22 +68,23 @@ class Mover:
         self, ledger: Ledger, versions: tuple[int, ...], reload: Callable[[], object]
     ) -> None:
         self.ledger, self.versions, self.reload = ledger, versions, reload
+        self.now, self.previous = versions[:2]
         self.moves: list[Move] = []
 
     def move(self, answers: Follower) -> Move:
-        """The next: a promotion of the twin, or the way back. Raises UserError if never seen."""
-        first, twin = self.versions
-        forward = len(self.moves) % 2 == 0
+        """A promotion, or the way back from it. Raises UserError if no answer ever shows it."""
         begun = time.monotonic()
-        if forward:
-            force(self.ledger, self.ledger.store.get(CLASSIFIER, twin), "a benchmark's move")
+        if len(self.moves) % 2:
+            self.now, self.previous = self.previous, self.now
+            rollback(self.ledger, CLASSIFIER, REASON)
         else:
-            rollback(self.ledger, CLASSIFIER, "a benchmark's move")
+            cold = (one for one in self.versions if one not in (self.now, self.previous))
+            self.now, self.previous = next(cold), self.now
+            force(self.ledger, self.ledger.store.get(CLASSIFIER, self.now), REASON)
         self.reload()
         done = time.monotonic()
-        version = twin if forward else first
-        seen = answers.await_version(version, begun)
-        self.moves.append(Move(version, begun, done, seen))
+        seen = answers.await_version(self.now, begun)
+        self.moves.append(Move(self.now, begun, done, seen))
         return self.moves[-1]
 
 
@@ -123,26 +126,29 @@ def load_with_moves(
     return figures, found
 
 
-def report(calm: list[Figures], moving: Figures, seen: list[Seen], moves: list[Move]) -> str:
-    """What came of it, with yes or no for each thing asked."""
+def report(calm: list[Figures], moving: Figures, moves: list[Move], wrong: list[str]) -> str:
+    """What came of it, with yes or no for each thing asked. wrong: of all answers."""
     quiet, loud = mean(one.good.p99_ms for one in calm), moving.good.p99_ms
-    wrong = problems(seen, moves)
-    delays = [move.seen - move.done for move in moves]
+    delays = {"promotion": moves[::2], "rollback": moves[1::2]}
     told = ", ".join(f"{name} {count}" for name, count in moving.outcomes.items())
     lines = [
         f"{len(moves)} moves in {moving.seconds:.0f} s under load: {told}",
-        f"seen in an answer {median(delays):.2f} s after the move in the median, "
-        f"{max(delays):.2f} s at most",
+        *(f"seen in an answer {_delay(some)} after a {kind}" for kind, some in delays.items()),
         f"requests/s {calm[0].requests_per_second:.1f} before, {moving.requests_per_second:.1f} "
         f"with moves, {calm[1].requests_per_second:.1f} after",
         f"{_yes(not moving.failed)} failed requests: {moving.failed}",
         f"{_yes(not wrong)} answers by a version that was not live, or mixed: {len(wrong)} "
-        f"of {len(seen)}",
+        f"of {moving.requests}",
         f"{_yes(loud <= CALM * quiet)} p99 {loud:.0f} ms with moves, {calm[0].good.p99_ms:.0f} ms "
         f"before, {calm[1].good.p99_ms:.0f} ms after: {loud / quiet:.2f} times, asked for at most "
         f"{CALM:g}",
     ]
     return "\n".join([*lines, *wrong[:5]])
+
+
+def _delay(moves: list[Move]) -> str:
+    seconds = [move.seen - move.done for move in moves] or [float("nan")]
+    return f"{median(seconds):.2f} s in the median, {max(seconds):.2f} s at most,"
 
 
 def _yes(fits: bool) -> str:
@@ -161,7 +167,8 @@ def swap(
     before = run_load(calm, requests)
     figures, seen = load_with_moves(mover, moving, requests, work / "answers", args.moves)
     after = run_load(calm, requests)
-    print(report([before, after], figures, seen, mover.moves))
+    wrong = problems(seen, mover.moves, made.versions)
+    print(report([before, after], figures, mover.moves, wrong))
 
 
 def options() -> argparse.Namespace:
@@ -169,7 +176,7 @@ def options() -> argparse.Namespace:
     parser = parser_for(__doc__ or "")
     add = parser.add_argument
     add_state_options(parser)
-    add("--moves", type=int, default=50, help="promotions and rollbacks in turn; an even number")
+    add("--moves", type=int, default=50, help="promotions and rollbacks in turn")
     add("--connections", type=int, default=8)
     add("--calm-seconds", type=float, default=20.0, help="without moves, before and after each")
     add("--poll-seconds", type=float, default=0.2, help="LEAFGATE_MODEL_POLL_SECONDS")
@@ -180,11 +187,11 @@ def options() -> argparse.Namespace:
 def main() -> None:
     """Start the service, move versions under load, and print what came of it."""
     args = options()
-    args.twin = True
+    args.twins = True
     with work_folders(args) as (state, work):
         made = prepared(args, state)
-        if len(made.versions) < 2:
-            raise UserError(f"{state} has no twin", "prepare another --state, or none")
+        if len(made.versions) < 3:
+            raise UserError(f"{state} has no twins", "prepare another --state, or none")
         ledger = ledger_of(made)
         first = ledger.store.get(CLASSIFIER, made.versions[0])
         force(ledger, first, "where a benchmark begins")  # an earlier one may have been cut off

@@ -44,7 +44,7 @@ MOVES = [Move(2, 10.0, 10.5, 12.0), Move(1, 20.0, 20.5, 22.0)]
 
 
 def _answer(sent: float, ended: float, version: int) -> Seen:
-    return Seen(sent, ended, version, by_twin=version == 2)
+    return Seen(sent, ended, version, network=version - 1)
 
 
 GOOD = [
@@ -60,7 +60,7 @@ GOOD = [
 
 
 def test_answers_of_a_version_that_was_live_are_no_problem() -> None:
-    assert problems(GOOD, MOVES) == []
+    assert problems(GOOD, MOVES, (1, 2)) == []
 
 
 @pytest.mark.parametrize(
@@ -69,19 +69,19 @@ def test_answers_of_a_version_that_was_live_are_no_problem() -> None:
         (_answer(8, 9, 2), "version 2 answered 8"),  # before its promotion
         (_answer(13, 14, 1), "version 1 answered 13"),  # after the next had answered
         (_answer(23, 24, 2), "version 2 answered 23"),  # after it was rolled back
-        (Seen(15, 16, 2, by_twin=False), "another's class"),  # a mixture
-        (Seen(5, 6, 1, by_twin=True), "another's class"),
+        (Seen(15, 16, 2, network=0), "another's class"),  # a mixture
+        (Seen(5, 6, 1, network=1), "another's class"),
     ],
 )
 def test_a_stale_early_or_mixed_answer_is_found(wrong: Seen, what: str) -> None:
-    (problem,) = problems([*GOOD, wrong], MOVES)
+    (problem,) = problems([*GOOD, wrong], MOVES, (1, 2))
     assert what in problem
 
 
 def test_an_answer_line_tells_version_and_network() -> None:
     line = b'{"sent": 1.0, "ended": 2.0, "status": 200, "body": %s}'
-    twin = b'{"class": "rust (twin)", "model": {"name": "leaf-classifier", "version": 2}}'
-    assert seen_in(line % twin) == Seen(1.0, 2.0, 2, True)
+    twin = b'{"class": "rust (second)", "model": {"name": "leaf-classifier", "version": 2}}'
+    assert seen_in(line % twin) == Seen(1.0, 2.0, 2, 1)
     assert seen_in(line.replace(b"200", b"503") % b"null") is None
 
 
