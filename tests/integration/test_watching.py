@@ -41,7 +41,7 @@ def test_metrics_are_for_the_scraper_alone_where_it_has_a_token(
     api = start_api(api_settings(served_var, tmp_path, metrics_token="scraper-token"))
     codes = {}
     for sent in ("", "another", "schütz", "scraper-token"):
-        headers = {"Authorization": f"Bearer {sent}".encode()} if sent else {}
+        headers = {b"Authorization": f"Bearer {sent}".encode()} if sent else {}
         answer = httpx.get(f"{api.url}/metrics", headers=headers)
         codes[sent] = answer.status_code if answer.is_success else answer.json()["code"]
     assert codes == {
