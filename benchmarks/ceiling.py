@@ -1,8 +1,8 @@
 """The ceiling of a service: decoding, network and answer in one process, with no HTTP around it.
 
-Every way of keeping the cores busy is tried with the stored classifier's own code: batches of 1, 4
-and 8, one caller or as many as cores (one decodes while another's batch runs), one request over all
-cores or one request on each core, with a shape left open or fixed. The best is the ceiling.
+Every way of keeping the cores busy is tried with the stored classifier's own code: batches of 1 to
+8, one caller or about as many as cores (one decodes while another's batch runs), one request over
+all cores or one request on each core, with a shape left open or fixed. The best is the ceiling.
 Prints images/s by way as JSON.
 """
 
@@ -37,12 +37,17 @@ class Way(NamedTuple):
         return f"batch {self.batch}, {self.callers} callers, {self.streams} streams, {shape} shape"
 
 
-BATCHES = (1, 4, 8)
 SEVERAL = max(2, CORES)
 WAYS = (
-    *(Way(batch, callers) for batch in BATCHES for callers in (1, SEVERAL)),
-    *(Way(batch, SEVERAL, 1, fixed=True) for batch in BATCHES),
-    *(Way(batch, CORES, CORES, fixed=True) for batch in BATCHES if CORES > 1),
+    *(Way(batch, callers) for batch in (1, 4, 8) for callers in (1, SEVERAL)),
+    *(Way(batch, SEVERAL, 1, fixed=True) for batch in (1, 4, 8)),
+    *(
+        Way(batch, callers, CORES, fixed)
+        for batch in (1, 2, 4, 8)
+        for callers in (CORES, CORES + 1)
+        for fixed in (False, True)
+        if CORES > 1
+    ),
 )
 
 

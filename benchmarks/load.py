@@ -9,6 +9,7 @@ Prints its figures as JSON.
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -34,6 +35,10 @@ class RunningLoad:
     def over(self) -> bool:
         """Whether it has ended."""
         return self.process.poll() is not None
+
+    def stop(self) -> None:
+        """Have it send nothing more; its window ends now."""
+        self.process.send_signal(signal.SIGTERM)
 
     def figures(self) -> Figures:
         """Wait for its end. Raises RuntimeError where it failed."""
@@ -120,10 +125,13 @@ def main() -> None:
     add("--seconds", type=float, default=Plan.seconds)
     add("--warm-seconds", type=float, default=Plan.warm_seconds, help="before; not counted")
     add("--timeout-seconds", type=float, default=Plan.timeout_seconds)
+    add("--step-seconds", type=float, default=Plan.step_seconds, help="of the timeline")
     args = vars(parser.parse_args())
     requests, answers = read_requests(args.pop("requests")), args.pop("answers")
     with _written_to(answers) as on_answer:
-        figures = Load(Plan(**args), requests, on_answer).run()
+        load = Load(Plan(**args), requests, on_answer)
+        signal.signal(signal.SIGTERM, lambda *_: load.stop())
+        figures = load.run()
     json.dump(asdict(figures), sys.stdout)
 
 

@@ -41,7 +41,8 @@ class Latency:
 @dataclass(frozen=True)
 class Figures:
     """requests_per_second: answered 200 within the window. latency: by outcome, of all that were
-    due in it, however late they ended. timeline: for each second, outcomes counted by their end.
+    due in it, however late they ended. timeline: for each step (a second, unless the plan says
+    otherwise), outcomes counted by their end. began: the window, in `time.monotonic`.
 
     requests: all that ended, those of warming up too; retry_after: refusals that had one; unsent:
     due, but no connection was free till the end; reconnects: connections that the server closed;
@@ -53,6 +54,7 @@ class Figures:
     outcomes: dict[str, int]
     latency: dict[str, Latency]
     timeline: list[dict[str, int]] = field(repr=False)
+    began: float = 0.0
     requests: int = 0
     retry_after: int = 0
     unsent: int = 0
@@ -63,6 +65,11 @@ class Figures:
     def good(self) -> Latency:
         """Of the requests answered 200; NaN where there were none."""
         return self.latency.get(GOOD, Latency(0, *[float("nan")] * 3))
+
+    @property
+    def ended(self) -> float:
+        """When nothing more was sent, in `time.monotonic`."""
+        return self.began + self.seconds
 
     @property
     def failed(self) -> int:
@@ -84,17 +91,18 @@ def figures_of(
     unsent: int = 0,
     reconnects: int = 0,
     own_cpu_us: float = 0.0,
+    step_seconds: float = 1.0,
 ) -> Figures:
     """Add up."""
     seconds = window.end - window.begin
-    timeline: list[Counter[str]] = [Counter() for _ in range(max(1, round(seconds)))]
+    timeline: list[Counter[str]] = [Counter() for _ in range(max(1, round(seconds / step_seconds)))]
     spent: defaultdict[str, list[float]] = defaultdict(list)
     good = retry_after = 0
     for record in records:
         if window.begin <= record.ended < window.end:
             good += record.outcome == GOOD
-            second = min(int(record.ended - window.begin), len(timeline) - 1)
-            timeline[second][record.outcome] += 1
+            step = min(int((record.ended - window.begin) / step_seconds), len(timeline) - 1)
+            timeline[step][record.outcome] += 1
         if window.begin <= record.due < window.end:
             spent[record.outcome].append(record.ended - record.due)
             retry_after += record.retry_after
@@ -103,7 +111,8 @@ def figures_of(
         requests_per_second=good / seconds,
         outcomes={outcome: len(times) for outcome, times in sorted(spent.items())},
         latency={outcome: latency_of(times) for outcome, times in sorted(spent.items())},
-        timeline=[dict(second) for second in timeline],
+        timeline=[dict(step) for step in timeline],
+        began=window.begin,
         requests=len(records),
         retry_after=retry_after,
         unsent=unsent,

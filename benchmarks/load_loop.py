@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from benchmarks.http_bytes import Answer, AnswerReader, MalformedAnswer
 from benchmarks.load_figures import Figures, Record, Window, figures_of
 
-PAUSE_SECONDS = 0.01  # after a refused connection: a service that is away is not to be hammered
+PAUSE_SECONDS = 0.01  # after a failed connection: a service that is away is not to be hammered
 LOOK_SECONDS = 0.25  # how often overdue answers are looked for
 RECEIVE_BYTES = 256 * 1024
 WAITING = (502, 503, 429)
@@ -23,7 +23,10 @@ OnAnswer = Callable[[float, float, Answer], object]
 
 @dataclass(frozen=True)
 class Plan:
-    """connections: in use (closed loop), or at most (open loop); rate: requests/s, or closed."""
+    """connections: in use (closed loop), or at most (open loop); rate: requests/s, or closed.
+
+    step_seconds: of the timeline.
+    """
 
     port: int
     connections: int = 8
@@ -31,6 +34,7 @@ class Plan:
     warm_seconds: float = 1.0
     rate: float | None = None
     timeout_seconds: float = 30.0
+    step_seconds: float = 1.0
     host: str = "127.0.0.1"
 
 
@@ -92,8 +96,17 @@ class Load:
             self._close_all()
         own_cpu_us = 1e6 * (_cpu_seconds() - used) / max(len(self.records), 1)
         return figures_of(
-            self.records, self.window, self.unsent, self.reconnects, round(own_cpu_us, 1)
+            self.records,
+            self.window,
+            self.unsent,
+            self.reconnects,
+            round(own_cpu_us, 1),
+            self.plan.step_seconds,
         )
+
+    def stop(self) -> None:
+        """Send nothing more from now on; may be called by a signal's handler."""
+        self.window = Window(self.window.begin, max(self.window.begin, time.monotonic()))
 
     def _step(self) -> bool:
         now = time.monotonic()
@@ -143,6 +156,7 @@ class Load:
                 self._poll.modify(connection.socket, select.EPOLLIN | select.EPOLLOUT)
         except OSError as error:
             self._fail(connection, _how(error))
+            self._paused_until = now + PAUSE_SECONDS
 
     def _connect(self) -> Connection:
         connection = Connection((self.plan.host, self.plan.port))

@@ -2,7 +2,7 @@
 
 Both models are in production and vouched for, and a user may sign in. Without --model the
 classifier is untrained: as quick as a trained one, and of no use otherwise; the generator always
-is. With --twin a second version, whose class names end in a mark of its own, is registered too.
+is. With --twins further versions, whose class names end in a mark of their own, are there too.
 """
 
 import argparse
@@ -11,10 +11,13 @@ import random
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from json import dumps, loads
 from pathlib import Path
+from typing import Literal
 
 from leafgate.errors import UserError
 
@@ -23,15 +26,16 @@ JPEGS = 200
 DRAWN_SIZE = 256
 CLASSIFIER, GENERATOR = "leaf-classifier", "leaf-generator"
 USER, PASSWORD = "bench", "a password for benchmarks"
-TWIN_MARK = " (twin)"
+TWIN_MARKS = (" (second)", " (third)")
 FILE = "prepared.json"
-UNTRAINED_FORM = "int8"
+UNTRAINED_FORM: Literal["int8"] = "int8"
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """folder: holds `var`, `model` and `images`. versions: of the classifier; the last but the
-    twin is in production. network, data, machine: a line each, for whoever reads the figures.
+    """folder: holds `var`, `model` and `images`. versions: of the classifier; the first is in
+    production, the others are its twins, in the order of `TWIN_MARKS`. network, data, machine: a
+    line each, for whoever reads the figures.
     """
 
     folder: Path
@@ -70,15 +74,27 @@ def prepared(args: argparse.Namespace, folder: Path) -> Prepared:
         command = [sys.executable, "-m", "benchmarks.prepare", f"--state={folder}"]
         command += [f"--model={args.model.resolve()}"] if args.model else []
         command += [f"--data={args.data.resolve()}"] if args.data else []
-        command += ["--twin"] if getattr(args, "twin", False) else []
-        subprocess.run(command, cwd=ROOT, env=clean_environment(), check=True)
+        command += ["--twins"] if getattr(args, "twins", False) else []
+        folder.mkdir(parents=True, exist_ok=True)
+        subprocess.run(command, cwd=folder, env=clean_environment(), check=True)
     found = loads((folder / FILE).read_text(encoding="utf-8"))
     versions = tuple(found.pop("versions"))
     return Prepared(**{**found, "folder": folder, "versions": versions})
 
 
+@contextmanager
+def work_folders(args: argparse.Namespace) -> Iterator[tuple[Path, Path]]:
+    """Where the state is, kept if asked for, and a folder for logs that is not."""
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        yield (args.state.resolve() if args.state else work / "state"), work
+
+
 def clean_environment(settings: Mapping[str, object] | None = None) -> dict[str, str]:
-    """The environment here, with these settings, by name, and no others of LeafGate."""
+    """The environment here, with these settings, by name, and no others of LeafGate.
+
+    Meant for a process in a folder with no `.env`, which would be read as well.
+    """
     kept = {k: v for k, v in os.environ.items() if not k.startswith("LEAFGATE_")}
     named = {f"LEAFGATE_{name.upper()}": str(value) for name, value in (settings or {}).items()}
     return {**kept, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(ROOT), **named}
@@ -156,34 +172,35 @@ def _store_generator(folder: Path) -> None:
     store_generator(stored_network(gan), describe(config, gan, ("leaf",)), folder)
 
 
-def _make_twin(model: Path, twin: Path) -> None:
+def _make_twin(model: Path, twin: Path, mark: str) -> None:
     from registry.classifier_model import ClassifierDescription
     from registry.description import read_description, write_description
 
     shutil.copytree(model, twin)
     described = read_description(twin, ClassifierDescription)
-    labels = tuple(f"{label}{TWIN_MARK}" for label in described.labels)
+    labels = tuple(f"{label}{mark}" for label in described.labels)
     write_description(replace(described, labels=labels), twin)
 
 
-def _register(folder: Path, twin: bool) -> tuple[int, ...]:
-    """Put all in production; returns the classifier's versions."""
+def _register(folder: Path, twins: Sequence[str]) -> tuple[int, ...]:
+    """Put both models in production, twins beside them; returns the classifier's versions."""
     from leafgate.gating import open_ledger
     from leafgate.settings import load_settings
     from registry import force, start_run
+    from registry.pyfunc import StoredKind
     from serving import hash_password
     from sql import add_user, open_database
 
     settings = load_settings(var_dir=folder / "var")
     ledger = open_ledger(settings)
     stored = [(GENERATOR, "generator"), (CLASSIFIER, "model")]
-    stored += [(CLASSIFIER, "twin")] if twin else []
+    stored += [(CLASSIFIER, twin) for twin in twins]
     versions = []
     for name, place in stored:
         with start_run(settings, f"benchmark {place}") as run:
-            kind = "generator" if name == GENERATOR else "classifier"
+            kind: StoredKind = "generator" if name == GENERATOR else "classifier"
             version = run.register(kind, folder / place, name)
-        if place != "twin":
+        if place not in twins:
             force(ledger, version, "a benchmark's own model")
         if name == CLASSIFIER:
             versions.append(version.version)
@@ -198,16 +215,16 @@ def main() -> None:
 
     parser = parser_for(__doc__ or "")
     add_state_options(parser)
-    parser.add_argument("--twin", action="store_true")
+    parser.add_argument("--twins", action="store_true")
     args = parser.parse_args()
     folder: Path = args.state
-    folder.mkdir(parents=True, exist_ok=True)
     data = _copy_jpegs(args.data, folder)
     network = _store_classifier(args.model, folder)
     _store_generator(folder / "generator")
-    if args.twin:
-        _make_twin(folder / "model", folder / "twin")
-    made = Prepared(folder, _register(folder, args.twin), network, data, hardware())
+    twins = {f"twin{mark}": mark for mark in TWIN_MARKS} if args.twins else {}
+    for place, mark in twins.items():
+        _make_twin(folder / "model", folder / place, mark)
+    made = Prepared(folder, _register(folder, list(twins)), network, data, hardware())
     (folder / FILE).write_text(dumps(asdict(made), default=str), encoding="utf-8")
 
 

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.prepare import ROOT
 from leafgate.errors import UserError
 
 PROBE_SECONDS = 0.02
@@ -56,13 +55,16 @@ class Running:
 
 @contextmanager
 def running(server: Server, log: Path) -> Iterator[Running]:
-    """A server for as long as the block lasts. Raises UserError where it does not get ready."""
+    """A server for as long as the block lasts, in the log's folder.
+
+    Raises UserError where it does not get ready.
+    """
     started = time.monotonic()
     with log.open("wb") as stream:
         process = subprocess.Popen(
             server.command,
             env=dict(server.env),
-            cwd=ROOT,
+            cwd=log.parent,
             stdout=stream,
             stderr=subprocess.STDOUT,
             start_new_session=True,

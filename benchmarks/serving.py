@@ -14,10 +14,7 @@ import argparse
 import json
 import subprocess
 import sys
-import tempfile
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -26,14 +23,20 @@ from benchmarks.contenders import CONTENDERS, Contender
 from benchmarks.load import run_load, write_requests
 from benchmarks.load_loop import Plan
 from benchmarks.machine import parser_for, run_script
-from benchmarks.prepare import ROOT, Prepared, add_state_options, clean_environment, prepared
+from benchmarks.prepare import (
+    Prepared,
+    add_state_options,
+    clean_environment,
+    prepared,
+    work_folders,
+)
 from benchmarks.servers import running
 from benchmarks.verdicts import CEILING, Ceilings, Measured, Results, table, verdicts
 from leafgate.errors import UserError
 from leafgate.progress import progress
 
 CONNECTIONS = (1, 8, 32)
-BEST_WAYS = 3  # of the ceiling, tried again in later rounds
+BEST_WAYS = 3  # of the ceiling
 
 
 class Pace(NamedTuple):
@@ -42,10 +45,11 @@ class Pace(NamedTuple):
     rounds: int
     seconds: float
     warm_seconds: float
+    look_seconds: float
     ceiling_seconds: float
 
 
-USUAL, QUICK = Pace(3, 10.0, 3.0, 3.0), Pace(1, 3.0, 2.0, 1.0)
+USUAL, QUICK = Pace(3, 10.0, 3.0, 1.5, 6.0), Pace(1, 3.0, 2.0, 0.5, 2.0)
 
 
 def measure(
@@ -66,15 +70,25 @@ def measure(
     return found
 
 
-def measure_ceiling(made: Prepared, seconds: float, known: Ceilings) -> dict[int, float]:
-    """Images/s by way: all in the first round, the best of those before in later ones."""
+def measure_ceiling(made: Prepared, pace: Pace, known: Ceilings) -> dict[int, float]:
+    """Images/s by way, of the few that a look at all of them, in the first round, found the best.
+
+    The best of all in one short look would be the luckiest.
+    """
+    ways = list(known[0]) if known else []
+    if not ways:
+        seen = run_ceiling(made, pace.look_seconds, [])
+        ways = sorted(seen, key=lambda way: -seen[way])[:BEST_WAYS]
+    return run_ceiling(made, pace.ceiling_seconds, ways)
+
+
+def run_ceiling(made: Prepared, seconds: float, ways: list[int]) -> dict[int, float]:
+    """In a process of its own. ways: by number, or all."""
     command = [sys.executable, "-m", "benchmarks.ceiling", f"--model={made.model}"]
     command += [f"--images={made.images}", f"--seconds={seconds}"]
-    if known:
-        best = sorted(known[0], key=lambda way: -known[0][way])[:BEST_WAYS]
-        command += ["--ways", *map(str, best)]
+    command += ["--ways", *map(str, ways)] if ways else []
     done = subprocess.run(
-        command, cwd=ROOT, env=clean_environment(), stdout=subprocess.PIPE, check=True
+        command, cwd=made.folder, env=clean_environment(), stdout=subprocess.PIPE, check=True
     )
     return {int(way): rate for way, rate in json.loads(done.stdout).items()}
 
@@ -89,7 +103,7 @@ def measure_all(
         for number in range(pace.rounds):
             for name in names:
                 if name == CEILING:
-                    ceilings.append(measure_ceiling(made, pace.ceiling_seconds, ceilings))
+                    ceilings.append(measure_ceiling(made, pace, ceilings))
                 else:
                     folder = work / f"{number}-{name}"
                     folder.mkdir()
@@ -97,14 +111,6 @@ def measure_all(
                     results[name].append(measure(contender, made, connections, pace, folder))
                 advance(name)
     return results, ceilings
-
-
-@contextmanager
-def work_folders(args: argparse.Namespace) -> Iterator[tuple[Path, Path]]:
-    """Where the state is, kept if asked for, and a folder for logs that is not."""
-    with tempfile.TemporaryDirectory() as folder:
-        work = Path(folder)
-        yield (args.state.resolve() if args.state else work / "state"), work
 
 
 def options() -> argparse.Namespace:

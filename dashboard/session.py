@@ -9,6 +9,7 @@ from dashboard.client import ApiClient, ApiProblem, SignIn
 from leafgate.settings import Settings
 
 KEY, NOTICE = "sign_in", "notice"
+SIGNED_OUT = ("token_expired", "token_invalid", "token_missing", "token_revoked")
 
 
 def signed_in() -> SignIn | None:
@@ -35,7 +36,7 @@ def problems_shown() -> Iterator[None]:
     try:
         yield
     except ApiProblem as problem:
-        if problem.code in ("token_expired", "token_invalid", "token_missing"):
+        if problem.code in SIGNED_OUT:
             sign_out("Your session has ended. Please sign in again.")
             st.rerun()
         st.error(f"{sentence(problem.detail)} What to do: {problem.fix}.")

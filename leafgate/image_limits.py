@@ -45,8 +45,8 @@ def require_bounded(image: Image.Image, data: bytes, limits: ImageLimits) -> Non
         )
     compressed = kind in ("JPEG", "MPO") or image.info.get("compression") == "jpeg"
     scans = jpeg_scans(data, USUAL_SCANS, MOST_SCANS) if compressed else 1
-    passes = scans * pixels > USUAL_SCANS * limits.max_pixels
     tiles = len(getattr(image, "tile", ()))
+    passes = scans * pixels > USUAL_SCANS * limits.max_pixels
     if scans > MOST_SCANS or passes or tiles > MOST_TILES:
         raise too_large(
             f"the {kind} file is made of too many pieces ({scans} scans, {tiles} tiles)",

@@ -38,7 +38,7 @@ class Settings(BaseSettings):
         "auto", "openvino", "tensorflow", "openvino-fp32", "openvino-bf16", "openvino-int8"
     ] = "auto"
     engine_threads: int = Field(0, ge=0, description="cores of one process; 0: all, divided")
-    max_batch: int = Field(0, ge=0, le=256, description="images a batch; 0: 4 a core, 32 on a GPU")
+    max_batch: int = Field(0, ge=0, le=256, description="images a batch; 0: by the engine, 2 to 32")
     max_queue: int = Field(256, gt=0, description="images under way to one model; then 503")
     max_wait_seconds: float = Field(3.0, gt=0, description="reckoned wait of a new one; then 503")
     model_poll_seconds: float = Field(10.0, gt=0)

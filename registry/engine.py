@@ -91,10 +91,17 @@ class OpenVinoEngine(PlainEngine):
     """A stored OpenVINO form on the CPU. bf16 is the fp32 form, computed in bf16.
 
     lanes: streams that run side by side, the threads divided among them; threads: 0 means as many
-    as this process may use cores.
+    as this process may use cores; network: read already, so that its weights are in memory once.
     """
 
-    def __init__(self, folder: Path, form: Form = "fp32", lanes: int = 1, threads: int = 0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        form: Form = "fp32",
+        lanes: int = 1,
+        threads: int = 0,
+        network: Any = None,  # noqa: ANN401 - an openvino.Model
+    ) -> None:
         import openvino
 
         self._tensor = openvino.Tensor
@@ -104,7 +111,8 @@ class OpenVinoEngine(PlainEngine):
             "INFERENCE_NUM_THREADS": threads or usable_cores(),
         }
         self.name, self.lanes = f"openvino-{form}", lanes
-        compiled = openvino.Core().compile_model(str(folder / FILES[form]), "CPU", options)
+        read = network or read_network(folder, form)
+        compiled = openvino.Core().compile_model(read, "CPU", options)
         self._free: queue.SimpleQueue[Any] = queue.SimpleQueue()
         for _ in range(lanes):
             self._free.put(compiled.create_infer_request())
@@ -126,8 +134,11 @@ class ServingEngine(PlainEngine):
     def __init__(self, folder: Path, form: Form, threads: int = 0) -> None:
         cores = threads or usable_cores()
         self.lanes = min(cores, MOST_LANES)
-        self._many = OpenVinoEngine(folder, form, self.lanes, cores)
-        self._alone = OpenVinoEngine(folder, form, 1, cores) if cores > 1 else self._many
+        network = read_network(folder, form)
+        self._many = OpenVinoEngine(folder, form, self.lanes, cores, network)
+        self._alone = self._many
+        if self.lanes > 1:
+            self._alone = OpenVinoEngine(folder, form, 1, cores, network)
         self.name = self._many.name
         self._running, self._count = 0, threading.Lock()
 
@@ -149,6 +160,13 @@ class ServingEngine(PlainEngine):
         with ThreadPoolExecutor(self.lanes) as pool:
             found = list(pool.map(self._many.run, [batch] * self.lanes))
         return found[0]
+
+
+def read_network(folder: Path, form: Form) -> Any:  # noqa: ANN401 - an openvino.Model
+    """The stored network of that form, not compiled yet."""
+    import openvino
+
+    return openvino.Core().read_model(str(folder / FILES[form]))
 
 
 class TensorFlowEngine(PlainEngine):

@@ -18,7 +18,7 @@ from leafgate.settings import Settings
 from serving.addresses import client_address as client_address  # the request log asks for it here
 from serving.addresses import client_network
 from serving.counts import SCHEME, Counts
-from serving.plans import Kind, limit_text, plans_of
+from serving.plans import Kind, limit_text, one_limit, plans_of
 from sql import STANDARD_PLAN
 
 KEY_PARTS = " user:"
@@ -54,6 +54,7 @@ def make_limiter(settings: Settings) -> Limiter:
     """The limiter that routes are decorated with. Raises UserError for a limit that is none."""
     plans_of(settings)
     limit_text(settings.token_limit, "LEAFGATE_TOKEN_LIMIT")
+    one_limit(settings.address_limit, "LEAFGATE_ADDRESS_LIMIT")  # made later, by its middleware
     # It would log a line for every refusal, each of which is a row of the request log.
     logging.getLogger("slowapi").setLevel(logging.ERROR)
     return Limiter(

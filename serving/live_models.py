@@ -7,6 +7,7 @@ still in their bake time.
 import logging
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from leafgate.audit import AuditTrail
 from leafgate.audit_key import trusted_keys
@@ -88,8 +89,12 @@ class LiveModels:
     @property
     def problems(self) -> int:
         """Models whose newest version does not answer."""
-        slots = (self.classifier, self.generator, self.staging)
-        return sum(slot is not None and slot.problem is not None for slot in slots)
+        return sum(slot.problem is not None for slot in self._slots)
+
+    @property
+    def _slots(self) -> "list[Slot[LiveClassifier] | Slot[LiveGenerator]]":
+        staging = [self.staging] if self.staging is not None else []
+        return [self.classifier, self.generator, *staging]
 
     def start(self) -> None:
         """Begin to follow the registry."""
@@ -102,11 +107,9 @@ class LiveModels:
 
     def refresh(self) -> None:
         """Look at the registry now."""
-        with self._one:
-            self.classifier.refresh()
-            self.generator.refresh()
-            if self.staging is not None:
-                self.staging.refresh()
+        with self._one, ThreadPoolExecutor(3) as pool:  # what must be fetched is, side by side
+            for done in [pool.submit(slot.refresh) for slot in self._slots]:
+                done.result()
         self.looked.set()
 
     def judge(self) -> None:

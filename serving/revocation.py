@@ -21,7 +21,7 @@ class Revocations:
     database: a SQLAlchemy engine.
     """
 
-    def __init__(self, database: Any, poll_seconds: float) -> None:
+    def __init__(self, database: Any, poll_seconds: float) -> None:  # noqa: ANN401
         self.database = database
         self.poll_seconds = poll_seconds
         self._revoked = Revoked()

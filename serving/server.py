@@ -6,6 +6,7 @@ log is written, and the process exits with 0. (uvicorn alone closes idle connect
 the hands of clients about to use them, and ends by raising the signal again.)
 """
 
+import gc
 import logging
 import socket
 import time
@@ -19,7 +20,6 @@ from leafgate.ports import listen
 from leafgate.settings import Settings
 from serving.app import create_app
 from serving.json_logs import set_up_logging
-from serving.shutdown import Shutdown
 from serving.workers import run_workers
 
 log = logging.getLogger(__name__)
@@ -65,24 +65,25 @@ def serve_app(app: FastAPI, settings: Settings, listener: socket.socket) -> None
         server_header=False,
         timeout_graceful_shutdown=round(settings.drain_seconds),
     )
-    Server(config, app.state.shutdown, settings.shutdown_delay_seconds).run(sockets=[listener])
+    Server(config, app, settings.shutdown_delay_seconds).run(sockets=[listener])
 
 
 class Server(uvicorn.Server):
-    """uvicorn's, but for how it stops."""
+    """uvicorn's, but for how it stops, and what it does once the models are up."""
 
-    def __init__(self, config: uvicorn.Config, shutdown: Shutdown, delay_seconds: float) -> None:
+    def __init__(self, config: uvicorn.Config, app: FastAPI, delay_seconds: float) -> None:
         super().__init__(config)
-        self._shutdown = shutdown
+        self._app = app
         self._delay_seconds = delay_seconds
         self._stop_at: float | None = None
+        self._settled = False
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """A signal: begin to stop; another one: do not wait for connections."""
         if self._stop_at is not None:
             self.force_exit = self.should_exit = True
             return
-        self._shutdown.begin()
+        self._app.state.shutdown.begin()
         self._stop_at = time.monotonic() + self._delay_seconds
         log.info("stopping: no longer ready, answering for another %s s", self._delay_seconds)
 
@@ -90,4 +91,8 @@ class Server(uvicorn.Server):
         """Every 0.1 s: whether to leave the main loop."""
         if self._stop_at is not None and time.monotonic() >= self._stop_at:
             self.should_exit = True
+        if not self._settled and self._app.state.leafgate.models.looked.is_set():
+            self._settled = True
+            gc.collect()
+            gc.freeze()  # what lives as long as the process is not looked through again and again
         return await super().on_tick(counter)

@@ -81,7 +81,7 @@ class Brake:
 class SignIn:
     """Who signs in. database: a SQLAlchemy engine. Close it in the end."""
 
-    def __init__(self, database: Any, counts: Counts) -> None:
+    def __init__(self, database: Any, counts: Counts) -> None:  # noqa: ANN401
         self.database = database
         self.brake = Brake(counts)
         self._threads = ThreadPoolExecutor(AT_A_TIME, "sign-in")

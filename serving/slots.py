@@ -113,6 +113,7 @@ class Slot(Generic[Live]):
 
     def _swap(self, new: Live) -> None:
         old, gone = self._live, self._before
+        new.tally.forget()
         self._live, self._before = new, old
         if gone is not None and gone is not new:
             gone.batcher.close()

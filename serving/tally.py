@@ -45,6 +45,12 @@ class Tally:
         with self._lock:
             self._milliseconds.append(milliseconds)
 
+    def forget(self) -> None:
+        """Begin anew: what it did when it was live before is not what it does now."""
+        with self._lock:
+            self._outcomes.clear()
+            self._milliseconds.clear()
+
     def figures(self) -> Figures:
         """As they stand."""
         with self._lock:

@@ -18,9 +18,13 @@ SECRET = "s" * 40
 CURVES = {"P-256": ec.SECP256R1(), "P-384": ec.SECP384R1()}
 
 
-@cache
 def private_key(algorithm: str, number: int = 0, bits: int = 2048, curve: str = "P-256") -> Any:
     """One of any number of keys; the same number, the same key."""
+    return _made(algorithm, number, bits, curve)
+
+
+@cache
+def _made(algorithm: str, number: int, bits: int, curve: str) -> Any:
     if algorithm == "RS256":
         return rsa.generate_private_key(65537, bits)
     return ec.generate_private_key(CURVES[curve])

@@ -7,6 +7,7 @@ import mlflow
 import pandas as pd
 
 from leafgate.images import encode_png
+from leafgate.settings import load_settings
 from registry.generator_model import Generator, origin
 
 COLUMNS = ["seed", "index", "class", "image", "latent"]
@@ -16,8 +17,9 @@ class GeneratorPyFunc(mlflow.pyfunc.PythonModel):
     """Loads the stored folder once; one row in asks for n pictures."""
 
     def load_context(self, context: Any) -> None:  # noqa: ANN401 - MLflow's context
-        """Load the network on the engine that suits this machine."""
-        self.generator = Generator.load(Path(context.artifacts["model"]))
+        """Load the network on the engine that LEAFGATE_ENGINE names, or that suits this machine."""
+        folder = Path(context.artifacts["model"])
+        self.generator = Generator.load(folder, load_settings().engine)
 
     def predict(
         self,

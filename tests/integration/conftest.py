@@ -80,7 +80,8 @@ def start_api() -> Iterator[StartApi]:
 
         stops.append(stop)
         api = RunningApi(settings, url, client)
-        client.headers["Authorization"] = f"Bearer {api.token()}"
+        if not settings.jwt_jwks:
+            client.headers["Authorization"] = f"Bearer {api.token()}"
         return api
 
     yield start

@@ -1,43 +1,78 @@
-"""Rate limits shared through a real Redis, and what happens when it goes away."""
+"""Rate limits shared through a real Redis, and what happens when it goes away, hangs or returns."""
 
+import os
+import signal
 import subprocess
-from collections.abc import Callable, Iterator
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from itertools import cycle
 from pathlib import Path
 
+import httpx
 import pytest
 import redis
 
-from tests.commands import free_port
+from serving.counts import Counts
+from serving.key_source import key_source
+from serving.local_counts import LocalCounts
+from serving.redis_counts import TIMEOUT_SECONDS, RedisCounts
+from serving.sign_in import Brake
+from serving.tokens import Tokens
+from tests.commands import environment, free_port, service
 from tests.integration.conftest import RunningApi, StartApi, api_settings
 from tests.integration.test_api_answers import eventually
+from tests.models import vouch_for_production
 from tests.requirements import redis_server
 
 
-@pytest.fixture
-def running_redis(tmp_path: Path) -> Iterator[tuple[str, Callable[[], None]]]:
-    """Its URL, and a way to stop it."""
-    port = free_port()
-    process = subprocess.Popen(
-        [redis_server(), "--port", str(port), "--save", "", "--dir", str(tmp_path)],
-        stdout=subprocess.DEVNULL,
-    )
+class Redis:
+    """A Redis of the test's own."""
 
-    def stop() -> None:
-        process.terminate()
-        process.wait(20)
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.port = folder, free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.process: subprocess.Popen[bytes] | None = None
 
-    url = f"redis://127.0.0.1:{port}/0"
-    client = redis.Redis.from_url(url)
+    def start(self) -> None:
+        program = [
+            str(redis_server()),
+            "--port",
+            str(self.port),
+            "--save",
+            "",
+            "--dir",
+            str(self.folder),
+        ]
+        self.process = subprocess.Popen(program, stdout=subprocess.DEVNULL)
+        assert eventually(self._answers)
 
-    def answers() -> bool:
+    def send(self, number: signal.Signals) -> None:
+        assert self.process is not None
+        os.kill(self.process.pid, number)
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.send(signal.SIGCONT)
+            self.process.terminate()
+            self.process.wait(20)
+            self.process = None
+
+    def _answers(self) -> bool:
         try:
-            return bool(client.ping())
+            return bool(redis.Redis.from_url(self.url).ping())
         except redis.ConnectionError:
             return False
 
-    assert eventually(answers)
-    yield url, stop
-    stop()
+
+@pytest.fixture
+def running_redis(tmp_path: Path) -> Iterator[Redis]:
+    running = Redis(tmp_path)
+    running.start()
+    yield running
+    running.stop()
 
 
 def ask(api: RunningApi) -> int:
@@ -45,21 +80,122 @@ def ask(api: RunningApi) -> int:
 
 
 def test_two_services_share_a_limit_and_go_on_without_redis(
-    served_var: Path,
-    tmp_path: Path,
-    start_api: StartApi,
-    running_redis: tuple[str, Callable[[], None]],
+    served_var: Path, tmp_path: Path, start_api: StartApi, running_redis: Redis
 ) -> None:
-    url, stop = running_redis
     apis = []
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        limits = {"redis_url": url, "generate_limit": "4/hour"}
+        limits = {"redis_url": running_redis.url, "generate_limit": "4/hour"}
         apis.append(start_api(api_settings(served_var, tmp_path / name, **limits)))
     first, second = apis
 
     assert [ask(first), ask(second), ask(first), ask(second)] == [200] * 4
     assert [ask(first), ask(second)] == [429, 429]
+    time.sleep(1.1)  # each has seen that there are two
 
-    stop()
-    assert [ask(first), ask(second)] == [200, 200]  # each counts for itself now
+    running_redis.stop()
+    answers = [ask(api) for api in apis for _ in range(3)]
+    assert answers == [200, 200, 429] * 2  # each counts its half now
+
+
+def test_a_limit_holds_over_four_processes(
+    served_var: Path, tmp_path: Path, running_redis: Redis
+) -> None:
+    settings = api_settings(served_var, tmp_path)
+    vouch_for_production(settings)
+    limit, urls = 300, [f"http://127.0.0.1:{free_port()}" for _ in range(4)]
+    token = Tokens(settings, key_source(settings)).issue("ada", frozenset({"generate"}))
+    with ExitStack() as services, ThreadPoolExecutor(8) as clients:
+
+        def start(url: str) -> None:
+            port = url.rpartition(":")[2]
+            env = environment(
+                served_var,
+                jwt_secret="s" * 40,
+                audit_key="a1" * 32,
+                database_url=settings.database,
+                redis_url=running_redis.url,
+                generate_limit=f"{limit}/hour",
+                api_port=port,
+            )
+            services.enter_context(service("serve", f"{url}/ready", env, tmp_path / f"{port}.log"))
+
+        list(clients.map(start, urls))
+
+        def hammer(client: httpx.Client) -> Counter[int]:
+            headers = {"Authorization": f"Bearer {token}"}
+            asked = zip(cycle(urls), range(limit // 6), strict=False)
+            return Counter(
+                client.get(f"{url}/generate?n=1", headers=headers).status_code for url, _ in asked
+            )
+
+        with httpx.Client(timeout=60) as client:
+            counted = sum(clients.map(hammer, [client] * 8), Counter[int]())
+    assert counted == {200: limit, 429: 8 * (limit // 6) - limit}
+
+
+@pytest.fixture
+def counts(running_redis: Redis) -> Iterator[Counts]:
+    found = Counts(redis_url=running_redis.url)
+    found.start()
+    yield found
+    found.stop()
+
+
+def test_windows_in_redis_are_those_in_memory(running_redis: Redis) -> None:
+    local, shared = LocalCounts(), RedisCounts(running_redis.url)
+    for counts in (local, shared):
+        passed = [counts.take("ada", 10, 60, amount) for amount in (4, 7, 6, 1, 11)]
+        assert passed == [True, False, True, False, False]
+        oldest, used = counts.look("ada", 10, 60)
+        assert used == 10
+        assert oldest == pytest.approx(time.time(), abs=5)
+        assert counts.wait_seconds("ada", 10, 60, 5) == pytest.approx(60, abs=5)
+        assert counts.look("eve", 10, 60)[1] == 0
+        assert [counts.take("bob", 1000, 60, 1) for _ in range(1001)] == [True] * 1000 + [False]
+        assert [counts.take("quick", 2, 1, 1) for _ in range(3)] == [True, True, False]
+        time.sleep(counts.wait_seconds("quick", 2, 1, 2) + 0.01)
+        assert counts.take("quick", 2, 1, 2)
+        assert [counts.incr("guesses", 60, 1) for _ in range(3)] == [1, 2, 3]
+        assert counts.get("guesses") == 3
+        assert counts.get_expiry("guesses") == pytest.approx(time.time() + 60, abs=5)
+        counts.clear("guesses")
+        assert counts.get("guesses") == 0
+
+
+def test_a_redis_that_hangs_is_waited_for_once_and_taken_up_again(
+    counts: Counts, running_redis: Redis
+) -> None:
+    assert counts.acquire_entry("ada", 1, 3600)
+    assert counts.health == "redis"
+    running_redis.send(signal.SIGSTOP)
+    assert counts.shared is not None
+    assert counts.shared.client.get_connection_kwargs()["socket_timeout"] == TIMEOUT_SECONDS
+    assert counts.acquire_entry("ada", 1, 3600)  # in this process's own window
+    assert not any(counts.acquire_entry("ada", 1, 3600) for _ in range(1000))
+    assert counts.health == "redis away: counting locally"
+    running_redis.send(signal.SIGCONT)
+    assert eventually(lambda: counts.health == "redis")
+    assert not counts.acquire_entry("ada", 1, 3600)
+
+
+def test_a_service_starts_without_its_redis_and_finds_it_later(tmp_path: Path) -> None:
+    late = Redis(tmp_path)
+    counts = Counts(redis_url=late.url)
+    counts.start()
+    assert counts.acquire_entry("ada", 1, 3600)
+    assert not counts.acquire_entry("ada", 1, 3600)
+    late.start()
+    try:
+        assert eventually(lambda: counts.health == "redis")
+        assert counts.acquire_entry("ada", 1, 3600)
+    finally:
+        counts.stop()
+        late.stop()
+
+
+def test_failed_sign_ins_are_counted_for_all_processes(running_redis: Redis) -> None:
+    first, second = (Brake(Counts(redis_url=running_redis.url)) for _ in range(2))
+    for brake in (first, second, first, second, first):
+        brake.failed("ada", "evil")
+    assert second.wait_seconds("ada", "evil") == 1

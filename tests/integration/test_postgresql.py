@@ -13,7 +13,22 @@ import sqlalchemy as sa
 
 from leafgate.audit import AuditEntry, sign
 from leafgate.audit_key import SigningKey
-from sql import RequestLog, Span, SqlAuditTrail, analytics, downgrade, migrate, open_database
+from sql import (
+    RequestLog,
+    Span,
+    SqlAuditTrail,
+    add_user,
+    analytics,
+    downgrade,
+    find_user,
+    list_users,
+    load_revoked,
+    migrate,
+    open_database,
+    revoke_token,
+    revoke_tokens_of,
+    set_disabled,
+)
 from sql.schema import metadata, requests
 from tests.commands import free_port
 from tests.requirements import postgresql_bin
@@ -84,6 +99,27 @@ def test_an_audit_record_is_kept_once_and_to_the_letter(server: Server) -> None:
     trail, record = SqlAuditTrail(engine), sign(entry, None, SigningKey(bytes(32)))
     assert [trail.append(record), trail.append(record)] == [True, False]
     assert trail.records(record.model) == (record,)
+    engine.dispose()
+
+
+def test_users_and_revoked_tokens_are_kept(server: Server) -> None:
+    engine = open_database(server.url)
+    migrate(engine)
+    for name in ("ada", "eve"):
+        add_user(engine, name, "hash", ["predict"], "plus")
+    assert [(user.name, user.plan) for user in list_users(engine)] == [
+        ("ada", "plus"),
+        ("eve", "plus"),
+    ]
+    assert find_user(engine, "a\0da") is None
+    set_disabled(engine, "eve", True)
+    revoke_tokens_of(engine, "ada")
+    for jti in ("one", "One", "one"):
+        revoke_token(engine, jti, time.time() + 60, "名")
+    revoked = load_revoked(engine)
+    assert revoked.tokens == {"one", "One"}
+    assert revoked.disabled == {"eve"}
+    assert revoked.until == {"ada": pytest.approx(time.time(), abs=60)}
     engine.dispose()
 
 

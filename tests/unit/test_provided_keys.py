@@ -185,6 +185,7 @@ def test_only_keys_that_are_meant_and_strong_enough_are_taken(tmp_path: Path) ->
     assert set(found.verifying) == {good["kid"]}
     assert isinstance(found, KeySet)
     assert found.signing is None
-    for document in ({"keys": useless}, {}, [], {"keys": 7}):
+    documents: list[Any] = [{"keys": useless}, {}, [], {"keys": 7}]
+    for document in documents:
         with pytest.raises(UserError, match="cannot be used for tokens"):
             provided_keys(json.dumps(document), "RS256", "x")

@@ -5,6 +5,9 @@ import base64
 import hashlib
 import hmac
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -273,8 +276,8 @@ def test_what_is_remembered_is_bounded_and_expires(monkeypatch: pytest.MonkeyPat
     service = make()
     token = signed(exp=60)
     assert read(service, token) is read(service, token)  # verified once
-    now = tokens.time.time()
-    monkeypatch.setattr(tokens.time, "time", lambda: now + 61)
+    later = time.time() + 61
+    monkeypatch.setattr(time, "time", lambda: later)
     assert refusal(service, token) == "token_expired"
     monkeypatch.undo()
     monkeypatch.setattr(tokens, "REMEMBERED", 3)
@@ -294,3 +297,6 @@ def test_signatures_are_made_by_cryptography_and_never_by_ecdsa(tmp_path: Path) 
     for algorithm in ("RS256", "ES256"):
         for key in with_keys(tmp_path, algorithm).source.keys.verifying.values():
             assert type(key).__module__ == "jose.backends.cryptography_backend"
+    code = "import sys, serving.app; print([m for m in ('ecdsa', 'rsa') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

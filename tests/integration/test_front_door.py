@@ -1,0 +1,237 @@
+"""The front door over HTTP: keys, revocation, the brake on guessing, plans and what calls cost."""
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from jose import jwt
+
+from leafgate.errors import UserError
+from leafgate.settings import Settings
+from serving.app import create_app
+from serving.token_keys import own_keys
+from sql import (
+    open_database,
+    revoke_token,
+    revoke_tokens_of,
+    set_disabled,
+    set_plan,
+    set_scopes,
+)
+from tests.integration.conftest import PASSWORD, RunningApi, StartApi, api_settings
+from tests.integration.test_api_answers import eventually
+from tests.token_keys import key_file, private_key, signed
+
+MakeApi = Callable[..., RunningApi]
+
+
+@pytest.fixture
+def make_api(settings: Settings, tmp_path: Path, start_api: StartApi) -> MakeApi:
+    """Starts APIs over one database and no model: what passes the door is answered with 503."""
+
+    def make(**overrides: Any) -> RunningApi:
+        given = {"revocation_poll_seconds": 0.1, "model_poll_seconds": 60, **overrides}
+        return start_api(api_settings(settings.var_dir, tmp_path, **given))
+
+    return make
+
+
+def sign_in(api: RunningApi, name: str = "ada", password: str = PASSWORD) -> httpx.Response:
+    return httpx.post(f"{api.url}/token", data={"username": name, "password": password})
+
+
+def code(answer: httpx.Response) -> str:
+    return str(answer.json()["code"])
+
+
+def generate(api: RunningApi, n: int = 1, token: str | None = None) -> httpx.Response:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return api.client.post("/generate", json={"n": n}, headers=headers)
+
+
+def is_let_in(api: RunningApi, token: str) -> bool:
+    headers = {"Authorization": f"Bearer {token}"}
+    return httpx.get(f"{api.url}/models", headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("algorithm", ["RS256", "ES256"])
+def test_a_service_with_key_files_publishes_what_verifies_its_tokens(
+    algorithm: str, tmp_path: Path, make_api: MakeApi
+) -> None:
+    files = f"{key_file(tmp_path, algorithm, 1)},{key_file(tmp_path, algorithm, 0)}"
+    api = make_api(jwt_algorithm=algorithm, jwt_keys=files)
+    token = api.token()
+    assert is_let_in(api, token)
+    assert is_let_in(api, signed(private_key(algorithm, 0), algorithm))  # the key before
+    answer = httpx.get(f"{api.url}/.well-known/jwks.json")
+    keys = {key["kid"]: key for key in answer.json()["keys"]}
+    assert "max-age" in answer.headers["Cache-Control"]
+    key = keys[jwt.get_unverified_header(token)["kid"]]
+    assert jwt.decode(token, key, [algorithm], audience="leafgate-api")["sub"] == "ada"
+    for wrong in (signed(), signed(private_key(algorithm, 9), algorithm), token[:-4]):
+        answer = api.client.get("/models", headers={"Authorization": f"Bearer {wrong}"})
+        assert (answer.status_code, code(answer)) == (401, "token_invalid")
+
+
+def test_a_service_with_a_secret_publishes_no_keys(make_api: MakeApi) -> None:
+    answer = httpx.get(f"{make_api().url}/.well-known/jwks.json")
+    assert (answer.status_code, code(answer)) == (404, "no_public_keys")
+
+
+def test_a_service_of_an_identity_provider_signs_nobody_in(
+    tmp_path: Path, make_api: MakeApi
+) -> None:
+    provider = {"jwt_algorithm": "ES256", "jwt_keys": str(key_file(tmp_path, "ES256"))}
+    keys = own_keys(api_settings(tmp_path, tmp_path, **provider)).public()
+    (tmp_path / "jwks.json").write_text(json.dumps({"keys": keys}))
+    api = make_api(jwt_algorithm="ES256", jwt_jwks=str(tmp_path / "jwks.json"), jwt_secret=None)
+    answer = sign_in(api)
+    assert (answer.status_code, code(answer)) == (404, "sign_in_elsewhere")
+    assert is_let_in(api, signed(private_key("ES256"), "ES256"))
+    assert not is_let_in(api, signed(private_key("ES256", 9), "ES256"))
+
+
+def test_a_token_that_its_owner_revokes_is_refused_at_once(
+    make_api: MakeApi,
+) -> None:
+    api = make_api()
+    revoked, kept = api.token(), api.token()
+    answer = httpx.post(f"{api.url}/token/revoke", headers={"Authorization": f"Bearer {revoked}"})
+    assert answer.status_code == 200
+    assert answer.json()["jti"] == jwt.get_unverified_claims(revoked)["jti"]
+    refused = generate(api, token=revoked)
+    assert (refused.status_code, code(refused)) == (401, "token_revoked")
+    assert is_let_in(api, kept)
+
+
+def test_another_process_hears_of_a_revocation(make_api: MakeApi) -> None:
+    api = make_api()
+    database = open_database(api.settings.database)
+    token = api.token()
+    claims = jwt.get_unverified_claims(token)
+    assert is_let_in(api, token)
+    revoke_token(database, claims["jti"], claims["exp"], "another process")
+    assert eventually(lambda: not is_let_in(api, token))
+    assert is_let_in(api, api.token())
+    revoke_token(database, claims["jti"], claims["exp"], "again")  # changes nothing
+
+
+def test_only_an_admin_revokes_the_tokens_of_others(make_api: MakeApi) -> None:
+    api = make_api()
+    token = api.token("eve")
+    jti = {"jti": jwt.get_unverified_claims(token)["jti"]}
+    refused = api.client.post("/token/revoke", data=jti)
+    assert (refused.status_code, code(refused)) == (403, "scope_missing")
+    assert is_let_in(api, token)
+    database = open_database(api.settings.database)
+    set_scopes(database, "ada", ["admin"])
+    admin = {"Authorization": f"Bearer {api.token()}"}
+    assert api.client.post("/token/revoke", data=jti, headers=admin).status_code == 200
+    assert not is_let_in(api, token)
+    assert (
+        api.client.post("/token/revoke", data={"jti": "x" * 256}, headers=admin).status_code == 422
+    )
+
+
+@pytest.mark.parametrize("deed", ["revoked", "disabled", "scopes"])
+def test_what_happens_to_a_user_happens_to_their_tokens(deed: str, make_api: MakeApi) -> None:
+    api = make_api()
+    database, token, other = open_database(api.settings.database), api.token(), api.token("eve")
+    deeds: dict[str, Callable[[], Any]] = {
+        "revoked": lambda: revoke_tokens_of(database, "ada"),
+        "disabled": lambda: set_disabled(database, "ada", True),
+        "scopes": lambda: set_scopes(database, "ada", ["predict"]),
+    }
+    deeds[deed]()
+    assert eventually(lambda: not is_let_in(api, token))
+    assert code(generate(api, token=token)) == "token_revoked"
+    assert is_let_in(api, other)
+    if deed == "disabled":
+        assert code(sign_in(api)) == "bad_credentials"
+        set_disabled(database, "ada", False)
+        assert eventually(lambda: is_let_in(api, token))
+    else:
+        assert is_let_in(api, api.token())
+
+
+def test_what_is_revoked_stays_so_while_the_database_is_away(make_api: MakeApi) -> None:
+    api = make_api()
+    token = api.token()
+    api.client.post("/token/revoke", headers={"Authorization": f"Bearer {token}"})
+    database = open_database(api.settings.database)
+    with database.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE revoked_tokens RENAME TO away")
+    fresh = api.token()
+    for _ in range(5):
+        assert (is_let_in(api, token), is_let_in(api, fresh)) == (False, True)
+    with database.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE away RENAME TO revoked_tokens")
+    claims = jwt.get_unverified_claims(fresh)
+    revoke_token(database, claims["jti"], claims["exp"], "another process")
+    assert eventually(lambda: not is_let_in(api, fresh))
+
+
+def test_guessing_is_slowed_down_and_told_for_how_long(make_api: MakeApi) -> None:
+    api = make_api()
+    statuses = [sign_in(api, password=f"guess {number}").status_code for number in range(5)]
+    assert statuses == [401] * 5
+    answer = sign_in(api)  # the password is not even looked at
+    assert (answer.status_code, code(answer)) == (429, "sign_in_slowed")
+    assert answer.headers["Retry-After"] == "1"
+    assert sign_in(api, "eve").status_code == 200
+    assert eventually(lambda: sign_in(api).status_code == 200)
+    assert sign_in(api, password="wrong").status_code == 401  # counted from the start again
+
+
+def test_a_call_costs_what_it_asks_for(make_api: MakeApi) -> None:
+    api = make_api(generate_limit="10/hour")
+    assert [generate(api, n).status_code for n in (4, 7, 6, 1)] == [503, 429, 503, 429]
+    told = generate(api, 3)
+    assert (code(told), told.headers["X-RateLimit-Remaining"]) == ("too_many_requests", "0")
+    assert 3590 <= int(told.headers["Retry-After"]) <= 3600
+    assert api.client.get("/generate", params={"n": 1}).status_code == 429  # the same budget
+    assert generate(api, 0).status_code == 422
+
+
+def test_a_call_larger_than_the_plan_is_refused_for_good(make_api: MakeApi) -> None:
+    told = generate(make_api(generate_limit="10/hour"), 11)
+    assert (told.status_code, code(told)) == (422, "out_of_range")
+    assert "at most 10" in told.json()["fix"]
+
+
+def test_256_images_in_one_call_are_within_the_usual_limits(make_api: MakeApi) -> None:
+    assert generate(make_api(), 256).status_code == 503
+
+
+def test_the_plan_in_the_token_sets_the_limit(make_api: MakeApi) -> None:
+    api = make_api(generate_limit="2/hour", plans='{"plus": {"generate": "5/hour"}}')
+    database = open_database(api.settings.database)
+    assert [generate(api).status_code for _ in range(3)] == [503, 503, 429]
+    set_plan(database, "ada", "plus")
+    plus = api.token()
+    assert [generate(api, token=plus).status_code for _ in range(6)] == [503] * 5 + [429]
+    set_plan(database, "ada", "a plan of yesterday")
+    old = api.token()
+    assert [generate(api, token=old).status_code for _ in range(3)] == [503, 503, 429]
+
+
+def test_the_wait_for_an_address_is_honest(make_api: MakeApi) -> None:
+    api = make_api(address_limit="40/hour")
+    answers = [httpx.get(f"{api.url}/nothing") for _ in range(41)]
+    told = answers[-1]
+    assert (told.status_code, code(told)) == (429, "too_many_requests")
+    assert 3000 < int(told.headers["Retry-After"]) <= math.ceil(3600 * (2 - 39 / 40))
+
+
+def test_a_service_without_a_usable_key_or_limit_does_not_start(tmp_path: Path) -> None:
+    for wrong, told in (
+        ({"jwt_algorithm": "ES256"}, "there is no key"),
+        ({"plans": "{"}, "LEAFGATE_PLANS"),
+        ({"address_limit": "many"}, "LEAFGATE_ADDRESS_LIMIT"),
+    ):
+        with pytest.raises(UserError, match=told):
+            create_app(api_settings(tmp_path, tmp_path, **wrong))

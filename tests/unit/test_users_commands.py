@@ -1,0 +1,140 @@
+"""`leafgate users`: who may use the API, what for, how often, and until when."""
+
+import time
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from leafgate.cli_users import users_app
+from leafgate.errors import UserError
+from sql import Revoked, User, find_user, load_revoked, open_database
+from tests.token_keys import signed
+
+PASSWORD = "correct horse"
+
+
+class Users:
+    """`leafgate users` over a database of the test's own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.database = open_database(f"sqlite:///{folder / 'users.db'}")
+
+    def run(self, *words: str, stdin: str | None = None) -> str:
+        """What it says. Raises what the command raises."""
+        done = CliRunner().invoke(users_app, words, input=stdin)
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return done.output
+
+    def add(self, name: str = "ada", *more: str, password: str = PASSWORD) -> str:
+        asked = f"{password}\n{password}\n"
+        return self.run("add", name, "--scope", "predict", *more, stdin=asked)
+
+    def find(self, name: str = "ada") -> User:
+        user = find_user(self.database, name)
+        assert user is not None
+        return user
+
+    @property
+    def revoked(self) -> Revoked:
+        return load_revoked(self.database)
+
+
+@pytest.fixture
+def users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Users:
+    monkeypatch.setenv("LEAFGATE_DATABASE_URL", f"sqlite:///{tmp_path / 'users.db'}")
+    monkeypatch.chdir(tmp_path)
+    return Users(tmp_path)
+
+
+def test_a_user_is_added_with_scopes_and_plan_and_listed(users: Users) -> None:
+    users.add("Zoë", "--scope", "admin", "--plan", "plus")
+    users.add()
+    assert users.run("list").splitlines() == [
+        "Zoë\tadmin,predict\tplus\tenabled",
+        "ada\tpredict\tstandard\tenabled",
+    ]
+
+
+def test_a_short_password_and_an_unknown_plan_are_refused(users: Users) -> None:
+    with pytest.raises(UserError, match="the password has 7 characters"):
+        users.add(password="seven 7")
+    with pytest.raises(UserError, match="there is no plan 'gold'"):
+        users.add("ada", "--plan", "gold")
+    assert users.run("list") == ""
+
+
+def test_a_user_is_disabled_and_enabled(users: Users) -> None:
+    users.add()
+    users.run("disable", "ada")
+    assert users.find().disabled
+    assert users.revoked.disabled == {"ada"}
+    assert "disabled" in users.run("list")
+    users.run("enable", "ada")
+    assert not users.find().disabled
+    assert users.revoked.disabled == set()
+
+
+def test_another_password_or_other_scopes_end_the_tokens_of_before(users: Users) -> None:
+    users.add()
+    before = users.find()
+    users.run("password", "ada", stdin="another horse\nanother horse\n")
+    assert users.find().password_hash != before.password_hash
+    until = users.revoked.until["ada"]
+    assert until == pytest.approx(time.time(), abs=30)
+    assert "generate, predict" in users.run(
+        "scopes", "ada", "--scope", "generate", "--scope", "predict"
+    )
+    assert users.find().scopes == {"generate", "predict"}
+    assert users.revoked.until["ada"] >= until
+
+
+def test_another_plan_leaves_the_tokens_alone(users: Users) -> None:
+    users.add()
+    users.run("plan", "ada", "plus")
+    assert users.find().plan == "plus"
+    assert users.revoked == Revoked()
+
+
+def test_all_tokens_of_a_user_or_a_single_one_are_revoked(users: Users) -> None:
+    users.add()
+    assert "within 2 s" in users.run("revoke", "ada")
+    assert set(users.revoked.until) == {"ada"}
+    assert users.revoked.tokens == set()
+    for _ in range(2):  # the second changes nothing
+        users.run("revoke", "--token", signed(jti="abc"))
+    assert users.revoked.tokens == {"abc"}
+
+
+def test_revocations_are_forgotten_once_the_token_has_expired(users: Users) -> None:
+    users.run("revoke", "--token", signed(jti="old", exp=-1))
+    assert users.revoked.tokens == set()
+    users.run("revoke", "--token", signed(jti="new"))
+    with users.database.connect() as connection:
+        kept = connection.exec_driver_sql("SELECT jti FROM revoked_tokens").scalars().all()
+    assert kept == ["new"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("disable", "nobody"),
+        ("enable", "nobody"),
+        ("plan", "nobody", "plus"),
+        ("scopes", "nobody", "--scope", "predict"),
+        ("revoke", "nobody"),
+    ],
+)
+def test_a_user_that_is_not_there_is_named(words: tuple[str, ...], users: Users) -> None:
+    with pytest.raises(UserError, match="no user 'nobody'") as raised:
+        users.run(*words)
+    assert "users list" in raised.value.fix
+
+
+def test_revoke_wants_a_name_or_a_token(users: Users) -> None:
+    for words in ((), ("ada", "--token", signed())):
+        with pytest.raises(UserError, match="NAME or --token"):
+            users.run("revoke", *words)
+    with pytest.raises(UserError, match="that is no token"):
+        users.run("revoke", "--token", "nonsense")
