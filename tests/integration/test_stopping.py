@@ -20,7 +20,7 @@ from tests.integration.processes import ServedProcess, served
 from tests.integration.test_api_answers import png
 
 Found = TypeVar("Found")
-CLIENTS = 4
+PAUSES = (0, 0, 0.3, 0.3)  # seconds between requests: connections at work, and idle ones
 FREELY = {f"{kind}_limit": "100000/minute" for kind in ("token", "predict", "address")}
 
 
@@ -32,7 +32,7 @@ class Seen:
     ids: list[str] = field(default_factory=list)
 
 
-def ask_until_told_to_go(service: ServedProcess, token: str) -> Seen:
+def ask_until_told_to_go(service: ServedProcess, token: str, pause_seconds: float) -> Seen:
     """One connection, asked again and again; the end of it comes with an answer, not without."""
     seen, leaf = Seen(), png()
     headers = {"Authorization": f"Bearer {token}"}
@@ -43,6 +43,7 @@ def ask_until_told_to_go(service: ServedProcess, token: str) -> Seen:
             seen.ids.append(answer.headers["x-request-id"])
             if answer.headers.get("connection") == "close":
                 return seen
+            time.sleep(pause_seconds)
 
 
 def readiness(service: ServedProcess) -> dict[str, object]:
@@ -70,8 +71,11 @@ def test_under_load_all_that_was_accepted_is_answered_and_logged(
 ) -> None:
     with served(served_var, tmp_path, shutdown_delay_seconds=2, **FREELY) as service:
         token = service.token()
-        with ThreadPoolExecutor(CLIENTS) as pool:
-            clients = [pool.submit(ask_until_told_to_go, service, token) for _ in range(CLIENTS)]
+        with ThreadPoolExecutor(len(PAUSES)) as pool:
+            clients = [
+                pool.submit(ask_until_told_to_go, service, token, pause_seconds)
+                for pause_seconds in PAUSES
+            ]
             eventually(lambda: httpx.get(f"{service.url}/metrics").text.count("/predict"))
             service.process.send_signal(signal.SIGTERM)
             told = readiness(service)
