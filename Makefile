@@ -28,8 +28,10 @@ bench: .venv/ready  ## measure what the documentation states
 	$(BIN)/python -m benchmarks.pipeline
 	$(BIN)/python -m benchmarks.imbalance
 	$(BIN)/python -m benchmarks.champion_check
+	$(BIN)/python -m benchmarks.serving --quick
 	$(if $(TORCH_PYTHON),$(BIN)/python -m benchmarks.dcgan_step --torch-python "$(TORCH_PYTHON)",\
 	  @echo "DCGAN step against PyTorch not timed: make bench TORCH_PYTHON=an interpreter with torch")
+	@echo "services in full take 20 minutes: $(BIN)/python -m benchmarks.serving, .swaps and .overload"
 	@echo "families of generators at equal time take an hour: $(BIN)/python -m benchmarks.generators --help"
 
 lock:            ## write requirements.txt anew from pyproject.toml

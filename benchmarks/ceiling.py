@@ -3,7 +3,7 @@
 Every way of keeping the cores busy is tried with the stored classifier's own code: batches of 1 to
 8, one caller or about as many as cores (one decodes while another's batch runs), one request over
 all cores or one request on each core, with a shape left open or fixed. The best is the ceiling.
-Prints images/s by way as JSON.
+Prints images/s and CPU ms an image, by way, as JSON.
 """
 
 import json
@@ -91,11 +91,16 @@ def load(folder: Path, form: Form, way: Way) -> Classifier:
     return Classifier(stored.description, engine, stored.head, stored.outliers)
 
 
-def images_per_second(
-    classifier: Classifier, jpegs: Sequence[bytes], way: Way, seconds: float
-) -> float:
+class Pace(NamedTuple):
+    """cpu_ms: of the whole process, for each image."""
+
+    images_per_second: float
+    cpu_ms: float
+
+
+def measure(classifier: Classifier, jpegs: Sequence[bytes], way: Way, seconds: float) -> Pace:
     """From bytes to answers, by as many threads as the way has callers."""
-    rates = [0.0] * way.callers
+    rates, images, used = [0.0] * way.callers, [0] * way.callers, time.process_time()
     begin, size = time.perf_counter() + WARM_SECONDS, classifier.description.image_size
 
     def call(caller: int) -> None:
@@ -105,7 +110,7 @@ def images_per_second(
                 since = time.perf_counter()
             taken = [jpegs[(at + i) % len(jpegs)] for i in range(way.batch)]
             classifier.predict([decode(data, wanted_size=size) for data in taken])
-            at += way.batch
+            at, images[caller] = at + way.batch, images[caller] + way.batch
             done += way.batch if since else 0
         rates[caller] = done / (time.perf_counter() - since)
 
@@ -114,7 +119,7 @@ def images_per_second(
         thread.start()
     for thread in threads:
         thread.join()
-    return sum(rates)
+    return Pace(sum(rates), 1000 * (time.process_time() - used) / sum(images))
 
 
 def main() -> None:
@@ -134,7 +139,7 @@ def main() -> None:
     for number in args.ways:
         way = WAYS[number]
         classifier = load(args.model, form, way)
-        found[number] = images_per_second(classifier, jpegs, way, args.seconds)
+        found[number] = measure(classifier, jpegs, way, args.seconds)
     json.dump(found, sys.stdout)
 
 

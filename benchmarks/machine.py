@@ -15,7 +15,17 @@ ROUNDS = 3
 
 
 def hardware() -> str:
-    """Processor, cores this process may use, bf16, GPU, and what else the machine is doing."""
+    """What the machine is, and what else it is doing."""
+    return f"{processor()}, {busy()}"
+
+
+def busy() -> str:
+    """What the machine is doing now."""
+    return f"load average {os.getloadavg()[0]:.1f}"
+
+
+def processor() -> str:
+    """Processor, cores this process may use, bf16, GPU."""
     import tensorflow as tf  # late: a script that loads services is to stay small itself
 
     from training.devices import QUICK_IN_BFLOAT16
@@ -29,7 +39,6 @@ def hardware() -> str:
             f"{len(os.sched_getaffinity(0))} cores",
             f"bf16 in hardware ({', '.join(sorted(bf16))})" if bf16 else "no bf16 in hardware",
             f"GPU {', '.join(gpus)}" if gpus else "no GPU",
-            f"load average {os.getloadavg()[0]:.1f}",
         )
     )
 

@@ -19,6 +19,7 @@ from json import dumps, loads
 from pathlib import Path
 from typing import Literal
 
+from benchmarks.machine import busy, parser_for, run_script
 from leafgate.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -65,7 +66,7 @@ class Prepared:
 
     def about(self) -> str:
         """What the figures are of."""
-        return f"network  {self.network}\nimages   {self.data}\nmachine  {self.machine}"
+        return f"network  {self.network}\nimages   {self.data}\nmachine  {self.machine}, {busy()}"
 
 
 def prepared(args: argparse.Namespace, folder: Path) -> Prepared:
@@ -211,7 +212,7 @@ def _register(folder: Path, twins: Sequence[str]) -> tuple[int, ...]:
 
 def main() -> None:
     """Prepare."""
-    from benchmarks.machine import hardware, parser_for
+    from benchmarks.machine import processor
 
     parser = parser_for(__doc__ or "")
     add_state_options(parser)
@@ -224,11 +225,9 @@ def main() -> None:
     twins = {f"twin{mark}": mark for mark in TWIN_MARKS} if args.twins else {}
     for place, mark in twins.items():
         _make_twin(folder / "model", folder / place, mark)
-    made = Prepared(folder, _register(folder, list(twins)), network, data, hardware())
+    made = Prepared(folder, _register(folder, list(twins)), network, data, processor())
     (folder / FILE).write_text(dumps(asdict(made), default=str), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    from benchmarks.machine import run_script
-
     run_script(main)

@@ -31,7 +31,7 @@ from benchmarks.prepare import (
     work_folders,
 )
 from benchmarks.servers import running
-from benchmarks.verdicts import CEILING, Ceilings, Measured, Results, table, verdicts
+from benchmarks.verdicts import CEILING, Ceiling, Ceilings, Measured, Results, table, verdicts
 from leafgate.errors import UserError
 from leafgate.progress import progress
 
@@ -70,19 +70,19 @@ def measure(
     return found
 
 
-def measure_ceiling(made: Prepared, pace: Pace, known: Ceilings) -> dict[int, float]:
-    """Images/s by way, of the few that a look at all of them, in the first round, found the best.
+def measure_ceiling(made: Prepared, pace: Pace, known: Ceilings) -> Ceiling:
+    """By way, of the few that a look at all of them, in the first round, found the best.
 
     The best of all in one short look would be the luckiest.
     """
     ways = list(known[0]) if known else []
     if not ways:
         seen = run_ceiling(made, pace.look_seconds, [])
-        ways = sorted(seen, key=lambda way: -seen[way])[:BEST_WAYS]
+        ways = sorted(seen, key=lambda way: seen[way], reverse=True)[:BEST_WAYS]
     return run_ceiling(made, pace.ceiling_seconds, ways)
 
 
-def run_ceiling(made: Prepared, seconds: float, ways: list[int]) -> dict[int, float]:
+def run_ceiling(made: Prepared, seconds: float, ways: list[int]) -> Ceiling:
     """In a process of its own. ways: by number, or all."""
     command = [sys.executable, "-m", "benchmarks.ceiling", f"--model={made.model}"]
     command += [f"--images={made.images}", f"--seconds={seconds}"]
@@ -90,7 +90,7 @@ def run_ceiling(made: Prepared, seconds: float, ways: list[int]) -> dict[int, fl
     done = subprocess.run(
         command, cwd=made.folder, env=clean_environment(), stdout=subprocess.PIPE, check=True
     )
-    return {int(way): rate for way, rate in json.loads(done.stdout).items()}
+    return {int(way): (rate, cpu_ms) for way, (rate, cpu_ms) in json.loads(done.stdout).items()}
 
 
 def measure_all(

@@ -4,6 +4,7 @@ import base64
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import numpy as np
@@ -11,8 +12,10 @@ import pytest
 
 from leafgate.images import encode_png
 from leafgate.settings import Settings
-from tests.colours import colour_picture
+from registry import GeneratorDescription, store_generator
+from tests.colours import COLOURS, colour_picture
 from tests.commands import environment, free_port, running
+from tests.models import noise_network, store_tiny_classifier
 
 MLFLOW = (sys.executable, "-c", "from mlflow.cli import cli; cli()")
 
@@ -43,6 +46,23 @@ def test_a_base64_image_is_answered_with_class_confidence_top_and_unknown(
     shares = [item["confidence"] for item in row["top"]]
     assert shares == sorted(shares, reverse=True)
     assert row["unknown"] is False
+
+
+@pytest.mark.parametrize("engine", ["tensorflow", "openvino-fp32"])
+def test_a_stored_model_runs_on_the_engine_it_is_held_to(
+    engine: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from registry.pyfunc.classifier import ClassifierPyFunc
+    from registry.pyfunc.generator import GeneratorPyFunc
+
+    store_tiny_classifier(tmp_path / "classifier")
+    described = GeneratorDescription("noise", 8, 32, 3, tuple(COLOURS))
+    store_generator(noise_network(), described, tmp_path / "generator")
+    monkeypatch.setenv("LEAFGATE_ENGINE", engine)
+    classifier, generator = ClassifierPyFunc(), GeneratorPyFunc()
+    classifier.load_context(SimpleNamespace(artifacts={"model": tmp_path / "classifier"}))
+    generator.load_context(SimpleNamespace(artifacts={"model": tmp_path / "generator"}))
+    assert {classifier.classifier.engine.name, generator.generator.engine.name} == {engine}
 
 
 def _leaf(colour: str) -> np.ndarray:

@@ -103,7 +103,7 @@ def test_verdicts_compare_round_by_round() -> None:
         "leafgate-fp32": [_row(26), _row(52)],
         "leafgate": [_row(41, 100, start=7), _row(82, 50, start=7)],
     }
-    told = verdicts(results, [{0: 30.0, 1: 50.0}, {1: 100.0}]).splitlines()
+    told = verdicts(results, [{0: (30.0, 4.0), 1: (50.0, 3.0)}, {1: (100.0, 3.0)}]).splitlines()
     assert [line[:3].strip() for line in told] == ["yes", "yes", "no", "yes", "no", "no", "yes"]
     assert "4.10, asked for at least 4" in told[0]
     assert "0.82, asked for at least 0.85" in told[4]
@@ -118,8 +118,8 @@ def test_a_verdict_is_of_the_median_round() -> None:
 
 def test_what_was_not_measured_has_no_verdict() -> None:
     assert len(verdicts({"leafgate": [_row(10)]}, []).splitlines()) == 2
-    assert verdicts({}, [{0: 30.0}]) == ""
-    assert len(table({"leafgate": [_row(10)]}, [{0: 30.0}]).splitlines()) == 1 + 3 + 1
+    assert verdicts({}, [{0: (30.0, 4.0)}]) == ""
+    assert len(table({"leafgate": [_row(10)]}, [{0: (30.0, 4.0)}]).splitlines()) == 1 + 3 + 1
 
 
 def _timeline(*good: int, refused: int = 0) -> Figures:
