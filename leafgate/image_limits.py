@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from PIL import Image
 
 from leafgate.errors import ImageError
-from leafgate.image_structure import FRAME_COUNTERS, jpeg_scans
+from leafgate.image_structure import FRAME_COUNTERS, jpeg_scans, pieces
 
 USUAL_SCANS = 12  # of a JPEG: so many passes over the most pixels are waited for
 MOST_SCANS = 1000
+MOST_PIECES = 20_000
 MOST_TILES = 65_536  # of a TIFF
 
 
@@ -22,6 +23,14 @@ class ImageLimits:
     max_bytes: int = 50 * 2**20
     max_pixels: int = 40_000_000
     max_frames: int = 200
+
+
+def require_few_pieces(data: bytes) -> None:
+    """Raise ImageError where opening the file alone would take long."""
+    if pieces(data, MOST_PIECES) > MOST_PIECES:
+        raise too_large(
+            f"the image file has more than {MOST_PIECES} pieces of metadata", "export it again"
+        )
 
 
 def require_bounded(image: Image.Image, data: bytes, limits: ImageLimits) -> None:

@@ -16,7 +16,7 @@ from PIL import ExifTags, Image, PngImagePlugin, UnidentifiedImageError
 
 from leafgate.errors import ImageError, UserError
 from leafgate.image_limits import ImageLimits as ImageLimits
-from leafgate.image_limits import require_bounded, too_large
+from leafgate.image_limits import require_bounded, require_few_pieces, too_large
 
 Pixels = NDArray[np.uint8]
 
@@ -54,6 +54,7 @@ def decode(
     if len(data) > limits.max_bytes:
         problem = f"the image file has {len(data):,} bytes"
         raise too_large(problem, f"send at most {limits.max_bytes:,}")
+    require_few_pieces(data)
     image = _open(data)
     require_bounded(image, data, limits)
     try:

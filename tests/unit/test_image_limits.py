@@ -3,6 +3,7 @@
 import io
 import random
 import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -49,6 +50,37 @@ def test_frames_are_counted_no_further_than_asked() -> None:
     endless = b"GIF89a\1\0\1\0\x80\0\0" + bytes(6) + frame * 100_000
     assert gif_frames(endless, 200) == 201
     assert refused(endless).code == "image_too_large"
+
+
+def test_scans_are_counted_in_one_pass_over_fill_bytes() -> None:
+    """A pattern that tries a run of them from each of its places takes hours for these."""
+    photograph = encoded(Image.fromarray(noise()), "JPEG")
+    fill = photograph[:-2] + b"\xff" * 5_000_000 + b"\xff\xda\0\2" * 20
+    assert jpeg_scans(fill, 12, 1000) == 21
+
+
+def scattered(kind: str, times: int) -> bytes:
+    """A picture with so many pieces of metadata before it."""
+    data = encoded(Image.new("RGB", (8, 8), (9, 99, 9)), kind)
+    if kind == "JPEG":
+        return data[:2] + b"\xff\xe1\0\x09Exif\0\0x" * times + data[2:]
+    if kind == "PNG":
+        chunk = b"tEXta\0b"
+        told = struct.pack(">I", 3) + chunk + struct.pack(">I", zlib.crc32(chunk))
+        return data[:33] + told * times + data[33:]
+    if kind == "GIF":
+        start = 13 + (3 << ((data[10] & 7) + 1))
+        return data[:start] + b"\x21\xfe\2hi\0" * times + data[start:]
+    entry = struct.pack("<HHII", 65000, 3, 1, 1)
+    return b"II\x2b\0\x08\0\0\0" + struct.pack("<QQ", 16, times) + entry * 2 * times
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "TIFF"])
+def test_metadata_in_a_million_pieces_is_refused_before_it_is_joined(kind: str) -> None:
+    error = refused(scattered(kind, 300_000))
+    assert (error.code, "pieces" in error.problem) == ("image_too_large", True)
+    if kind != "TIFF":
+        assert decode(scattered(kind, 1000)).shape == (8, 8, 3)
 
 
 def test_a_tiff_whose_directories_form_a_ring_ends() -> None:
@@ -130,8 +162,6 @@ def test_floats_that_are_no_numbers_make_a_picture_all_the_same() -> None:
 
 
 def test_a_text_chunk_that_unpacks_to_a_great_deal_is_unreadable() -> None:
-    import zlib
-
     plain = encoded(Image.fromarray(noise()), "PNG")
     body = b"zTXtComment\0\0" + zlib.compress(bytes(30_000_000))
     chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
