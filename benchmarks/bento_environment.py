@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,14 +13,25 @@ from leafgate.progress import tell
 
 BENTOML = "1.4.40"
 # What the stored classifier runs on, as pinned here: both sides run the same engine.
-SHARED = ("numpy", "openvino", "pillow", "pydantic", "pydantic-settings", "pyyaml", "rich", "scipy")
+SHARED = (
+    "numpy",
+    "openvino",
+    "pillow",
+    "pydantic",
+    "pydantic-settings",
+    "pyyaml",
+    "rich",
+    "scipy",
+    "threadpoolctl",
+)
 
 
 def bento_python() -> Path:
     """Its interpreter; installed when first asked for. Raises UserError where that fails."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     pins = [f"{name}=={version(name)}" for name in SHARED]
-    folder = cache / "leafgate" / f"bentoml-{BENTOML}-openvino-{version('openvino')}"
+    told = sha256(" ".join(pins).encode()).hexdigest()[:8]
+    folder = cache / "leafgate" / f"bentoml-{BENTOML}-{told}"
     python, ready = folder / "bin" / "python", folder / "ready"
     if not ready.is_file():
         tell(f"installing BentoML {BENTOML} into {folder}")

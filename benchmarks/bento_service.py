@@ -8,7 +8,7 @@ import bentoml
 import numpy as np
 from PIL.Image import Image
 
-from registry import Classifier, EngineChoice
+from registry import Classifier, EngineChoice, one_blas_thread
 
 MAX_BATCH, MAX_LATENCY_MS = 32, 60_000  # beyond that latency it refuses; as many as connections
 
@@ -18,6 +18,7 @@ class LeafClassifier:
     """One worker, whose engine has all cores; BentoML puts requests together as they come."""
 
     def __init__(self) -> None:
+        one_blas_thread()
         engine = cast(EngineChoice, os.environ["LEAFGATE_BENCH_ENGINE"])
         self.classifier = Classifier.load(Path(os.environ["LEAFGATE_BENCH_MODEL"]), engine)
 

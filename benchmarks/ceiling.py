@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from benchmarks.machine import parser_for, run_script
 from leafgate.images import decode
-from registry import Classifier, EngineChoice, Form, PlainEngine
+from registry import Classifier, EngineChoice, Form, PlainEngine, one_blas_thread
 from registry.engine import FILES, HINTS, OPENVINO_CHOICES, Batch, Pick, Picked
 
 CORES = len(os.sched_getaffinity(0))
@@ -132,6 +132,7 @@ def main() -> None:
     add("--seconds", type=float, default=3.0, help="for each way")
     add("--ways", type=int, nargs="+", default=range(len(WAYS)), help="by number; else all")
     args = parser.parse_args()
+    one_blas_thread()
     jpegs = [file.read_bytes() for file in sorted(args.images.iterdir())]
     choice: EngineChoice = OPENVINO_CHOICES[args.form] if args.form else "openvino"
     form: Form = args.form or Classifier.load(args.model, choice).description.form

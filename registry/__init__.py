@@ -25,6 +25,7 @@ from registry.engine import (
     Form,
     PlainEngine,
     drop_int8,
+    one_blas_thread,
     store_int8,
     usable_cores,
 )
@@ -124,6 +125,7 @@ __all__ = [
     "is_vouched",
     "kind_of",
     "latents",
+    "one_blas_thread",
     "origin",
     "overlay",
     "policy_without",

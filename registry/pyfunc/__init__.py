@@ -21,7 +21,17 @@ StoredKind = Literal["classifier", "generator"]
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent
 CODE_PACKAGES = ("leafgate", "registry")
-REQUIREMENTS = ("mlflow", "numpy", "pandas", "pillow", "openvino", "keras", "scipy", "tensorflow")
+REQUIREMENTS = (
+    "mlflow",
+    "numpy",
+    "pandas",
+    "pillow",
+    "openvino",
+    "keras",
+    "scipy",
+    "tensorflow",
+    "threadpoolctl",
+)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import pandas as pd
 from leafgate.images import decode
 from leafgate.settings import load_settings
 from registry.classifier_model import Classifier
+from registry.engine import one_blas_thread
 
 
 class ClassifierPyFunc(mlflow.pyfunc.PythonModel):
@@ -16,6 +17,7 @@ class ClassifierPyFunc(mlflow.pyfunc.PythonModel):
 
     def load_context(self, context: Any) -> None:  # noqa: ANN401 - MLflow's context
         """Load the network on the engine that LEAFGATE_ENGINE names, or that suits this machine."""
+        one_blas_thread()
         folder = Path(context.artifacts["model"])
         self.classifier = Classifier.load(folder, load_settings().engine)
 

@@ -12,7 +12,7 @@ import pytest
 
 from leafgate.errors import UserError
 from leafgate.settings import Settings
-from serving import provided_keys as provider
+from serving import provided_keys as module
 from serving.provided_keys import ProvidedKeys
 from serving.token_keys import KeySet, own_keys, provided_keys
 from serving.tokens import Claims, Tokens
@@ -145,7 +145,7 @@ def test_the_set_is_fetched_again_in_the_background(
     first, second = public(tmp_path, 0, 1)
     provider.document = {"keys": [first]}
     service = trusting(provider.url)
-    monkeypatch.setattr(provider, "REFRESH_SECONDS", 0.0)
+    monkeypatch.setattr(module, "REFRESH_SECONDS", 0.0)
     provider.document = {"keys": [second]}
 
     async def story() -> None:
