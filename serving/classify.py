@@ -122,7 +122,7 @@ async def _judge(state: AppState, live: LiveClassifier, image: Asked, lane: Lane
     except EngineFailed:
         live.tally.failed()
         raise
-    (prediction,) = live.model.answers(_averaged(found))
+    prediction = found[0].prediction if len(found) == 1 else _averaged(live, found)
     live.tally.answered(prediction.unknown)
     return Classified(prediction, live, lane)
 
@@ -143,10 +143,12 @@ async def _read(state: AppState, live: LiveClassifier, image: Asked) -> list[Pix
     return await asyncio.get_running_loop().run_in_executor(state.decoders, read)
 
 
-def _averaged(views: list[View]) -> Judgement:
-    return averaged(
+def _averaged(live: LiveClassifier, views: list[View]) -> Prediction:
+    """The answer to several views of one picture."""
+    judged = averaged(
         Judgement(view.logits[None], np.array([view.score], np.float64)) for view in views
     )
+    return live.model.answers(judged)[0]
 
 
 def note(facts: Facts, found: Classified, image: Asked) -> None:

@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from leafgate.errors import UserError
 from leafgate.images import Pixels
 from leafgate.settings import Settings
-from registry import Classifier, Engine, Generator, ModelVersion, usable_cores
+from registry import Classifier, Engine, Generator, ModelVersion, Prediction, usable_cores
 from serving.batching import Batcher, Item, Result, Run, buckets
 from serving.metrics import Metrics
 from serving.tally import Tally
 
 # Images in one batch. Classifying in int8 gains some 10 % by it and floats nothing on a CPU, while
 # memory grows with it; generators are small, and asked for many pictures at a time.
-TO_CLASSIFY = {"tensorflow": 32, "openvino-int8": 4, "openvino-bf16": 2, "openvino-fp32": 2}
+TO_CLASSIFY = {"tensorflow": 32, "openvino-int8": 8, "openvino-bf16": 2, "openvino-fp32": 2}
 TO_GENERATE = {"tensorflow": 32, "openvino-fp32": 8}
 PATIENCE = 3  # times the wait that is promised, after which a job is given up
 Floats = NDArray[np.float32]
@@ -32,10 +32,11 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class View:
-    """What the network says of one picture: logits (classes,), and its outlier score."""
+    """What the network says of one picture: logits (classes,), outlier score, and in words."""
 
     logits: Floats
     score: float
+    prediction: Prediction
 
 
 @dataclass(frozen=True)
@@ -86,8 +87,8 @@ class Starter:
         def run(images: Sequence[Pixels]) -> list[View]:
             with timed(tally, len(images)):
                 judged = model.judge_once(images)
-            pairs = zip(judged.logits, judged.scores, strict=True)
-            return [View(logits, float(score)) for logits, score in pairs]
+            rows = zip(judged.logits, judged.scores, model.answers(judged), strict=True)
+            return [View(logits, float(score), answer) for logits, score, answer in rows]
 
         model.predict(np.zeros((1, size, size, 3), np.uint8))
         return LiveClassifier(

@@ -10,7 +10,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import sqlalchemy as sa
@@ -58,11 +58,11 @@ class RequestRecord:
     output_sha256: str | None = None
 
 
-LENGTHS = {
-    column.name: column.type.length
+LENGTHS = tuple(
+    (column.name, column.type.length)
     for column in requests.columns
     if isinstance(column.type, sa.String) and column.type.length
-}
+)
 
 
 class RequestLog:
@@ -166,12 +166,16 @@ def _refused(error: StatementError) -> bool:
 def insert_requests(engine: sa.Engine, records: Sequence[RequestRecord]) -> None:
     """Store the records that are not stored yet, in one transaction."""
     rows = {record.id: _row(record) for record in records}
-    with engine.begin() as connection:
-        known = connection.scalars(sa.select(requests.c.id).where(requests.c.id.in_(list(rows))))
-        for identifier in known:
-            del rows[identifier]
-        if rows:
+    try:
+        with engine.begin() as connection:
             connection.execute(requests.insert(), list(rows.values()))
+    except IntegrityError:  # some are there: an answer of the database was lost on its way
+        with engine.begin() as connection:
+            stored = sa.select(requests.c.id).where(requests.c.id.in_(list(rows)))
+            for identifier in connection.scalars(stored):
+                del rows[identifier]
+            if rows:
+                connection.execute(requests.insert(), list(rows.values()))
 
 
 def find_request(engine: sa.Engine, identifier: str) -> RequestRecord | None:
@@ -185,11 +189,12 @@ def find_request(engine: sa.Engine, identifier: str) -> RequestRecord | None:
 
 
 def _row(record: RequestRecord) -> dict[str, object]:
-    row = asdict(record)
+    row: dict[str, object] = dict(vars(record))
     row["at_utc"] = naive_utc(record.at_utc)
-    for name, length in LENGTHS.items():
-        if isinstance(row[name], str):
-            row[name] = row[name][:length]
+    for name, length in LENGTHS:
+        value = row[name]
+        if value is not None and len(value) > length:  # type: ignore[arg-type]
+            row[name] = value[:length]  # type: ignore[index]
     return row
 
 
