@@ -1,5 +1,6 @@
 """Errors as problem documents (RFC 9457, `application/problem+json`) with stable codes."""
 
+import json
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -56,16 +57,17 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def problem_body(status: int, code: str, detail: str, fix: str, request_id: str) -> bytes:
-    """The document as JSON."""
-    problem = Problem(
-        title=HTTPStatus(status).phrase,
-        status=status,
-        detail=writable(detail),
-        fix=writable(fix),
-        code=code,
-        request_id=request_id,
-    )
-    return problem.model_dump_json().encode()
+    """The document as JSON; what a full service writes most often, so without a model's detour."""
+    problem = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": writable(detail),
+        "fix": writable(fix),
+        "code": code,
+        "request_id": request_id,
+    }
+    return json.dumps(problem, ensure_ascii=False).encode()
 
 
 def writable(text: str) -> str:

@@ -21,6 +21,7 @@ from sql.schema import requests
 log = logging.getLogger(__name__)
 
 BATCH = 500
+GATHER_SECONDS = 0.1  # that a record waits for others: a transaction for each costs as much as it
 BACK_OFF_SECONDS = (0.1, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -74,8 +75,9 @@ class RequestLog:
         self.dropped = 0
         self.set_aside = 0
         self._queue: deque[tuple[float, RequestRecord]] = deque()
-        self._changed = threading.Condition()
-        self._closing = False
+        self._changed = threading.Condition(lock := threading.Lock())
+        self._arrived = threading.Condition(lock)
+        self._hurry, self._closing = 0, False
         self._writer = threading.Thread(target=self._run, name="request-log", daemon=True)
         self._writer.start()
 
@@ -97,19 +99,25 @@ class RequestLog:
                 self.dropped += 1
                 return
             self._queue.append((time.monotonic(), record))
-            self._changed.notify_all()
+            if len(self._queue) in (1, BATCH):
+                self._arrived.notify()
 
     def flush(self, timeout_seconds: float = 10.0) -> bool:
         """Wait until the queue is empty; False where it is not in time."""
         with self._changed:
-            return self._changed.wait_for(lambda: not self._queue, timeout_seconds)
+            self._hurry += 1
+            self._arrived.notify()
+            try:
+                return self._changed.wait_for(lambda: not self._queue, timeout_seconds)
+            finally:
+                self._hurry -= 1
 
     def close(self, timeout_seconds: float = 10.0) -> bool:
         """Flush, then stop the writer. False where records were left behind (they are logged)."""
         done = self.flush(timeout_seconds)
         with self._changed:
             self._closing = True
-            self._changed.notify_all()
+            self._arrived.notify_all()
         self._writer.join(timeout_seconds)
         if not done:
             log.error("request log closed with %d records not stored", self.backlog)
@@ -119,7 +127,8 @@ class RequestLog:
         failures = 0
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._queue or self._closing)
+                self._arrived.wait_for(lambda: self._queue or self._closing)
+                self._arrived.wait_for(self._is_worth_writing, GATHER_SECONDS)
                 if self._closing:
                     return
                 batch = [record for _, record in list(self._queue)[:BATCH]]
@@ -131,12 +140,15 @@ class RequestLog:
                 failures += 1
                 log.warning("request log: not stored, retry in %s s (%s)", pause, error)
                 with self._changed:
-                    self._changed.wait_for(lambda: self._closing, pause)
+                    self._arrived.wait_for(lambda: self._closing, pause)
                 continue
             with self._changed:
                 for _ in batch:
                     self._queue.popleft()
                 self._changed.notify_all()
+
+    def _is_worth_writing(self) -> bool:
+        return len(self._queue) >= BATCH or self._hurry > 0 or self._closing
 
     def _store(self, batch: Sequence[RequestRecord]) -> None:
         try:
