@@ -160,7 +160,7 @@ def test_a_wrong_password_and_an_unknown_user_get_the_same_answer(api: RunningAp
 def test_values_out_of_range_are_named_with_their_bounds(api: RunningApi) -> None:
     told = api.client.get("/generate", params={"n": 100_000}).json()
     assert "100000" in told["detail"]
-    assert "256" in told["fix"]
+    assert "1000" in told["fix"]
 
 
 def test_a_subject_that_asks_too_often_is_told_when_to_come_back(

@@ -39,7 +39,7 @@ def test_from_drawn_leaves_to_a_logged_prediction(tmp_path: Path) -> None:
 
     (tmp_path / "lenient.yaml").write_text(LENIENT)
     (tmp_path / "open.yaml").write_text(OPEN)
-    run("users", "add", "ada", "--scope", "predict", "--scope", "generate", stdin="pass\npass\n")
+    run("users", "add", "ada", "--scope", "predict", "--scope", "generate", stdin="two words\ntwo words\n")
 
     api = f"http://127.0.0.1:{port}"
     with (
@@ -54,7 +54,7 @@ def test_from_drawn_leaves_to_a_logged_prediction(tmp_path: Path) -> None:
         assert "is promoted" in run("gate", "leaf-generator", "--policy", "open.yaml")
         assert client.get("/ready").status_code == 200  # seen without a restart
 
-        token = client.post("/token", data={"username": "ada", "password": "pass"}).json()
+        token = client.post("/token", data={"username": "ada", "password": "two words"}).json()
         client.headers["Authorization"] = f"Bearer {token['access_token']}"
         leaf = next((leaves / "rust").glob("*.jpg"))
         answer = client.post("/predict", files={"file": (leaf.name, leaf.read_bytes())}).json()
