@@ -18,7 +18,7 @@ from leafgate.errors import UserError
 from leafgate.settings import load_settings
 from registry.store import ModelStore, ModelVersion
 
-NICENESS = 10  # answering requests comes first
+NICENESS = 5  # behind the service, but not starved by one under full load
 CLEARING_SECONDS = 10.0
 
 
