@@ -25,6 +25,7 @@ from serving.live import LiveClassifier, View
 from serving.state import AppState
 
 TTA_VIEWS = 8
+HASHED_AT_ONCE = 2**18  # bytes, which take a quarter of a millisecond
 TRIES = 5  # a version can be retired between reading an image and queueing it
 
 
@@ -55,9 +56,18 @@ class Classified:
     lane: Lane
 
 
-def asked(data: bytes, tta: bool = False, request: Request | None = None) -> Asked:
-    """With the hash that receipts name."""
-    return Asked(data, hashlib.sha256(data).hexdigest(), tta, request)
+async def asked(
+    state: AppState, data: bytes, tta: bool = False, request: Request | None = None
+) -> Asked:
+    """With the hash that receipts name; of a large file it is taken by another thread."""
+    if len(data) <= HASHED_AT_ONCE:
+        return Asked(data, _sha256(data), tta, request)
+    loop = asyncio.get_running_loop()
+    return Asked(data, await loop.run_in_executor(state.decoders, _sha256, data), tta, request)
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 async def classify(state: AppState, facts: Facts, image: Asked) -> Classified:

@@ -6,6 +6,7 @@ assignment. The one before stays warm: going back to it is again one assignment.
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic
@@ -97,7 +98,14 @@ class Slot(Generic[Live]):
             return f"version {wanted.version} was taken back: {self.taken_back[1]}"
         self._swap(self._bring(wanted))
         self._sources.copies.remember(self.alias, wanted)
+        self._make_room()
         return None
+
+    def _make_room(self) -> None:
+        """Let go of copies of models that nobody has asked for in a month."""
+        before = () if self._before is None else (key_of(self._before.version)[1],)
+        with suppress(OSError):
+            self._sources.copies.prune(before)
 
     def _bring(self, wanted: ModelVersion) -> Live:
         """The version, warm. Raises what makes it unfit to be served."""

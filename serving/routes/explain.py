@@ -83,7 +83,7 @@ def explain_routes(settings: Settings, limiter: Limiter) -> APIRouter:
         """Classify one image and show why."""
         started = time.perf_counter()
         facts.file_name, facts.images = file.filename, 1
-        image = asked(await file.read())
+        image = await asked(state, await file.read())
         live = state.models.classifier.require()
         _require_class(live, class_name)
         loop = asyncio.get_running_loop()

@@ -108,7 +108,7 @@ def predict_routes(settings: Settings, limiter: Limiter) -> APIRouter:
         """Classify one image with the version in production."""
         started = time.perf_counter()
         facts.file_name = file.filename
-        image = asked(await file.read(), tta, request)
+        image = await asked(state, await file.read(), tta, request)
         with state.models.to_classify.admit(1):
             found = await classify(state, facts, image)
         answer = PredictAnswer(
@@ -164,7 +164,7 @@ async def _item(state: AppState, whole: Facts, file: UploadFile, tta: bool) -> B
     facts, clock = whole.part(file.filename), PartClock(BATCH)
     item = BatchItem(id=facts.request_id, file_name=file.filename)
     status = 200
-    image = asked(await file.read(), tta)
+    image = await asked(state, await file.read(), tta)
     try:
         found = await classify(state, facts, image)
         item.diagnosis = Diagnosis(**diagnosis_fields(found.prediction, image.sha256))

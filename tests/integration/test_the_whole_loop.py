@@ -39,7 +39,16 @@ def test_from_drawn_leaves_to_a_logged_prediction(tmp_path: Path) -> None:
 
     (tmp_path / "lenient.yaml").write_text(LENIENT)
     (tmp_path / "open.yaml").write_text(OPEN)
-    run("users", "add", "ada", "--scope", "predict", "--scope", "generate", stdin="two words\ntwo words\n")
+    run(
+        "users",
+        "add",
+        "ada",
+        "--scope",
+        "predict",
+        "--scope",
+        "generate",
+        stdin="two words\ntwo words\n",
+    )
 
     api = f"http://127.0.0.1:{port}"
     with (
