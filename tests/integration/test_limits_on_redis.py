@@ -96,6 +96,8 @@ def test_two_services_share_a_limit_and_go_on_without_redis(
     running_redis.stop()
     answers = [ask(api) for api in apis for _ in range(3)]
     assert answers == [200, 200, 429] * 2  # each counts its half now
+    health = first.client.get("/health").json()
+    assert (health["status"], health["limits"]) == ("degraded", "redis away: counting locally")
 
 
 def test_a_limit_holds_over_four_processes(

@@ -1,0 +1,95 @@
+"""The service comes up, goes on and catches up whatever MLflow's server does."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from leafgate.gating import open_ledger
+from leafgate.settings import Settings
+from registry import force
+from serving import hash_password
+from sql import add_user, migrate, open_database
+from tests.commands import environment, free_port, service
+from tests.integration.conftest import PASSWORD
+from tests.integration.test_api_answers import eventually, png
+from tests.models import register_tiny_classifier
+
+KEY, SECRET = "a1" * 32, "s" * 40
+
+
+@contextmanager
+def mlflow(var_dir: Path, port: int, log: Path) -> Iterator[None]:
+    env = environment(var_dir, mlflow_port=port)
+    with service("mlflow", f"http://127.0.0.1:{port}/health", env, log):
+        yield
+
+
+@contextmanager
+def api(settings: Settings, port: int, log: Path) -> Iterator[httpx.Client]:
+    """`leafgate serve`, ready, and somebody who has signed in."""
+    told = {
+        "mlflow_tracking_uri": settings.mlflow_tracking_uri,
+        "database_url": settings.database_url,
+        "audit_key": KEY,
+        "jwt_secret": SECRET,
+        "api_port": port,
+        "model_poll_seconds": 0.2,
+    }
+    url = f"http://127.0.0.1:{port}"
+    with (
+        service("serve", f"{url}/ready", environment(settings.var_dir, **told), log),
+        httpx.Client(base_url=url, timeout=30) as client,
+    ):
+        form = {"username": "ada", "password": PASSWORD}
+        token = client.post("/token", data=form).json()["access_token"]
+        client.headers["Authorization"] = f"Bearer {token}"
+        yield client
+
+
+def version(client: httpx.Client) -> int:
+    answer = client.post("/predict", files={"file": ("a.png", png())})
+    assert answer.status_code == 200, answer.text
+    return int(answer.json()["model"]["version"])
+
+
+def problem(client: httpx.Client) -> str:
+    return str(client.get("/health").json()["models"][0]["problem"])
+
+
+def test_the_service_lives_through_mlflow_being_away_and_catches_up(
+    tmp_path: Path, empty_store: Path
+) -> None:
+    port, mine = free_port(), free_port()
+    shutil.copytree(empty_store, tmp_path / "registry")
+    settings = Settings(
+        _env_file=None,  # type: ignore[call-arg]
+        var_dir=tmp_path / "service",
+        mlflow_tracking_uri=f"http://127.0.0.1:{port}",
+        database_url=f"sqlite:///{tmp_path / 'log.db'}",
+        audit_key=KEY,  # type: ignore[arg-type]
+    )
+    database = open_database(settings.database)
+    migrate(database)
+    add_user(database, "ada", hash_password(PASSWORD), ["predict"])
+
+    with mlflow(tmp_path / "registry", port, tmp_path / "mlflow-1.log"):
+        first = register_tiny_classifier(settings, alias=None)
+        force(open_ledger(settings), first, "a test's own")
+        with api(settings, mine, tmp_path / "api-1.log") as client:
+            assert version(client) == 1
+            assert problem(client) == "None"
+
+    with api(settings, mine, tmp_path / "api-2.log") as client:  # MLflow is away at the start
+        assert version(client) == 1
+        assert "last version known here" in problem(client)
+        assert client.get("/health").json()["status"] == "degraded"
+        with mlflow(tmp_path / "registry", port, tmp_path / "mlflow-2.log"):
+            assert eventually(lambda: problem(client) == "None")
+            second = register_tiny_classifier(settings, alias=None, order=-1)
+            force(open_ledger(settings), second, "a test's own")
+            assert eventually(lambda: version(client) == 2)
+        assert eventually(lambda: "last version known here" in problem(client))
+        assert version(client) == 2
