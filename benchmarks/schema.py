@@ -64,7 +64,7 @@ def main() -> None:
     parser.add_argument("--examples", type=int, default=1000, help="for each operation")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
-    form = {"username": given.user, "password": getpass.getpass()}
+    form = {"username": given.user, "password": os.environ.get("PASSWORD") or getpass.getpass()}
 
     def sign_in() -> str:
         answer = httpx.post(f"{given.url}/token", data=form).raise_for_status()
