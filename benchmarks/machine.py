@@ -28,10 +28,10 @@ def processor() -> str:
     """Processor, cores this process may use, bf16, GPU."""
     import tensorflow as tf  # late: a script that loads services is to stay small itself
 
-    from training.devices import QUICK_IN_BFLOAT16
+    from registry.engine import BF16_FLAGS
 
     told = _cpuinfo()
-    bf16 = QUICK_IN_BFLOAT16 & set(told.get("flags", "").split())
+    bf16 = BF16_FLAGS & set(told.get("flags", "").split())
     gpus = [gpu.name for gpu in tf.config.list_physical_devices("GPU")]
     return ", ".join(
         (

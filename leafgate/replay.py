@@ -16,14 +16,21 @@ import numpy as np
 from leafgate.errors import UserError
 from leafgate.images import decode
 from leafgate.settings import Settings
-from registry import DIGEST_TAG, Classifier, EngineChoice, Generator, ModelStore, ModelVersion
+from registry import (
+    DIGEST_TAG,
+    TTA_VIEWS,
+    Classifier,
+    EngineChoice,
+    Generator,
+    ModelStore,
+    ModelVersion,
+)
 from sql import RequestRecord, find_request, migrate, open_database
 
 # A batch of another size, or another processor, may round the last bits otherwise.
 CONFIDENCE_APART = {"openvino-fp32": 1e-4, "openvino-bf16": 0.02, "openvino-int8": 0.01}
 OTHERWISE_APART = 1e-3
 SCORE_APART = 0.02  # of the outlier score, relative
-TTA_VIEWS = 8
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from registry.aliases import AliasReader, alias_reader
 from registry.classifier_model import (
+    TTA_VIEWS,
     Classifier,
     ClassifierDescription,
     Explanation,
@@ -24,6 +25,7 @@ from registry.engine import (
     EngineChoice,
     Form,
     PlainEngine,
+    computes_bf16,
     drop_int8,
     one_blas_thread,
     store_int8,
@@ -91,6 +93,7 @@ __all__ = [
     "PREVIOUS",
     "PRODUCTION",
     "STAGING",
+    "TTA_VIEWS",
     "AliasReader",
     "Classifier",
     "ClassifierDescription",
@@ -118,6 +121,7 @@ __all__ = [
     "audit_problems",
     "averaged",
     "class_folder",
+    "computes_bf16",
     "drop_int8",
     "find_extractor",
     "force",

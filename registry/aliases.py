@@ -67,13 +67,18 @@ class SqliteReader:
         self.settings = settings
         self._file = Path(settings.tracking_uri.removeprefix(SQLITE)).absolute()
         self._by_mlflow: ModelStore | None = None
+        self._seen = False  # a file that was never there means no model; one that is gone does not
 
     def find(self, name: str, alias: str) -> ModelVersion | None:
         """See AliasReader."""
         if self._by_mlflow is not None:
             return self._by_mlflow.find(name, alias)
         if not self._file.is_file():
+            if self._seen:
+                gone = FileNotFoundError(f"{self._file} is gone")
+                raise unreachable(self.settings, gone)
             return None
+        self._seen = True
         try:
             return self._find(name, alias)
         except sqlite3.Error as error:

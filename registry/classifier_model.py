@@ -21,6 +21,7 @@ from registry.head import Head, grad_cam
 from registry.outliers import OutlierScore
 
 TOP = 5
+TTA_VIEWS = 8  # positions of a square
 
 
 @dataclass(frozen=True)

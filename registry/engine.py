@@ -11,6 +11,7 @@ threads that wait for one another and makes the most pictures a second.
 import os
 import queue
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -34,6 +35,7 @@ FILES: dict[Form, str] = {
     "bf16": "openvino/fp32.xml",
     "int8": "openvino/int8.xml",
 }
+BF16_FLAGS = {"avx512_bf16", "amx_bf16"}  # of a processor
 MOST_LANES = 8  # each keeps its own intermediate results in memory
 HINTS: dict[Form, str] = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
 
@@ -65,7 +67,7 @@ class Engine(Protocol):
         """Run a shape before anybody waits for it: the first time takes far longer."""
 
 
-class PlainEngine:
+class PlainEngine(ABC):
     """What every engine makes of its `run_for`; alone it takes one batch at a time."""
 
     name, lanes, reason = "", 1, ""
@@ -82,9 +84,9 @@ class PlainEngine:
         """See Engine."""
         return self.run_for(batch, lambda found: tuple(np.array(o, np.float32) for o in found))
 
+    @abstractmethod
     def run_for(self, batch: Batch, pick: "Pick[Picked]") -> Picked:
         """See Engine."""
-        raise NotImplementedError
 
 
 class OpenVinoEngine(PlainEngine):
@@ -266,12 +268,13 @@ def usable_cores() -> int:
 
 @cache
 def computes_bf16() -> bool:
-    """Whether the processor has bf16 in hardware; without, OpenVINO emulates it slowly."""
+    """Whether the processor has bf16 in hardware; without, it is emulated slowly."""
     try:
-        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
         return False
-    return "avx512_bf16" in flags or "amx_bf16" in flags
+    flags = next((line for line in text.splitlines() if line.startswith("flags")), "")
+    return bool(BF16_FLAGS & set(flags.split()))
 
 
 def _gpu_is_there() -> bool:

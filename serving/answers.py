@@ -1,9 +1,15 @@
 """What the API's answers share: which version answered, ranked classes, a diagnosis."""
 
+from fastapi import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from registry import DIGEST_TAG, Prediction
 from serving.live import LiveClassifier, LiveGenerator
+
+
+def json_answer(answer: BaseModel) -> Response:
+    """The answer as it goes out; FastAPI would validate it once more."""
+    return Response(answer.model_dump_json(by_alias=True), media_type="application/json")
 
 
 class UsedModel(BaseModel):

@@ -12,7 +12,6 @@ from starlette.types import Scope
 
 from leafgate import __version__
 from leafgate.settings import Settings
-from registry import usable_cores
 from serving.address_limit import AddressLimit
 from serving.admission import Admission, RefuseEarly
 from serving.body_limit import OTHER_PATHS, BodyLimit
@@ -20,6 +19,7 @@ from serving.counts import COUNTED_TOGETHER
 from serving.description import describe, introduction
 from serving.key_source import key_source
 from serving.limits import counts_of, limits_health, make_limiter
+from serving.live import cores_of
 from serving.live_models import LiveModels
 from serving.metrics import Metrics
 from serving.problems import add_problem_handlers
@@ -41,6 +41,7 @@ from serving.uploads import Uploads
 from sql import RequestLog, SqlAuditTrail, migrate, open_database
 
 FORM_BYTES = 64 * 1024  # what multipart adds around images, and the most where there are none
+SPARE_THREADS = 2  # beyond cores: reading an image leaves them to others now and then
 BATCH_UPLOADS = 4  # times the largest image: what one request of several may send
 
 
@@ -122,7 +123,7 @@ def _open(settings: Settings, metrics: Metrics, tokens: Tokens, limiter: Limiter
         revocations,
         SignIn(database, counts),
         metrics,
-        ThreadPoolExecutor(decoding_threads(settings), thread_name_prefix="decode"),
+        ThreadPoolExecutor(cores_of(settings) + SPARE_THREADS, thread_name_prefix="decode"),
         Uploads(settings),
         Shadows(request_log, metrics),
     )
@@ -134,11 +135,6 @@ def _watch(metrics: Metrics, request_log: RequestLog, models: LiveModels) -> Non
     metrics.watch("request_log_dropped", lambda: request_log.dropped)
     metrics.watch("request_log_set_aside", lambda: request_log.set_aside)
     metrics.watch("models_with_problem", lambda: models.problems)
-
-
-def decoding_threads(settings: Settings) -> int:
-    """A few more than cores: reading an image leaves them to others now and then."""
-    return 2 + (settings.engine_threads or usable_cores() // settings.workers)
 
 
 DOORS = {

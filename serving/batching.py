@@ -104,7 +104,7 @@ class Batcher(Generic[Item, Result]):
             started = time.monotonic()
             self._measure_wait(jobs, started)
             outcomes = self._outcomes([job.item for job in jobs])
-            self._learn((time.monotonic() - started) / len(jobs))
+            self._learn(time.monotonic() - started, len(jobs))
             deliver(jobs, outcomes)
 
     def _next(self) -> "list[Job[Item, Result]]":
@@ -157,8 +157,10 @@ class Batcher(Generic[Item, Result]):
         for job in jobs:
             self._metrics.stage("queue", now - job.since)
 
-    def _learn(self, seconds: float) -> None:
-        self._metrics.stage("engine", seconds)
+    def _learn(self, batch_seconds: float, images: int) -> None:
+        for _ in range(images):
+            self._metrics.stage("engine", batch_seconds)  # each was in it from beginning to end
+        seconds = batch_seconds / images
         if self._idle == 0 or not self.pace:  # alone a lane is quicker than among others
             self.pace += LEARNING * (seconds - self.pace) if self.pace else seconds
 

@@ -16,15 +16,14 @@ import numpy as np
 from fastapi import Request
 
 from leafgate.errors import UserError
-from leafgate.images import ImageLimits, Pixels, decode
-from registry import DIGEST_TAG, Judgement, Prediction, averaged
+from leafgate.images import Pixels, decode
+from registry import DIGEST_TAG, TTA_VIEWS, Judgement, Prediction, averaged
 from serving.batching import EngineFailed, Retired, WaitedTooLong
 from serving.facts import Facts, Lane
 from serving.hanging_up import results_unless_gone
 from serving.live import LiveClassifier, View
 from serving.state import AppState
 
-TTA_VIEWS = 8
 HASHED_AT_ONCE = 2**18  # bytes, which take a quarter of a millisecond
 TRIES = 5  # a version can be retired between reading an image and queueing it
 
@@ -139,12 +138,11 @@ async def _judge(state: AppState, live: LiveClassifier, image: Asked, lane: Lane
 
 async def _read(state: AppState, live: LiveClassifier, image: Asked) -> list[Pixels]:
     """The image as the network sees it, decoded by another thread."""
-    settings, model = state.settings, live.model
-    limits = ImageLimits(settings.max_upload_bytes, settings.max_pixels, settings.max_frames)
+    model = live.model
 
     def read() -> list[Pixels]:
         started = time.perf_counter()
-        pixels = decode(image.data, limits, wanted_size=model.description.image_size)
+        pixels = decode(image.data, state.image_limits, wanted_size=model.description.image_size)
         views = model.views_of(pixels, image.views)
         state.metrics.stage("decode", time.perf_counter() - started)
         state.uploads.keep(image.sha256, image.data)

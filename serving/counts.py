@@ -97,7 +97,7 @@ class Counts(Storage, MovingWindowSupport):
         return not self.away
 
     def reset(self) -> int | None:
-        """Not offered: the counts of others lie in the same Redis."""
+        """Not offered, which is said as `limits` has it: others count in the same Redis."""
         raise NotImplementedError
 
     def _ask(self, question: Callable[[LocalCounts | RedisCounts], Answer]) -> Answer:

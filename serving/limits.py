@@ -15,7 +15,6 @@ from starlette.requests import Request
 
 from leafgate.errors import UserError
 from leafgate.settings import Settings
-from serving.addresses import client_address as client_address  # the request log asks for it here
 from serving.addresses import client_network
 from serving.counts import SCHEME, Counts
 from serving.plans import Kind, limit_text, one_limit, plans_of

@@ -79,7 +79,7 @@ class Starter:
 
     def classifier(self, version: ModelVersion, folder: Path) -> LiveClassifier:
         """Load, run every batch size once, check that the answers are numbers."""
-        model = Classifier.load(folder, self.settings.engine, self._threads)
+        model = Classifier.load(folder, self.settings.engine, cores_of(self.settings))
         size, tally = model.description.image_size, Tally()
         largest = self.settings.max_batch or TO_CLASSIFY[model.engine.name]
         pace = self._warm(version, model.engine, (size, size, 3), largest)
@@ -97,7 +97,7 @@ class Starter:
 
     def generator(self, version: ModelVersion, folder: Path) -> LiveGenerator:
         """Likewise."""
-        model = Generator.load(folder, self.settings.engine, self._threads)
+        model = Generator.load(folder, self.settings.engine, cores_of(self.settings))
         tally = Tally()
         latent = np.zeros((1, model.description.latent_size), np.float32)
         (row,) = model.inputs(latent, [model.class_of(0)])
@@ -111,10 +111,6 @@ class Starter:
 
         batcher = self._batcher(version, model.engine, run, pace, largest)
         return LiveGenerator(model, version, batcher, tally)
-
-    @property
-    def _threads(self) -> int:
-        return self.settings.engine_threads or max(usable_cores() // self.settings.workers, 1)
 
     def _warm(
         self, version: ModelVersion, engine: Engine, shape: tuple[int, ...], largest: int
@@ -144,6 +140,11 @@ class Starter:
     ) -> "Batcher[Item, Result]":
         patience = PATIENCE * self.settings.max_wait_seconds
         return Batcher(version.name, run, engine.lanes, largest, self.metrics, pace, patience)
+
+
+def cores_of(settings: Settings) -> int:
+    """What one process of the service may keep busy."""
+    return settings.engine_threads or max(usable_cores() // settings.workers, 1)
 
 
 @contextmanager

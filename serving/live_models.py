@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 from leafgate.audit import AuditTrail
 from leafgate.audit_key import trusted_keys
@@ -15,6 +16,7 @@ from leafgate.settings import Settings
 from registry import (
     PRODUCTION,
     STAGING,
+    TTA_VIEWS,
     LocalCopies,
     ModelVersion,
     alias_reader,
@@ -30,7 +32,6 @@ from serving.taking_back import take_back
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0  # between looks at a bake time
-UNWATCHED = 0.0
 
 
 class LiveModels:
@@ -41,11 +42,8 @@ class LiveModels:
 
     def __init__(self, settings: Settings, trail: AuditTrail, metrics: Metrics) -> None:
         self.settings = settings
-        reader, copies, start = (
-            alias_reader(settings),
-            LocalCopies(settings),
-            Starter(settings, metrics),
-        )
+        reader, copies = alias_reader(settings), LocalCopies(settings)
+        start = Starter(settings, metrics)
         bounds = Bounds.of(settings)
 
         def vouch(version: ModelVersion) -> None:
@@ -71,7 +69,7 @@ class LiveModels:
         self.staging: Slot[LiveClassifier] | None = None
         if settings.staging_mode != "off":
             sources = Sources(reader, copies, trust, start.classifier)
-            unwatched = Bounds(UNWATCHED, bounds.images, 0, 0, 0)
+            unwatched = replace(bounds, minutes=0)
             self.staging = Slot(settings.classifier_name, STAGING, sources, metrics, unwatched)
         self.to_classify = self._admission(self.classifier)
         self.to_generate = self._admission(self.generator)
@@ -85,6 +83,12 @@ class LiveModels:
             return 0.0 if live is None else live.batcher.pace / live.batcher.lanes
 
         return Admission(self.settings.max_queue, self.settings.max_wait_seconds, pace)
+
+    def work_of(self, images: int, tta: bool = False) -> int:
+        """Runs of the network that so many images to classify come to."""
+        live = self.classifier.live
+        usual = 1 if live is None else live.model.views
+        return images * (TTA_VIEWS if tta else usual)
 
     @property
     def problems(self) -> int:

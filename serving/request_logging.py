@@ -11,9 +11,9 @@ from opentelemetry import trace
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serving.addresses import client_address
 from serving.facts import Facts
 from serving.json_logs import REQUEST_ID
-from serving.limits import client_address
 from serving.metrics import OTHER, Metrics
 from serving.problems import send_problem, writable
 from serving.refusals import STATUS_OF_CODE

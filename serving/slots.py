@@ -125,8 +125,9 @@ class Slot(Generic[Live]):
         self._live, self._before = new, old
         if gone is not None and gone is not new:
             gone.batcher.close()
-        watched = old is not None and self._bounds.minutes > 0
-        self._bake = Bake(self._bounds, old.tally.figures(), new.tally) if watched and old else None
+        self._bake = None
+        if old is not None and self._bounds.minutes > 0:
+            self._bake = Bake(self._bounds, old.tally.figures(), new.tally)
         version, engine = new.version, new.model.engine
         digest = version.tags.get(DIGEST_TAG, "")
         self._metrics.live(self.name, version.version, engine.name, digest)

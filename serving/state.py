@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
+from leafgate.images import ImageLimits
 from leafgate.settings import Settings
 from serving.facts import Facts, facts_of
 from serving.live_models import LiveModels
@@ -36,6 +37,12 @@ class AppState:
     decoders: ThreadPoolExecutor
     uploads: Uploads
     shadows: Shadows
+
+    @property
+    def image_limits(self) -> ImageLimits:
+        """What is refused before a pixel of an upload is decoded."""
+        settings = self.settings
+        return ImageLimits(settings.max_upload_bytes, settings.max_pixels, settings.max_frames)
 
 
 async def _state(request: Request) -> AppState:

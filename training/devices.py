@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-QUICK_IN_BFLOAT16 = {"avx512_bf16", "amx_bf16"}
+from registry import computes_bf16
 
 
 def use_gpu_memory_as_needed() -> None:
@@ -25,19 +24,8 @@ def gpu_is_used() -> bool:
 def precision_policy(precision: str) -> str:
     """Keras's policy for `auto`, `float32`, `bfloat16` or `float16`."""
     if precision == "auto":
-        precision = (
-            "float16" if gpu_is_used() else "bfloat16" if _bfloat16_is_quick() else "float32"
-        )
+        precision = "float16" if gpu_is_used() else "bfloat16" if computes_bf16() else "float32"
     return precision if precision == "float32" else f"mixed_{precision}"
-
-
-def _bfloat16_is_quick() -> bool:
-    try:
-        text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
-    except OSError:
-        return False
-    flags = next((line for line in text.splitlines() if line.startswith("flags")), "")
-    return bool(QUICK_IN_BFLOAT16 & set(flags.split()))
 
 
 def distribution() -> Any:  # noqa: ANN401 - tf.distribute.Strategy

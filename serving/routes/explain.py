@@ -11,10 +11,10 @@ from pydantic import Field
 from slowapi import Limiter
 
 from leafgate.errors import UserError
-from leafgate.images import ImageLimits, Pixels, decode, encode_png, resize_within
+from leafgate.images import Pixels, decode, encode_png, resize_within
 from leafgate.settings import Settings
 from registry import Explanation, overlay
-from serving.answers import Diagnosis, UsedModel, diagnosis_fields
+from serving.answers import Diagnosis, UsedModel, diagnosis_fields, json_answer
 from serving.auth import current_user
 from serving.classify import Asked, Classified, asked, note
 from serving.limits import limited, set_cost
@@ -87,7 +87,7 @@ def explain_routes(settings: Settings, limiter: Limiter) -> APIRouter:
         live = state.models.classifier.require()
         _require_class(live, class_name)
         loop = asyncio.get_running_loop()
-        with state.models.to_classify.admit(COST):
+        with state.models.to_classify.admit(state.models.work_of(COST)):
             found = await loop.run_in_executor(
                 state.decoders, _explain, state, live, image, class_name
             )
@@ -103,7 +103,7 @@ def explain_routes(settings: Settings, limiter: Limiter) -> APIRouter:
             overlay_png_base64=base64.b64encode(found.overlay).decode(),
             latency_ms=(time.perf_counter() - started) * 1000,
         )
-        return Response(answer.model_dump_json(by_alias=True), media_type="application/json")
+        return json_answer(answer)
 
     return router
 
@@ -121,9 +121,8 @@ def _require_class(live: LiveClassifier, class_name: str | None) -> None:
 def _explain(
     state: AppState, live: LiveClassifier, image: Asked, class_name: str | None
 ) -> Explained:
-    settings, size = state.settings, live.model.description.image_size
-    limits = ImageLimits(settings.max_upload_bytes, settings.max_pixels, settings.max_frames)
-    pixels: Pixels = decode(image.data, limits, wanted_size=size)
+    size = live.model.description.image_size
+    pixels: Pixels = decode(image.data, state.image_limits, wanted_size=size)
     explanation = live.model.explain(pixels, class_name)
     state.uploads.keep(image.sha256, image.data)
     shown = resize_within(pixels, LONGEST_SIDE)

@@ -11,10 +11,11 @@ from slowapi import Limiter
 
 from leafgate.errors import ImageError, UserError
 from leafgate.settings import Settings
-from serving.answers import Diagnosis, UsedModel, diagnosis_fields
+from registry import TTA_VIEWS
+from serving.answers import Diagnosis, UsedModel, diagnosis_fields, json_answer
 from serving.auth import current_user
 from serving.batching import EngineFailed
-from serving.classify import TTA_VIEWS, asked, classify
+from serving.classify import asked, classify
 from serving.facts import Facts, PartClock
 from serving.hanging_up import results_unless_gone
 from serving.limits import limited, set_cost
@@ -24,7 +25,6 @@ from serving.state import AppState, RequestFacts, State
 from serving.tokens import Claims
 
 IMAGE_TYPES = "JPEG, PNG, WEBP, BMP, GIF or TIFF"
-JSON = "application/json"
 BATCH = "/predict/batch"
 
 
@@ -109,7 +109,7 @@ def predict_routes(settings: Settings, limiter: Limiter) -> APIRouter:
         started = time.perf_counter()
         facts.file_name = file.filename
         image = await asked(state, await file.read(), tta, request)
-        with state.models.to_classify.admit(1):
+        with state.models.to_classify.admit(state.models.work_of(1, tta)):
             found = await classify(state, facts, image)
         answer = PredictAnswer(
             **diagnosis_fields(found.prediction, image.sha256),
@@ -117,7 +117,7 @@ def predict_routes(settings: Settings, limiter: Limiter) -> APIRouter:
             model=UsedModel.of(found.live),
             latency_ms=(time.perf_counter() - started) * 1000,
         )
-        return Response(answer.model_dump_json(by_alias=True), media_type=JSON)
+        return json_answer(answer)
 
     @router.post(
         BATCH,
@@ -137,7 +137,7 @@ def predict_routes(settings: Settings, limiter: Limiter) -> APIRouter:
         """Classify several images; one that cannot be read has a problem, the others answers."""
         started = time.perf_counter()
         facts.images = len(files)
-        with state.models.to_classify.admit(len(files)):
+        with state.models.to_classify.admit(state.models.work_of(len(files), tta)):
             tasks = [asyncio.ensure_future(_item(state, facts, file, tta)) for file in files]
             items = await results_unless_gone(tasks, request)
         answer = BatchAnswer(
@@ -146,7 +146,7 @@ def predict_routes(settings: Settings, limiter: Limiter) -> APIRouter:
             failed=sum(item.problem is not None for item in items),
             latency_ms=(time.perf_counter() - started) * 1000,
         )
-        return Response(answer.model_dump_json(by_alias=True), media_type=JSON)
+        return json_answer(answer)
 
     return router
 

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+from fastapi import FastAPI
 
 from leafgate.settings import Settings
 from serving import hash_password
@@ -29,6 +30,7 @@ class RunningApi:
     settings: Settings
     url: str
     client: httpx.Client
+    app: FastAPI
 
     def token(self, name: str = "ada", **more: str) -> str:
         """A fresh token."""
@@ -65,7 +67,8 @@ def start_api() -> Iterator[StartApi]:
         _add_users(settings)
         vouch_for_production(settings)
         port = free_port()
-        config = uvicorn.Config(create_app(settings), port=port, log_level="warning")
+        app = create_app(settings)
+        config = uvicorn.Config(app, port=port, log_level="warning")
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run)
         thread.start()
@@ -79,7 +82,7 @@ def start_api() -> Iterator[StartApi]:
             thread.join(20)
 
         stops.append(stop)
-        api = RunningApi(settings, url, client)
+        api = RunningApi(settings, url, client, app)
         if not settings.jwt_jwks:
             client.headers["Authorization"] = f"Bearer {api.token()}"
         return api

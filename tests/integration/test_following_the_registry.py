@@ -107,6 +107,17 @@ def test_a_store_that_was_not_made_yet_has_no_version(tmp_path: Path) -> None:
     assert alias_reader(settings).find(CLASSIFIER, PRODUCTION) is None
 
 
+def test_a_store_that_is_gone_is_away_and_not_empty(tmp_path: Path, empty_store: Path) -> None:
+    settings = Settings(_env_file=None, var_dir=tmp_path / "var")  # type: ignore[call-arg]
+    shutil.copytree(empty_store, settings.var_dir)
+    reader = alias_reader(settings)
+    assert reader.find("leaf-classifier", PRODUCTION) is None
+    (settings.var_dir / "mlflow" / "mlflow.db").unlink()
+    with pytest.raises(UserError, match="is gone") as raised:
+        reader.find("leaf-classifier", PRODUCTION)
+    assert raised.value.code == "registry_error"
+
+
 def test_a_registry_that_is_away_is_an_error_that_tells_no_password(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="MLflow at http") as refused:
         alias_reader(away(tmp_path)).find(CLASSIFIER, PRODUCTION)

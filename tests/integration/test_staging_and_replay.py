@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import time
 import zipfile
 from pathlib import Path
@@ -126,6 +127,14 @@ def test_of_several_images_the_bad_ones_have_a_problem_and_each_has_its_row(
     assert stored(api, told["items"][1]["id"])["status"] == 415
 
 
+def test_eight_positions_of_a_picture_count_as_eight_runs_where_it_is_full(
+    served_var: Path, tmp_path: Path, start_api: StartApi
+) -> None:
+    api = start_api(api_settings(served_var, tmp_path))
+    models = api.app.state.leafgate.models
+    assert (models.work_of(3), models.work_of(3, tta=True)) == (3, 24)
+
+
 def test_more_images_than_allowed_are_refused(api: RunningApi) -> None:
     files = [("files", ("a.png", png())) for _ in range(65)]
     answer = api.client.post("/predict/batch", files=files)
@@ -163,36 +172,39 @@ def test_a_long_series_is_streamed_as_a_zip_that_is_whole(api: RunningApi) -> No
         assert archive.read(about["files"][150]) == some  # alone or among others
 
 
-def staged(tmp_path: Path, mode: str, share: float) -> tuple[Settings, int]:
-    """The right classifier in production, one that is always wrong in staging."""
-    settings = api_settings(
-        tmp_path / "var", tmp_path, staging_mode=mode, staging_share=share, bake_images=20
-    )
-    register_tiny_classifier(settings)
-    return settings, register_tiny_classifier(settings, order=-1, alias=None).version
+@pytest.fixture(scope="module")
+def two_versions(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
+    """State with the right classifier in production, and one that is always wrong in staging."""
+    made = Settings(_env_file=None, var_dir=tmp_path_factory.mktemp("two") / "var")  # type: ignore[call-arg]
+    shutil.copytree(empty_store, made.var_dir)
+    register_tiny_classifier(made)
+    register_tiny_classifier(made, order=-1, alias=None)
+    return made.var_dir
 
 
 def test_a_shadow_answers_beside_unseen_and_is_logged_under_its_own_version(
-    tmp_path: Path, start_api: StartApi
+    two_versions: Path, tmp_path: Path, start_api: StartApi
 ) -> None:
-    settings, shadow = staged(tmp_path, "shadow", 1.0)
-    api = start_api(settings)
+    shadowed = {"staging_mode": "shadow", "staging_share": 1.0}
+    api = start_api(api_settings(two_versions, tmp_path, **shadowed))
     told = classify(api, png("red"))
     assert (told["class"], told["model"]["version"]) == ("red", 1)
     assert eventually(lambda: rows_of(api, "shadow"))
     (row,) = rows_of(api, "shadow")
-    assert (row["part_of"], row["model_version"]) == (told["request_id"], shadow)
+    assert (row["part_of"], row["model_version"]) == (told["request_id"], 2)
     assert row["class_name"] != "red"
     assert stored(api, told["request_id"])["lane"] == "production"
 
 
-def test_a_canary_gets_its_share_and_only_that(tmp_path: Path, start_api: StartApi) -> None:
-    settings, canary = staged(tmp_path, "canary", 0.5)
-    api = start_api(settings)
+def test_a_canary_gets_its_share_and_only_that(
+    two_versions: Path, tmp_path: Path, start_api: StartApi
+) -> None:
+    half = {"staging_mode": "canary", "staging_share": 0.5}
+    api = start_api(api_settings(two_versions, tmp_path, **half))
     versions = [classify(api, png("red"))["model"]["version"] for _ in range(60)]
-    assert 10 <= versions.count(canary) <= 50
-    assert versions.count(1) + versions.count(canary) == 60
-    assert eventually(lambda: len(rows_of(api, "canary")) == versions.count(canary))
+    assert 10 <= versions.count(2) <= 50
+    assert versions.count(1) + versions.count(2) == 60
+    assert eventually(lambda: len(rows_of(api, "canary")) == versions.count(2))
 
 
 def test_a_promotion_that_does_worse_is_taken_back_and_the_audit_says_why(

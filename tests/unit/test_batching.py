@@ -167,6 +167,16 @@ def test_a_closed_batcher_answers_what_it_has_and_takes_no_more() -> None:
     assert asyncio.run(ask()) == [2, 4, 6]
 
 
+def test_every_image_of_a_batch_was_on_the_engine_as_long_as_the_batch() -> None:
+    engine, metrics = Engine(), Metrics()
+    queue = Batcher("colours", engine.run, 1, 8, metrics)
+    asyncio.run(while_busy(engine, queue, [1, 2, 3, 4]))
+    told = metrics.text().decode()
+    assert 'leafgate_stage_seconds_count{stage="engine"} 5.0' in told
+    assert 'leafgate_stage_seconds_count{stage="queue"} 5.0' in told
+    assert 'leafgate_batch_size_count{model="colours"} 2.0' in told
+
+
 def test_the_pace_follows_the_engine() -> None:
     engine = Engine()
 

@@ -32,7 +32,7 @@ def test_auto_is_what_is_quick_here(
     cards: int, quick: bool, policy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda kind: ["card"] * cards)
-    monkeypatch.setattr(devices, "_bfloat16_is_quick", lambda: quick)
+    monkeypatch.setattr(devices, "computes_bf16", lambda: quick)
     assert devices.precision_policy("auto") == policy
 
 
