@@ -8,6 +8,7 @@ import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its threads spin beside the other worker's
 
 from leafgate.manifest import Manifest
 from leafgate.settings import Settings

@@ -58,6 +58,16 @@ def served_var(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> P
     return settings.var_dir
 
 
+@pytest.fixture(scope="session")
+def two_versions(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
+    """State with the right classifier in production, and one that is always wrong in staging."""
+    settings = Settings(_env_file=None, var_dir=tmp_path_factory.mktemp("two") / "var")
+    shutil.copytree(empty_store, settings.var_dir)
+    register_tiny_classifier(settings)
+    register_tiny_classifier(settings, alias=None, order=-1)
+    return settings.var_dir
+
+
 @pytest.fixture
 def start_api() -> Iterator[StartApi]:
     """Starts APIs, and stops them after the test."""

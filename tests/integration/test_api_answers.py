@@ -4,6 +4,7 @@ import base64
 import hashlib
 import io
 import json
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -183,13 +184,11 @@ def test_a_promotion_is_seen_without_a_restart_and_a_broken_one_changes_nothing(
 
 
 def test_a_rollback_reaches_a_running_service_without_a_restart(
-    tmp_path: Path, start_api: StartApi
+    two_versions: Path, tmp_path: Path, start_api: StartApi
 ) -> None:
-    settings = api_settings(tmp_path / "var", tmp_path)
-    register_tiny_classifier(settings)
+    settings = api_settings(Path(shutil.copytree(two_versions, tmp_path / "var")), tmp_path)
     api = start_api(settings)
-    second = register_tiny_classifier(settings, order=-1, alias=None)
-    force(open_ledger(settings), second, "it is better")
+    force(open_ledger(settings), ModelStore(settings).get("leaf-classifier", 2), "it is better")
     assert eventually(lambda: version_answering(api) == 2)
 
     rollback(open_ledger(settings), "leaf-classifier", "it is not")
@@ -197,13 +196,12 @@ def test_a_rollback_reaches_a_running_service_without_a_restart(
 
 
 def test_a_version_that_the_audit_does_not_vouch_for_is_not_served(
-    tmp_path: Path, start_api: StartApi
+    two_versions: Path, tmp_path: Path, start_api: StartApi
 ) -> None:
-    settings = api_settings(tmp_path / "var", tmp_path)
-    register_tiny_classifier(settings)
+    settings = api_settings(Path(shutil.copytree(two_versions, tmp_path / "var")), tmp_path)
     api = start_api(settings)
-    second = register_tiny_classifier(settings, order=-1, alias=None)
     store = ModelStore(settings)
+    second = store.get("leaf-classifier", 2)
 
     store.set_alias("leaf-classifier", "production", second.version)  # by hand, past the gate
     assert eventually(lambda: "the audit has version 1 in production" in classifier_problem(api))

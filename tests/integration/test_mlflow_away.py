@@ -1,4 +1,4 @@
-"""The service comes up, goes on and catches up whatever MLflow's server does."""
+"""The service comes up, goes on and catches up whatever happens to MLflow's server."""
 
 import shutil
 from collections.abc import Iterator
@@ -9,22 +9,15 @@ import httpx
 
 from leafgate.gating import open_ledger
 from leafgate.settings import Settings
-from registry import force
+from registry import ModelStore, force
 from serving import hash_password
 from sql import add_user, migrate, open_database
 from tests.commands import environment, free_port, service
 from tests.integration.conftest import PASSWORD
 from tests.integration.test_api_answers import eventually, png
-from tests.models import register_tiny_classifier
+from tests.relay import Relay
 
 KEY, SECRET = "a1" * 32, "s" * 40
-
-
-@contextmanager
-def mlflow(var_dir: Path, port: int, log: Path) -> Iterator[None]:
-    env = environment(var_dir, mlflow_port=port)
-    with service("mlflow", f"http://127.0.0.1:{port}/health", env, log):
-        yield
 
 
 @contextmanager
@@ -60,36 +53,39 @@ def problem(client: httpx.Client) -> str:
 
 
 def test_the_service_lives_through_mlflow_being_away_and_catches_up(
-    tmp_path: Path, empty_store: Path
+    tmp_path: Path, two_versions: Path
 ) -> None:
-    port, mine = free_port(), free_port()
-    shutil.copytree(empty_store, tmp_path / "registry")
-    settings = Settings(
-        _env_file=None,  # type: ignore[call-arg]
-        var_dir=tmp_path / "service",
-        mlflow_tracking_uri=f"http://127.0.0.1:{port}",
-        database_url=f"sqlite:///{tmp_path / 'log.db'}",
-        audit_key=KEY,  # type: ignore[arg-type]
-    )
-    database = open_database(settings.database)
-    migrate(database)
-    add_user(database, "ada", hash_password(PASSWORD), ["predict"])
-
-    with mlflow(tmp_path / "registry", port, tmp_path / "mlflow-1.log"):
-        first = register_tiny_classifier(settings, alias=None)
-        force(open_ledger(settings), first, "a test's own")
+    registry = Path(shutil.copytree(two_versions, tmp_path / "registry"))
+    mlflow = free_port()
+    env = environment(registry, mlflow_port=mlflow)
+    with service("mlflow", f"http://127.0.0.1:{mlflow}/health", env, tmp_path / "mlflow.log"):
+        relay, mine = Relay(mlflow), free_port()
+        settings = Settings(
+            _env_file=None,  # type: ignore[call-arg]
+            var_dir=tmp_path / "service",
+            mlflow_tracking_uri=f"http://127.0.0.1:{relay.port}",
+            database_url=f"sqlite:///{tmp_path / 'log.db'}",
+            audit_key=KEY,  # type: ignore[arg-type]
+        )
+        database = open_database(settings.database)
+        migrate(database)
+        add_user(database, "ada", hash_password(PASSWORD), ["predict"])
+        ledger = open_ledger(settings)
+        first, second = (ModelStore(settings).get("leaf-classifier", number) for number in (1, 2))
+        force(ledger, first, "a test's own")
         with api(settings, mine, tmp_path / "api-1.log") as client:
             assert version(client) == 1
             assert problem(client) == "None"
 
-    with api(settings, mine, tmp_path / "api-2.log") as client:  # MLflow is away at the start
-        assert version(client) == 1
-        assert "last version known here" in problem(client)
-        assert client.get("/health").json()["status"] == "degraded"
-        with mlflow(tmp_path / "registry", port, tmp_path / "mlflow-2.log"):
+        relay.cut()
+        with api(settings, mine, tmp_path / "api-2.log") as client:  # MLflow is away at the start
+            assert version(client) == 1
+            assert "last version known here" in problem(client)
+            assert client.get("/health").json()["status"] == "degraded"
+            relay.mend()
             assert eventually(lambda: problem(client) == "None")
-            second = register_tiny_classifier(settings, alias=None, order=-1)
-            force(open_ledger(settings), second, "a test's own")
+            force(ledger, second, "a test's own")
             assert eventually(lambda: version(client) == 2)
-        assert eventually(lambda: "last version known here" in problem(client))
-        assert version(client) == 2
+            relay.cut()
+            assert eventually(lambda: "last version known here" in problem(client))
+            assert version(client) == 2

@@ -2,7 +2,6 @@
 
 import io
 import json
-import shutil
 import time
 import zipfile
 from pathlib import Path
@@ -170,16 +169,6 @@ def test_a_long_series_is_streamed_as_a_zip_that_is_whole(api: RunningApi) -> No
     few = api.client.get("/generate", params={"n": 151, "seed": 1, "format": "zip"})
     with zipfile.ZipFile(io.BytesIO(few.content)) as archive:
         assert archive.read(about["files"][150]) == some  # alone or among others
-
-
-@pytest.fixture(scope="module")
-def two_versions(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
-    """State with the right classifier in production, and one that is always wrong in staging."""
-    made = Settings(_env_file=None, var_dir=tmp_path_factory.mktemp("two") / "var")  # type: ignore[call-arg]
-    shutil.copytree(empty_store, made.var_dir)
-    register_tiny_classifier(made)
-    register_tiny_classifier(made, order=-1, alias=None)
-    return made.var_dir
 
 
 def test_a_shadow_answers_beside_unseen_and_is_logged_under_its_own_version(
