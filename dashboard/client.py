@@ -1,6 +1,6 @@
 """The only door to the API: typed answers, and every error as an ApiProblem for a person."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import httpx
@@ -42,12 +42,51 @@ class Diagnosis:
 
 
 @dataclass(frozen=True)
+class Correction:
+    """What became of a correction. known: whether the model has such a class; told: the class that
+    it had told, and right: whether that was the same; both None: the log was not there yet.
+    """
+
+    known: bool
+    told: str | None
+    right: bool | None
+
+
+@dataclass(frozen=True)
 class ModelState:
     """One model as the API serves it; version None: none, and problem says why."""
 
     name: str
     version: int | None
     problem: str | None
+
+
+@dataclass(frozen=True)
+class TrainingReference:
+    """What the classifier in production said of the pictures that it was validated on.
+
+    classes: how many were told each; confidences: how many lie in each of as many equal bins over
+    [0, 1] as the request log has.
+    """
+
+    model: str
+    version: int
+    classes: dict[str, int]
+    confidences: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class LogState:
+    """Of the request log: entries on their way, and for how long the oldest; what was refused or
+    lost; why nothing is moved now; whether requests are refused for that.
+    """
+
+    backlog: int
+    oldest_age_seconds: float
+    set_aside: int
+    dropped: int
+    problem: str | None
+    full: bool
 
 
 class ApiClient:
@@ -75,6 +114,17 @@ class ApiClient:
             unknown=answer["unknown"],
         )
 
+    def log_state(self) -> LogState:
+        """How far the request log has got."""
+        told = self._ask("GET", "/health").json()["request_log"]
+        return LogState(**{each.name: told[each.name] for each in fields(LogState)})
+
+    def send_feedback(self, request_id: str, class_name: str) -> Correction:
+        """Say what an image really shows. request_id: of its diagnosis."""
+        said = {"request_id": request_id, "class": class_name}
+        answer = self._ask("POST", "/feedback", json=said).json()
+        return Correction(answer["known"], answer["told"], answer["right"])
+
     def generate(self, n: int, seed: int, class_name: str | None = None) -> bytes:
         """A ZIP of n synthetic pictures and their manifest; None: of all classes in turn."""
         ask = {"n": n, "seed": seed, "class": class_name, "format": "zip"}
@@ -89,6 +139,21 @@ class ApiClient:
         """What the API serves now."""
         found = self._ask("GET", "/health").json()["models"]
         return tuple(ModelState(m["name"], m["version"], m["problem"]) for m in found)
+
+    def training_reference(self) -> TrainingReference | None:
+        """What drift is measured against; None: no classifier is in production, or one that was
+        trained before there were references.
+        """
+        for told in self._ask("GET", "/models").json():
+            reference = told.get("reference")
+            if told["alias"] == "production" and reference is not None:
+                return TrainingReference(
+                    told["name"],
+                    told["version"],
+                    reference["classes"],
+                    tuple(reference["confidences"]),
+                )
+        return None
 
     def _ask(self, method: str, path: str, **content: Any) -> httpx.Response:  # noqa: ANN401
         try:

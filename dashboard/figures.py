@@ -15,9 +15,10 @@ from sql import Span, migrate, open_database
 RANGES = {
     "15 minutes": (timedelta(minutes=15), timedelta(minutes=1)),
     "1 hour": (timedelta(hours=1), timedelta(minutes=2)),
-    "24 hours": (timedelta(hours=24), timedelta(minutes=30)),
+    "24 hours": (timedelta(hours=24), timedelta(hours=1)),
     "7 days": (timedelta(days=7), timedelta(hours=4)),
     "30 days": (timedelta(days=30), timedelta(days=1)),
+    "90 days": (timedelta(days=90), timedelta(days=7)),
 }
 DEFAULT_RANGE = "1 hour"
 REFRESH_SECONDS = 10
@@ -47,10 +48,9 @@ def chosen_span() -> Span:
 
 
 def span_of(name: str) -> Span:
-    """The range up to now, cut into its buckets."""
+    """The range up to now, cut into its buckets, which begin at full minutes, hours or days."""
     length, bucket = RANGES[name]
-    now = datetime.now(UTC)
-    return Span(now - length, now + timedelta(seconds=1), bucket)
+    return Span.up_to(datetime.now(UTC) + timedelta(seconds=1), length, bucket)
 
 
 def local_times(moments: Sequence[datetime]) -> list[pd.Timestamp]:

@@ -7,10 +7,10 @@ write history. This file alone knows the package `cryptography`.
 import hashlib
 import os
 import re
-import tempfile
 from pathlib import Path
 
 from leafgate.errors import UserError
+from leafgate.files import write_secret_once
 from leafgate.settings import Settings
 
 KEY_FILE = "audit.key"
@@ -129,34 +129,13 @@ def _make_own_key(var_dir: Path) -> SigningKey:
     """Make the key, or take the one that another process has just made."""
     file = var_dir / KEY_FILE
     try:
-        var_dir.mkdir(parents=True, exist_ok=True)
-        _write_once(file, os.urandom(32).hex() + "\n")
+        write_secret_once(file, os.urandom(32).hex() + "\n")
     except OSError as error:
         raise _unusable(file, error) from error
     made = _own_key(var_dir)
     if made is None:
         raise _unusable(file, "it vanished")
     return made
-
-
-def _write_once(file: Path, text: str) -> None:
-    """Write `file` (mode 0600) whole; nothing happens where it is there.
-
-    A link rather than a rename, which would replace the key that a second process made and has
-    perhaps signed with.
-    """
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-    beside = Path(name)
-    try:
-        with os.fdopen(handle, "w") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        file.hardlink_to(beside)
-    except FileExistsError:
-        pass
-    finally:
-        beside.unlink()
 
 
 def _bytes_of(text: str, where: str, fix: str) -> bytes:

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from leafgate.cli_db import db_app
 from leafgate.cli_generate import generate
 from leafgate.cli_jobs import data_app, train_app
 from leafgate.cli_models import HELD_BACK, gate, models_app
@@ -34,17 +35,11 @@ app = typer.Typer(
 )
 
 
-def _group(name: str, text: str) -> typer.Typer:
-    group = typer.Typer(help=text, no_args_is_help=True)
-    app.add_typer(group, name=name)
-    return group
-
-
 app.add_typer(data_app, name="data")
 app.add_typer(train_app, name="train")
 app.add_typer(models_app, name="models")
 app.add_typer(users_app, name="users")
-db_app = _group("db", "The database of requests and users.")
+app.add_typer(db_app, name="db")
 
 
 @app.command()
@@ -124,25 +119,6 @@ def mlflow() -> None:
     from registry import serve_mlflow
 
     serve_mlflow(settings())
-
-
-@db_app.command("migrate")
-def db_migrate() -> None:
-    """Bring the database to the current schema; safe to repeat."""
-    from sql import migrate, open_database
-
-    migrate(open_database(settings().database))
-    say("the schema is current")
-
-
-@db_app.command("ddl")
-def db_ddl(
-    dialect: Annotated[str, typer.Option(help="mssql, postgresql or sqlite")] = "mssql",
-) -> None:
-    """Print the script that makes the schema, for review."""
-    from sql import ddl
-
-    say(ddl(dialect))
 
 
 def main() -> None:

@@ -24,11 +24,13 @@ def replay(
     Example: leafgate replay 01989f6e-7d3a-7c55-b1a0-2f3c4d5e6f70 --image leaf.jpg
     """
     from leafgate.replay import replay as again
+    from sql import PredictionRecord
 
     found = again(settings(), request_id, image)
     record = found.record
+    what = "the diagnosis" if isinstance(record, PredictionRecord) else "the pictures"
     say(
-        f"{record.endpoint} of {record.at_utc:%Y-%m-%d %H:%M:%S} UTC, answered by "
+        f"{what} of {record.at_utc:%Y-%m-%d %H:%M:%S} UTC, answered by "
         f"{record.model_name} version {record.model_version} on {record.engine}",
         f"files {record.artifact_digest}",
     )

@@ -120,6 +120,24 @@ def users_revoke(
     say(f"revoked; {_within()}")
 
 
+@users_app.command("pseudonym")
+def users_pseudonym(name: Name) -> None:
+    """Print what stands for a user in the log where LEAFGATE_LOG_IDENTITIES is pseudonyms.
+
+    Needs the key that the service makes them with; the user need not exist (any more).
+    """
+    from leafgate.pseudonyms import find_identity_key, pseudonym
+
+    key = find_identity_key(settings())
+    if key is None:
+        raise UserError(
+            "there is no key to make pseudonyms with",
+            "set LEAFGATE_LOG_IDENTITY_KEY, or LEAFGATE_VAR_DIR to the service's own, as it has it",
+            code="no_identity_key",
+        )
+    say(pseudonym(key, "user", name))
+
+
 def _within() -> str:
     return f"refused within {settings().revocation_poll_seconds:g} s by every running API"
 

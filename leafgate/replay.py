@@ -6,10 +6,8 @@ would say so again.
 """
 
 import hashlib
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -25,12 +23,15 @@ from registry import (
     ModelStore,
     ModelVersion,
 )
-from sql import RequestRecord, find_request, migrate, open_database
+from sql import GenerationRecord, PredictionRecord, find_answer, migrate, open_database
 
 # A batch of another size, or another processor, may round the last bits otherwise.
 CONFIDENCE_APART = {"openvino-fp32": 1e-4, "openvino-bf16": 0.02, "openvino-int8": 0.01}
 OTHERWISE_APART = 1e-3
 SCORE_APART = 0.02  # of the outlier score, relative
+
+
+Answer = PredictionRecord | GenerationRecord
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Compared:
 class Replay:
     """What a request was answered by, and how the answer compares with the one made now."""
 
-    record: RequestRecord
+    record: Answer
     figures: tuple[Compared, ...]
 
     @property
@@ -64,20 +65,26 @@ def replay(settings: Settings, request_id: str, image: Path | None = None) -> Re
     """
     database = open_database(settings.database)
     migrate(database)
-    record = find_request(database, request_id)
+    record = find_answer(database, request_id)
     if record is None:
         raise UserError(
             f"no request {request_id!r} in the log",
             "take the id from the answer's X-Request-ID; the log may lag by seconds",
             code="no_such_request",
         )
-    if record.output_sha256 is not None:
-        return Replay(record, _generation(settings, record))
-    if record.class_name is not None:
+    if isinstance(record, GenerationRecord):
+        if record.output_sha256 is not None:
+            return Replay(record, _generation(settings, record))
+        raise _nothing_to_replay(f"request {request_id} was cut off before it")
+    if isinstance(record, PredictionRecord) and record.class_name is not None:
         return Replay(record, _diagnosis(settings, record, image))
     told = f"status {record.status}" + (f", {record.error_code}" if record.error_code else "")
-    raise UserError(
-        f"{record.endpoint} had no answer of a model ({told})",
+    raise _nothing_to_replay(f"request {request_id} ({told})")
+
+
+def _nothing_to_replay(what: str) -> UserError:
+    return UserError(
+        f"{what} had no answer of a model",
         "only answers of /predict, /explain and /generate can be made again; each image of "
         "/predict/batch has an id of its own",
         code="nothing_to_replay",
@@ -85,13 +92,12 @@ def replay(settings: Settings, request_id: str, image: Path | None = None) -> Re
 
 
 def _diagnosis(
-    settings: Settings, record: RequestRecord, image: Path | None
+    settings: Settings, record: PredictionRecord, image: Path | None
 ) -> tuple[Compared, ...]:
     data = _image(settings, record, image)
     classifier = Classifier.load(_files(settings, record), _engine(record))
-    tta = bool(_parameters(record).get("tta"))
     pixels = decode(data, wanted_size=classifier.description.image_size)
-    (found,) = classifier.predict([pixels], TTA_VIEWS if tta else None)
+    (found,) = classifier.predict([pixels], TTA_VIEWS if record.tta else None)
     logged, apart = record.confidence or 0.0, CONFIDENCE_APART.get(_engine(record), OTHERWISE_APART)
     return (
         _exactly("class", record.class_name, found.class_name),
@@ -106,16 +112,16 @@ def _diagnosis(
     )
 
 
-def _generation(settings: Settings, record: RequestRecord) -> tuple[Compared, ...]:
-    asked = _parameters(record)
+def _generation(settings: Settings, record: GenerationRecord) -> tuple[Compared, ...]:
     generator = Generator.load(_files(settings, record), _engine(record))
     total = hashlib.sha256()
-    for piece in generator.drawn(asked["n"], asked["seed"], class_name=asked["class"]):
+    asked, seed = record.asked or 0, record.seed or 0
+    for piece in generator.drawn(asked, seed, class_name=record.class_name):
         total.update(np.ascontiguousarray(piece.images).data)
     return (_exactly("SHA-256 of the pixels", record.output_sha256, total.hexdigest()),)
 
 
-def _image(settings: Settings, record: RequestRecord, image: Path | None) -> bytes:
+def _image(settings: Settings, record: PredictionRecord, image: Path | None) -> bytes:
     wanted = record.sha256 or ""
     file = image or settings.upload_file(wanted)
     try:
@@ -137,7 +143,7 @@ def _image(settings: Settings, record: RequestRecord, image: Path | None) -> byt
     return data
 
 
-def _files(settings: Settings, record: RequestRecord) -> Path:
+def _files(settings: Settings, record: Answer) -> Path:
     """The stored model that answered: by its digest, wherever its aliases are by now."""
     name, number = record.model_name or "", record.model_version or 0
     digest = record.artifact_digest or ""
@@ -154,13 +160,8 @@ def _files(settings: Settings, record: RequestRecord) -> Path:
     return store.folder(version)
 
 
-def _engine(record: RequestRecord) -> EngineChoice:
+def _engine(record: Answer) -> EngineChoice:
     return record.engine or "auto"  # type: ignore[return-value]
-
-
-def _parameters(record: RequestRecord) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(record.parameters or "{}")
-    return found
 
 
 def _exactly(name: str, logged: object, again: object) -> Compared:

@@ -27,6 +27,15 @@ class Settings(BaseSettings):
     classifier_name: str = "leaf-classifier"
     generator_name: str = "leaf-generator"
     database_url: str = Field("", description="SQLAlchemy URL; empty: SQLite under var_dir")
+    outbox_limit: int = Field(
+        1_000_000, gt=0, description="log entries that may wait on disk for the database"
+    )
+    outbox_full: Literal["refuse", "serve"] = Field(
+        "refuse", description="then: refuse requests (503), or serve and count what is not logged"
+    )
+    outbox_sync: Literal["normal", "full"] = Field(
+        "normal", description="full: an answer's log entry outlives a power cut, too"
+    )
     audit_key: SecretStr | None = Field(
         None, description="64 hex digits; signs the audit trail; none: made under var_dir"
     )
@@ -78,6 +87,7 @@ class Settings(BaseSettings):
     token_limit: str = "10/minute"  # noqa: S105 - a rate, no secret
     predict_limit: str = Field("600/minute", description="images; of the plan `standard`")
     generate_limit: str = Field("1000/minute", description="images; of the plan `standard`")
+    feedback_limit: str = Field("600/minute", description="corrections; of the plan `standard`")
     plans: str = Field(
         '{"plus": {"predict": "6000/minute", "generate": "10000/minute"}}',
         description="JSON: the limits of further plans",
@@ -112,6 +122,14 @@ class Settings(BaseSettings):
     max_frames: int = Field(200, gt=0, description="in an animation; the first is what is used")
     max_generate: int = Field(1000, gt=0, description="images in one /generate answer")
     keep_uploads: bool = Field(False, description="keep classified images by hash, for replays")
+    keep_uploads_days: float = Field(30.0, gt=0, description="a kept image goes after that")
+    keep_uploads_mb: int = Field(2048, gt=0, description="MiB of kept images; the oldest go first")
+    log_identities: Literal["plain", "pseudonyms"] = Field(
+        "plain", description="pseudonyms: the log names users and addresses by keyed hashes"
+    )
+    log_identity_key: SecretStr | None = Field(
+        None, description="at least 32 bytes; makes the pseudonyms; none: made under var_dir"
+    )
 
     @field_validator("var_dir")
     @classmethod
@@ -133,9 +151,14 @@ class Settings(BaseSettings):
         """The SQLAlchemy URL in force."""
         return self.database_url or f"sqlite:///{self.var_dir / 'leafgate.db'}"
 
+    @property
+    def uploads_dir(self) -> Path:
+        """Where classified images are kept, by hash."""
+        return self.var_dir / "uploads"
+
     def upload_file(self, sha256: str) -> Path:
         """Where a classified image of that hash lies, if it was kept."""
-        return self.var_dir / "uploads" / sha256[:2] / sha256
+        return self.uploads_dir / sha256[:2] / sha256
 
     @property
     def api_address(self) -> str:

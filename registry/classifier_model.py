@@ -29,7 +29,10 @@ class ClassifierDescription:
     """What must be known of a classifier before it runs. image_size: pixels, square.
 
     temperature: divides the logits; form: what `auto` runs on a CPU; form_accuracy: of each form on
-    the test side; test_time_views: 1, or 8 positions of the square that are averaged.
+    the test side; test_time_views: 1, or 8 positions of the square that are averaged. What it said
+    of the pictures that it was validated on, which drift is measured against: reference_classes,
+    how many were told each class; reference_confidences, how many lie in each `confidence_bin`.
+    Both are empty where it was stored by an older LeafGate.
     """
 
     labels: tuple[str, ...]
@@ -40,6 +43,8 @@ class ClassifierDescription:
     form: Form = "fp32"
     form_accuracy: dict[str, float] = field(default_factory=dict)
     test_time_views: int = 1
+    reference_classes: dict[str, int] = field(default_factory=dict)
+    reference_confidences: tuple[int, ...] = ()
     kind: str = "classifier"
     format: int = 2
 

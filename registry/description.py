@@ -1,9 +1,9 @@
 """`model.json`: what must be known of a stored model before it runs."""
 
 import json
-from dataclasses import MISSING, asdict, fields
+from dataclasses import MISSING, Field, asdict, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from leafgate.errors import UserError
 
@@ -32,7 +32,7 @@ def read_description(folder: Path, kind: "type[Description]") -> "Description":
             f"no {DESCRIPTION_FILE} in the stored model", "train it again", code="artifact_missing"
         )
     found = json.loads(file.read_text(encoding="utf-8"))
-    known = {item.name: item.default for item in fields(kind)}
+    known = {item.name: _default(item) for item in fields(kind)}
     if found.get("kind") != known["kind"] or found.get("format") != known["format"]:
         raise UserError(
             f"the stored model is a {found.get('kind')!r} of format {found.get('format')}",
@@ -43,6 +43,10 @@ def read_description(folder: Path, kind: "type[Description]") -> "Description":
     values = {name: found.get(name, default) for name, default in known.items()}
     _require_all(values)
     return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+def _default(item: Field[Any]) -> object:
+    return item.default if item.default_factory is MISSING else item.default_factory()
 
 
 def _require_all(values: dict[str, object]) -> None:

@@ -7,9 +7,9 @@ from registry import DIGEST_TAG, Prediction
 from serving.live import LiveClassifier, LiveGenerator
 
 
-def json_answer(answer: BaseModel) -> Response:
+def json_answer(answer: BaseModel, status: int = 200) -> Response:
     """The answer as it goes out; FastAPI would validate it once more."""
-    return Response(answer.model_dump_json(by_alias=True), media_type="application/json")
+    return Response(answer.model_dump_json(by_alias=True), status, media_type="application/json")
 
 
 class UsedModel(BaseModel):

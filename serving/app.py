@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 from slowapi import Limiter
@@ -15,8 +16,11 @@ from leafgate.settings import Settings
 from serving.address_limit import AddressLimit
 from serving.admission import Admission, RefuseEarly
 from serving.body_limit import OTHER_PATHS, BodyLimit
+from serving.corrections import Corrections
 from serving.counts import COUNTED_TOGETHER
+from serving.database import reached_database
 from serving.description import describe, introduction
+from serving.identities import Identities
 from serving.key_source import key_source
 from serving.limits import counts_of, limits_health, make_limiter
 from serving.live import cores_of
@@ -26,6 +30,7 @@ from serving.problems import add_problem_handlers
 from serving.request_logging import RequestLogging
 from serving.revocation import Revocations
 from serving.routes.explain import explain_routes
+from serving.routes.feedback import feedback_routes
 from serving.routes.generate import generate_routes
 from serving.routes.health import health_routes
 from serving.routes.metrics import metrics_routes
@@ -38,7 +43,7 @@ from serving.state import AppState
 from serving.tokens import Tokens
 from serving.traces import Traces
 from serving.uploads import Uploads
-from sql import RequestLog, SqlAuditTrail, migrate, open_database
+from sql import LogSettings, RequestLog, SqlAuditTrail, folder_of
 
 FORM_BYTES = 64 * 1024  # what multipart adds around images, and the most where there are none
 SPARE_THREADS = 2  # beyond cores: reading an image leaves them to others now and then
@@ -46,15 +51,16 @@ BATCH_UPLOADS = 4  # times the largest image: what one request of several may se
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """An API for `settings`. Raises UserError where there is no usable key for the tokens, or a
-    limit is none.
+    """An API for `settings`. Raises UserError where there is no usable key for the tokens, or for
+    the log's pseudonyms where it wants any, or a limit is none.
     """
     tokens = Tokens(settings, key_source(settings))
     limiter = make_limiter(settings)
+    identities = Identities(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        opened = await run_in_threadpool(_open, settings, metrics, tokens, limiter)
+        opened = await run_in_threadpool(_open, settings, metrics, tokens, limiter, identities)
         app.state.leafgate = state = opened
         state.models.start()
         sampling = asyncio.create_task(metrics.keep_sampling())
@@ -82,6 +88,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(predict_routes(settings, limiter))
     app.include_router(explain_routes(settings, limiter))
     app.include_router(generate_routes(settings, limiter))
+    app.include_router(feedback_routes(settings, limiter))
     app.include_router(health_routes())
     app.include_router(metrics_routes(settings))
     describe(app, settings.max_generate)
@@ -103,17 +110,24 @@ def body_limits(settings: Settings) -> dict[str, int]:
     }
 
 
-def _open(settings: Settings, metrics: Metrics, tokens: Tokens, limiter: Limiter) -> AppState:
-    database = open_database(settings.database)
-    migrate(database)
+def _open(
+    settings: Settings,
+    metrics: Metrics,
+    tokens: Tokens,
+    limiter: Limiter,
+    identities: Identities,
+) -> AppState:
+    database = reached_database(settings)
     models = LiveModels(settings, SqlAuditTrail(database), metrics)
-    request_log = RequestLog(database)
+    request_log = _open_log(settings, database, identities)
     _watch(metrics, request_log, models)
     counts = counts_of(limiter)
     counts.start()
     metrics.watch("limits_shared", lambda: limits_health(limiter) == COUNTED_TOGETHER)
     revocations = Revocations(database, settings.revocation_poll_seconds)
     revocations.start()
+    uploads = Uploads(settings)
+    uploads.start()
     return AppState(
         settings,
         database,
@@ -122,11 +136,21 @@ def _open(settings: Settings, metrics: Metrics, tokens: Tokens, limiter: Limiter
         tokens,
         revocations,
         SignIn(database, counts),
+        Corrections(database, lambda: request_log.waiting_on_this_host().oldest_age_seconds),
         metrics,
         ThreadPoolExecutor(cores_of(settings) + SPARE_THREADS, thread_name_prefix="decode"),
-        Uploads(settings),
+        uploads,
         Shadows(request_log, metrics),
     )
+
+
+def _open_log(
+    settings: Settings,
+    database: Any,  # noqa: ANN401 - an engine
+    identities: Identities,
+) -> RequestLog:
+    how = LogSettings(settings.outbox_limit, settings.outbox_full, settings.outbox_sync)
+    return RequestLog(database, folder_of(settings.var_dir, settings.database), how, identities.of)
 
 
 def _watch(metrics: Metrics, request_log: RequestLog, models: LiveModels) -> None:
@@ -156,7 +180,9 @@ def _door(scope: Scope) -> Admission | None:
 
 def _close(state: AppState, limiter: Limiter) -> None:
     state.decoders.shutdown()
+    state.uploads.stop()
     state.sign_in.close()
+    state.corrections.close()
     state.revocations.stop()
     counts_of(limiter).stop()
     state.log.close()

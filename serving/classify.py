@@ -6,7 +6,6 @@ it (shadow, see there). Staging never fails an answer: where it cannot give one,
 
 import asyncio
 import hashlib
-import json
 import random
 import time
 from dataclasses import dataclass, replace
@@ -19,7 +18,7 @@ from leafgate.errors import UserError
 from leafgate.images import Pixels, decode
 from registry import DIGEST_TAG, TTA_VIEWS, Judgement, Prediction, averaged
 from serving.batching import EngineFailed, Retired, WaitedTooLong
-from serving.facts import Facts, Lane
+from serving.facts import ImageFacts, Lane
 from serving.hanging_up import results_unless_gone
 from serving.live import LiveClassifier, View
 from serving.state import AppState
@@ -69,12 +68,12 @@ def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-async def classify(state: AppState, facts: Facts, image: Asked) -> Classified:
+async def classify(state: AppState, facts: ImageFacts, image: Asked) -> Classified:
     """The answer for one image; it is noted in `facts`.
 
     Raises ImageError for bytes that are no image, UserError where nothing is being served.
     """
-    facts.images, facts.sha256 = 1, image.sha256
+    facts.sha256 = image.sha256
     staging, found = _drawn_for_staging(state), None
     if staging is not None and state.settings.staging_mode == "canary":
         found = await _by_canary(state, staging, image)
@@ -87,7 +86,7 @@ async def classify(state: AppState, facts: Facts, image: Asked) -> Classified:
 
 
 async def _by_shadow(
-    state: AppState, staging: LiveClassifier, image: Asked, facts: Facts
+    state: AppState, staging: LiveClassifier, image: Asked, facts: ImageFacts
 ) -> Prediction:
     found = await _judge(state, staging, replace(image, request=None), "shadow")
     note(facts, found, image)
@@ -159,7 +158,7 @@ def _averaged(live: LiveClassifier, views: list[View]) -> Prediction:
     return live.model.answers(judged)[0]
 
 
-def note(facts: Facts, found: Classified, image: Asked) -> None:
+def note(facts: ImageFacts, found: Classified, image: Asked) -> None:
     """All that the log, and a replay, need to know of an answer."""
     version, prediction = found.live.version, found.prediction
     facts.sha256, facts.lane = image.sha256, found.lane
@@ -168,4 +167,4 @@ def note(facts: Facts, found: Classified, image: Asked) -> None:
     facts.engine = found.live.model.engine.name
     facts.class_name, facts.confidence = prediction.class_name, prediction.confidence
     facts.unknown, facts.unknown_score = prediction.unknown, prediction.unknown_score
-    facts.parameters = json.dumps({"tta": True}) if image.tta else None
+    facts.top, facts.tta = prediction.top, image.tta

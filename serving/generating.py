@@ -6,7 +6,6 @@ made piece by piece and never held whole.
 
 import asyncio
 import hashlib
-import json
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from leafgate.errors import UserError
 from leafgate.images import Pixels, encode_png
 from registry import DIGEST_TAG, MAX_SEED, latents, origin
 from serving.batching import EngineFailed, Retired
-from serving.facts import Facts
+from serving.facts import Facts, GenerationFacts
 from serving.hanging_up import results_unless_gone
 from serving.live import Latent, LiveGenerator
 from serving.state import AppState
@@ -71,7 +70,9 @@ class Made:
         for image in piece.images:
             self._hash.update(np.ascontiguousarray(image).data)
         self.facts.images += len(piece.images)
-        self.facts.output_sha256 = self._hash.hexdigest()
+        if self.facts.generation is not None:
+            self.facts.generation.made = self.facts.images
+            self.facts.generation.output_sha256 = self._hash.hexdigest()
 
 
 def begin_series(
@@ -83,9 +84,15 @@ def begin_series(
     drawn = secrets.randbelow(MAX_SEED + 1) if seed is None else seed
     version = live.version
     facts.model_name, facts.model_version = version.name, version.version
-    facts.artifact_digest = version.tags.get(DIGEST_TAG)
-    facts.engine, facts.lane = live.model.engine.name, "production"
-    facts.parameters = json.dumps({"n": n, "seed": drawn, "class": class_name})
+    facts.generation = GenerationFacts(
+        model_name=version.name,
+        model_version=version.version,
+        artifact_digest=version.tags.get(DIGEST_TAG),
+        engine=live.model.engine.name,
+        asked=n,
+        seed=drawn,
+        class_name=class_name,
+    )
     return Series(live, n, drawn, class_name)
 
 

@@ -27,7 +27,7 @@ SHORTEST_SECRET = 8  # characters; a shorter one would blot out ordinary words
 
 # A quoted value, whose quotes a JSON line has escaped, or a bare one up to the next separator.
 _VALUE = r"""(?:\\?"[^"\\]*\\?"|'[^']*'|[^\s"'&,;(){}\[\]\\]+)"""
-_NAME = r"[\w-]*(?:password|passwd|pwd|secret|api_?key|audit_key|token)"
+_NAME = r"[\w-]*(?:password|passwd|pwd|secret|api_?key|audit_key|identity_key|token)"
 PATTERNS = (
     (re.compile(r"\b(bearer|authorization\W{1,4}basic)\s+[\w.~+/=-]{8,}", re.I), rf"\1 {MASKED}"),
     (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), MASKED),

@@ -1,6 +1,7 @@
 """How often a user may ask, by the plan that their token names.
 
-What a call costs is counted in images, so that one call for 64 is worth 64 calls for one.
+What a call costs is counted in images, so that one call for 64 is worth 64 calls for one. Feedback
+is about one image.
 """
 
 import json
@@ -14,8 +15,8 @@ from leafgate.errors import UserError
 from leafgate.settings import Settings
 from sql import STANDARD_PLAN
 
-Kind = Literal["predict", "generate"]
-KINDS: tuple[Kind, ...] = ("predict", "generate")
+Kind = Literal["predict", "generate", "feedback"]
+KINDS: tuple[Kind, ...] = ("predict", "generate", "feedback")
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ def plans_of(settings: Settings) -> Plans:
     standard: dict[Kind, str] = {
         "predict": limit_text(settings.predict_limit, "LEAFGATE_PREDICT_LIMIT"),
         "generate": limit_text(settings.generate_limit, "LEAFGATE_GENERATE_LIMIT"),
+        "feedback": limit_text(settings.feedback_limit, "LEAFGATE_FEEDBACK_LIMIT"),
     }
     further = _read(settings.plans)
     named = {name: {**standard, **_limits(name, told)} for name, told in further.items()}
@@ -92,7 +94,7 @@ def _read(text: str) -> dict[str, Any]:
     if STANDARD_PLAN in told:
         raise UserError(
             f"LEAFGATE_PLANS redefines {STANDARD_PLAN!r}",
-            "set LEAFGATE_PREDICT_LIMIT and LEAFGATE_GENERATE_LIMIT for it",
+            f"set {', '.join(f'LEAFGATE_{kind.upper()}_LIMIT' for kind in KINDS)} for it",
         )
     return told
 

@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Send
 
 from leafgate.errors import UserError
-from serving.facts import Facts, facts_of
+from serving.facts import Facts, facts_of, writable
 from serving.limits import retry_seconds
 from serving.refusals import CODE_OF_STATUS, CODES, STATUS_OF_CODE
 
@@ -68,11 +68,6 @@ def problem_body(status: int, code: str, detail: str, fix: str, request_id: str)
         "request_id": request_id,
     }
     return json.dumps(problem, ensure_ascii=False).encode()
-
-
-def writable(text: str) -> str:
-    """The text without what no UTF-8 and no database can hold: lone surrogates, NUL."""
-    return text.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _headers(status: int, retry_after: float | None = None) -> dict[str, str]:

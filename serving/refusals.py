@@ -39,6 +39,11 @@ CODES = {
     "sign_in_elsewhere": Code(
         404, "tokens are issued by another service", "sign in there, and send its token here"
     ),
+    "no_such_request": Code(
+        404,
+        "no image was diagnosed under 01989f6e-7d3a-7c55-b1a0-2f3c4d5e6f70",
+        "send the request_id of an answer, or the id of an item of /predict/batch",
+    ),
     "not_found": Code(404, "there is no /predictions", "see /docs for what there is"),
     "method_not_allowed": Code(405, "/predict does not take GET", "use POST"),
     "body_too_large": Code(413, "the body has 20,000,000 bytes", "send at most 10,551,296"),
@@ -61,6 +66,13 @@ CODES = {
     "no_production_model": Code(
         503, "leaf-classifier is not being served", "promote a version with `leafgate gate`"
     ),
+    "log_full": Code(
+        503, "requests cannot be recorded: the log's outbox is full", "try again in some minutes"
+    ),
+    "log_unavailable": Code(
+        503, "the request cannot be recorded: the disk is full or at fault", "try again later"
+    ),
+    "database_away": Code(503, "the database does not answer", "try again in a moment"),
     "sign_in_busy": Code(503, "too many are signing in", "try again"),
     "overloaded": Code(503, "64 images wait already", _WAIT),
     "queue_timeout": Code(503, "the image waited 5 s for the model", _WAIT),

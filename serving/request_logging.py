@@ -1,11 +1,12 @@
-"""Every request gets an id, is counted, and becomes one row: refused and failed ones too.
+"""Every request gets an id, is counted, and becomes a row: refused and failed ones too.
 
-ASGI middleware rather than a background task, which FastAPI skips when a handler raises.
+The row is on disk before the answer is whole: its last bytes wait for it. ASGI middleware rather
+than a background task, which FastAPI skips when a handler raises.
 """
 
+import asyncio
 import logging
-import time
-from datetime import UTC, datetime
+from collections.abc import Callable
 
 from opentelemetry import trace
 from starlette.requests import ClientDisconnect
@@ -15,10 +16,10 @@ from serving.addresses import client_address
 from serving.facts import Facts
 from serving.json_logs import REQUEST_ID
 from serving.metrics import OTHER, Metrics
-from serving.problems import send_problem, writable
-from serving.refusals import STATUS_OF_CODE
+from serving.problems import send_problem
+from serving.refusals import CODES, STATUS_OF_CODE
 from serving.traces import name_request
-from sql import RequestRecord
+from sql import Entry, OutboxFailed, RequestLog
 
 log = logging.getLogger(__name__)
 
@@ -35,58 +36,123 @@ class RequestLogging:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, time it, count it, and hand its row to the log."""
+        """Serve one request, time it, count it, and hand its rows to the log."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         facts = Facts.new()
         scope.setdefault("state", {})["facts"] = facts
         REQUEST_ID.set(facts.request_id)
-        answer = Answer(facts, send, last=scope["app"].state.shutdown.under_way)
-        at_utc, started = datetime.now(UTC), time.perf_counter()
+        record = _recorder(scope, facts)
+        answer = Answer(facts, send, record, last=scope["app"].state.shutdown.under_way)
         try:
-            await self.app(scope, receive, answer.send)
+            if record is not None and record.log.is_full:
+                await answer.refuse("log_full")
+            else:
+                await self.app(scope, receive, answer.send)
         except ClientDisconnect:
             answer.status = HUNG_UP
         except Exception:
             log.exception("request %s failed", facts.request_id)
             await answer.apologise()
         finally:
-            seconds = time.perf_counter() - started
-            _count(scope, facts, answer.status, seconds)
-            if scope["path"] not in NOT_LOGGED:
-                record = _record(scope, facts, answer.status, at_utc, seconds * 1000)
-                scope["app"].state.leafgate.log.record(record)
+            if record is not None:
+                record.unless_done(answer.status)
+            _count(scope, facts, answer.status)
+
+
+class Recorder:
+    """Puts the rows of one request into the log, once."""
+
+    def __init__(self, request_log: RequestLog, make: Callable[[int], Entry]) -> None:
+        self.log, self._make, self.done = request_log, make, False
+
+    async def before_the_answer(self, status: int) -> None:
+        """Return when they are on disk. Raises OutboxFailed where they cannot be."""
+        if not self.done:
+            self.done = True
+            await asyncio.wrap_future(self.log.record(self._make(status)))
+
+    def unless_done(self, status: int) -> None:
+        """Nobody waits for the answer: the caller is gone, or it was cut off."""
+        if not self.done:
+            self.done = True
+            self.log.record(self._make(status))
+
+
+def _recorder(scope: Scope, facts: Facts) -> Recorder | None:
+    if scope["path"] in NOT_LOGGED:
+        return None
+    request_log: RequestLog = scope["app"].state.leafgate.log
+
+    def make(status: int) -> Entry:
+        return facts.entry(scope["method"], scope["path"], status, client_address(scope))
+
+    return Recorder(request_log, make)
 
 
 class Answer:
-    """The way out: adds the request id to the headers, and remembers the status.
+    """The way out: adds the request id to the headers, and has the request recorded in time.
 
     last: the process is stopping, so that the connection ends with this answer, in good order.
     """
 
-    def __init__(self, facts: Facts, send: Send, last: bool = False) -> None:
+    def __init__(
+        self, facts: Facts, send: Send, recorder: Recorder | None, last: bool = False
+    ) -> None:
         self.facts = facts
         self.status = 500
-        self.started = False
+        self.started = False  # on its way to the caller
+        self._head: Message | None = None
         self._send = send
+        self._recorder = recorder
         self._last = last
 
     async def send(self, message: Message) -> None:
-        """Pass a message on."""
+        """Pass a message on; the head waits for the body, and the end of the body for the log."""
         if message["type"] == "http.response.start":
-            self.status, self.started = message["status"], True
-            message["headers"] = [
-                *(header for header in message.get("headers", []) if self._fits(header[0])),
-                (b"x-request-id", self.facts.request_id.encode()),
-                *([CLOSE] if self._last else []),
-            ]
-            name_request(trace.get_current_span(), self.facts)
+            self._take_head(message)
+            return
+        if not message.get("more_body", False) and not await self._is_recorded():
+            await self.refuse("log_unavailable")
+            return
+        if self._head is not None:
+            head, self._head, self.started = self._head, None, True
+            await self._send(head)
         await self._send(message)
+
+    def _take_head(self, message: Message) -> None:
+        self.status = message["status"]
+        message["headers"] = [
+            *(header for header in message.get("headers", []) if self._fits(header[0])),
+            (b"x-request-id", self.facts.request_id.encode()),
+            *([CLOSE] if self._last else []),
+        ]
+        name_request(trace.get_current_span(), self.facts)
+        self._head = message
 
     def _fits(self, header: bytes) -> bool:
         """SlowAPI sets Retry-After on every answer; it belongs to those that ask to wait."""
         return self.status >= 400 or header.lower() != b"retry-after"
+
+    async def _is_recorded(self) -> bool:
+        """Whether the answer may go out. One that is on its way already cannot be taken back."""
+        if self._recorder is None:
+            return True
+        try:
+            await self._recorder.before_the_answer(self.status)
+        except OutboxFailed:
+            if not self.started:
+                return False
+            self._recorder.log.count_dropped()
+        return True
+
+    async def refuse(self, code: str) -> None:
+        """Answer that nothing can be recorded; this answer itself is counted, not recorded."""
+        if self._recorder is not None:
+            self._recorder.done = True
+        known = CODES[code]
+        await send_problem(self.send, self.facts, known.status, code, known.detail, known.fix)
 
     async def apologise(self) -> None:
         """Answer 500 without any inside knowledge, unless an answer is on its way already."""
@@ -97,30 +163,12 @@ class Answer:
         await send_problem(self.send, self.facts, 500, "internal_error", detail, fix)
 
 
-def _count(scope: Scope, facts: Facts, status: int, seconds: float) -> None:
+def _count(scope: Scope, facts: Facts, status: int) -> None:
     """Counted by the route's template: a path that somebody made up is none."""
     metrics: Metrics = scope["app"].state.metrics
     endpoint = getattr(scope.get("route"), "path", OTHER)
-    metrics.request_done(endpoint, scope["method"], status, seconds)
+    metrics.request_done(endpoint, scope["method"], status, facts.seconds)
     if facts.error_code:
         metrics.refused(facts.error_code if facts.error_code in STATUS_OF_CODE else OTHER)
     elif facts.model_name and facts.model_version is not None:
         metrics.served(facts.model_name, facts.model_version, facts.images)
-
-
-def _record(
-    scope: Scope, facts: Facts, status: int, at_utc: datetime, latency_ms: float
-) -> RequestRecord:
-    known = facts.known()
-    if facts.file_name:
-        known["file_name"] = writable(facts.file_name)
-    return RequestRecord(
-        id=facts.request_id,
-        at_utc=at_utc,
-        method=scope["method"],
-        endpoint=writable(scope["path"]),
-        status=status,
-        latency_ms=latency_ms,
-        source=client_address(scope),
-        **known,
-    )

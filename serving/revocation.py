@@ -1,7 +1,8 @@
 """Which tokens are refused before their time, as this process knows it.
 
 The database decides; a thread reads it every `revocation_poll_seconds`, so that a request only
-looks into memory. While the database is away, what was known last stays in force.
+looks into memory. While the database is away, what was known last stays in force; while nothing is
+known yet, no token is good.
 """
 
 import logging
@@ -9,6 +10,7 @@ import threading
 from typing import Any
 
 from leafgate.errors import UserError
+from serving.refusals import TryLater
 from serving.tokens import Claims
 from sql import Revoked, load_revoked
 
@@ -24,14 +26,15 @@ class Revocations:
     def __init__(self, database: Any, poll_seconds: float) -> None:  # noqa: ANN401
         self.database = database
         self.poll_seconds = poll_seconds
-        self._revoked = Revoked()
+        self._revoked: Revoked | None = None
+        self._away = False
         self._reading = threading.Lock()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="revocations", daemon=True)
 
     def start(self) -> None:
-        """Read once, then follow. Raises the database's error where the first reading fails."""
-        self.refresh()
+        """Read once, then follow. Until a reading has succeeded no token is good."""
+        self._try_to_refresh()
         self._thread.start()
 
     def stop(self) -> None:
@@ -44,8 +47,13 @@ class Revocations:
             self._revoked = load_revoked(self.database)
 
     def require_valid(self, claims: Claims) -> None:
-        """Raises UserError `token_revoked` for a token that is refused."""
+        """Raises UserError `token_revoked` for a token that is refused, `database_away` where
+        that has not been known since the start.
+        """
         revoked = self._revoked
+        if revoked is None:
+            problem = "the database does not answer: it is not known which tokens are revoked"
+            raise TryLater(problem, "try again in a moment", "database_away")
         if claims.subject in revoked.disabled:
             fix = "ask whoever runs this service to enable the user"
             raise UserError(f"the user {claims.subject} is disabled", fix, code="token_revoked")
@@ -57,12 +65,14 @@ class Revocations:
             raise UserError("the token has been revoked", fix, code="token_revoked")
 
     def _follow(self) -> None:
-        away = False
         while not self._stopping.wait(self.poll_seconds):
-            try:
-                self.refresh()
-                away = False
-            except Exception as error:  # noqa: BLE001 - this thread must outlive whatever happens
-                if not away:
-                    log.warning("revocations: kept as they were, the database is away (%s)", error)
-                away = True
+            self._try_to_refresh()
+
+    def _try_to_refresh(self) -> None:
+        try:
+            self.refresh()
+            self._away = False
+        except Exception as error:  # noqa: BLE001 - this thread must outlive whatever happens
+            if not self._away:
+                log.warning("revocations: kept as they were, the database is away (%s)", error)
+            self._away = True

@@ -10,16 +10,15 @@ from collections.abc import Awaitable, Callable
 
 from leafgate.errors import UserError
 from registry import Prediction
-from serving.facts import Facts, PartClock
+from serving.facts import ImageFacts
 from serving.live import LiveClassifier
 from serving.metrics import Metrics
-from sql import RequestLog
+from sql import Entry, RequestLog
 
 log = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 4
-ENDPOINT = "/predict"
-Judge = Callable[[Facts], Awaitable[Prediction]]
+Judge = Callable[[ImageFacts], Awaitable[Prediction]]
 
 
 class Shadows:
@@ -29,7 +28,7 @@ class Shadows:
         self._log, self._metrics = request_log, metrics
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def cast(self, staging: LiveClassifier, answered: Facts, room: bool, judge: Judge) -> None:
+    def cast(self, staging: LiveClassifier, answered: ImageFacts, room: bool, judge: Judge) -> None:
         """Have `judge` fill in facts for what was answered already. room: nothing else waits."""
         version = staging.version
         if not room or len(self._tasks) >= MOST_AT_ONCE:
@@ -39,8 +38,8 @@ class Shadows:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _run(self, staging: LiveClassifier, answered: Facts, judge: Judge) -> None:
-        facts, clock = answered.part(answered.file_name), PartClock(ENDPOINT)
+    async def _run(self, staging: LiveClassifier, answered: ImageFacts, judge: Judge) -> None:
+        facts = answered.shadow()
         status, outcome = 200, "same"
         try:
             prediction = await judge(facts)
@@ -50,4 +49,4 @@ class Shadows:
             facts.error_code = error.code if isinstance(error, UserError) else "internal_error"
             log.warning("the shadow of %s failed: %s", staging.version, error)
         self._metrics.shadowed(staging.version.name, staging.version.version, outcome)
-        self._log.record(clock.record(facts, status))
+        self._log.record(Entry(predictions=(facts.record(status),)))

@@ -18,7 +18,7 @@ from leafgate.errors import UserError
 from serving.counts import Counts
 from serving.passwords import password_fits
 from serving.refusals import TryLater
-from sql import User, find_user
+from sql import User, answering, find_user
 
 AT_A_TIME = 2
 MOST_WAITING = 64
@@ -105,7 +105,8 @@ class SignIn:
 
     def _check(self, name: str, password: str, address: str) -> User:
         self._require_patience(name, address)  # others may have failed while this one waited
-        user = find_user(self.database, name)
+        with answering(self.database):
+            user = find_user(self.database, name)
         fits = password_fits(password, user.password_hash if user else None)
         if user is None or not fits or user.disabled:
             self.brake.failed(name, address)

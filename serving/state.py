@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 
 from leafgate.images import ImageLimits
 from leafgate.settings import Settings
+from serving.corrections import Corrections
 from serving.facts import Facts, facts_of
 from serving.live_models import LiveModels
 from serving.metrics import Metrics
@@ -33,6 +34,7 @@ class AppState:
     tokens: Tokens
     revocations: Revocations
     sign_in: SignIn
+    corrections: Corrections
     metrics: Metrics
     decoders: ThreadPoolExecutor
     uploads: Uploads

@@ -18,8 +18,8 @@ from multiprocessing.context import SpawnProcess
 from types import FrameType
 
 from leafgate.settings import Settings
+from serving.database import reached_database
 from serving.metrics import FOLDER_VARIABLE
-from sql import migrate, open_database
 
 log = logging.getLogger(__name__)
 
@@ -31,9 +31,7 @@ EXTRA_SECONDS = 15  # beyond drain_seconds, for the request log, before a worker
 
 def run_workers(settings: Settings, listener: socket.socket) -> None:
     """Keep `settings.workers` processes serving until SIGTERM or SIGINT. Exits 1 if none can."""
-    database = open_database(settings.database)
-    migrate(database)  # here, once: workers would do it side by side
-    database.dispose()
+    reached_database(settings).dispose()  # here, once: workers would migrate it side by side
     _empty_metrics_folder(settings)
     Supervisor(settings, listener).run()
 

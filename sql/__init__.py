@@ -2,9 +2,18 @@
 
 from sql.analytics import Span
 from sql.audit_trail import SqlAuditTrail
-from sql.database import ddl, downgrade, is_reachable, migrate, open_database
-from sql.request_log import RequestLog, RequestRecord, find_request
+from sql.database import answering, is_reachable, open_database
+from sql.lookup import find_answer, find_prediction
+from sql.migrating import downgrade, migrate
+from sql.outbox import OutboxFailed
+from sql.outbox_folder import folder_of
+from sql.pruning import Pruned, prunable, prune, require_shrinkable, shrink
+from sql.records import Entry, FeedbackRecord, GenerationRecord, PredictionRecord, RequestRecord
+from sql.recounting import rebuild_counts
+from sql.request_log import LogSettings, RequestLog
 from sql.revoked_tokens import Revoked, load_revoked, revoke_token
+from sql.script import ddl
+from sql.set_aside import SetAside, list_set_aside, outboxes, retry_set_aside
 from sql.users import (
     SCOPES,
     STANDARD_PLAN,
@@ -22,26 +31,45 @@ from sql.users import (
 __all__ = [
     "SCOPES",
     "STANDARD_PLAN",
+    "Entry",
+    "FeedbackRecord",
+    "GenerationRecord",
+    "LogSettings",
+    "OutboxFailed",
+    "PredictionRecord",
+    "Pruned",
     "RequestLog",
     "RequestRecord",
     "Revoked",
+    "SetAside",
     "Span",
     "SqlAuditTrail",
     "User",
     "add_user",
+    "answering",
     "ddl",
     "downgrade",
-    "find_request",
+    "find_answer",
+    "find_prediction",
     "find_user",
+    "folder_of",
     "is_reachable",
+    "list_set_aside",
     "list_users",
     "load_revoked",
     "migrate",
     "open_database",
+    "outboxes",
+    "prunable",
+    "prune",
+    "rebuild_counts",
+    "require_shrinkable",
+    "retry_set_aside",
     "revoke_token",
     "revoke_tokens_of",
     "set_disabled",
     "set_password",
     "set_plan",
     "set_scopes",
+    "shrink",
 ]

@@ -1,53 +1,123 @@
-"""Opening the database of one URL, and bringing it to the current schema."""
+"""Opening the database of one URL."""
 
-import io
-import re
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError
+from sqlalchemy.engine.interfaces import BindTyping
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from leafgate.errors import UserError
 
-if TYPE_CHECKING:
-    from alembic.config import Config
+log = logging.getLogger(__name__)
 
-MIGRATIONS = Path(__file__).parent / "migrations"
-DIALECTS = {
-    "sqlite": "sqlite://",
-    "postgresql": "postgresql+psycopg://",
-    "mssql": "mssql+pyodbc://",
-}
-REVISION = re.compile(r"^revision = ['\"](\w+)", re.MULTILINE)
-FOLLOWS = re.compile(r"^down_revision = ['\"](\w+)", re.MULTILINE)
-MIGRATION_LOCK = 7_142_026  # any number that no other user of the database takes
 SQLITE_WAIT_MS = 15_000
+CONNECT_SECONDS = 10
+# libpq's: seconds to connect; then a connection whose other end is silent is given up.
+PATIENCE = {
+    "connect_timeout": CONNECT_SECONDS,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
 
 
 def open_database(url: str) -> sa.Engine:
     """An engine for `url`; nothing is connected yet. Raises UserError for a URL that is none."""
     try:
         parsed = sa.make_url(url)
-        options = {"fast_executemany": True} if _bulk_is_safe(parsed) else {}
-        engine = sa.create_engine(parsed, pool_pre_ping=True, **options)
-    except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
+        # Errors end in logs, where neither names nor hashes of passwords belong.
+        always = {"pool_pre_ping": True, "hide_parameters": True}
+        engine = sa.create_engine(parsed, **always, **_options(parsed))
+    except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise UserError(
             f"the database URL cannot be used ({error})",
             "set LEAFGATE_DATABASE_URL to sqlite:///file.db, postgresql+psycopg://… or "
-            "mssql+pyodbc://…",
+            "mssql+pyodbc://… (which also needs unixODBC: sql/README.md)",
             code="bad_database_url",
         ) from error
     if parsed.get_backend_name() == "sqlite":
         _prepare_sqlite(engine, parsed)
+    elif parsed.drivername == "mssql+pyodbc":
+        _prepare_pyodbc(engine)
     return engine
 
 
-def _bulk_is_safe(url: sa.URL) -> bool:
-    """Pyodbc's bulk mode; it crashes the process under FreeTDS (pyodbc#459)."""
-    driver = f"{url.query.get('driver', '')}{url.query.get('odbc_connect', '')}".lower()
-    freetds = "freetds" in driver or "tdsodbc" in driver
-    return url.drivername == "mssql+pyodbc" and not freetds
+def place_of(engine: sa.Engine) -> str:
+    """The URL for a person to read: no password, and no options, which may hold one too."""
+    return engine.url.set(query={}).render_as_string()
+
+
+def connect(engine: sa.Engine) -> sa.Connection:
+    """A connection. Raises UserError `database_unreachable` where there is none to be had."""
+    try:
+        return engine.connect()
+    except DBAPIError as error:
+        raise unreachable(engine, error) from error
+
+
+def unreachable(engine: sa.Engine, error: DBAPIError) -> UserError:
+    """To be raised where there is no way to the database."""
+    return UserError(
+        f"the database at {place_of(engine)} cannot be reached ({reason(error)})",
+        "check that it is up, that LEAFGATE_DATABASE_URL is right and, for SQL Server, that "
+        "the driver is installed (sql/README.md)",
+        code="database_unreachable",
+    )
+
+
+def reason(error: DBAPIError) -> str:
+    """What the driver says, in a line."""
+    said = error.orig.args[-1] if error.orig is not None and error.orig.args else error
+    return str(said).partition("\n")[0]
+
+
+def _options(url: sa.URL) -> dict[str, Any]:
+    """How an engine is made, by the driver: a server that is gone must be noticed in seconds."""
+    if url.get_backend_name() == "postgresql":
+        return {"connect_args": {k: v for k, v in PATIENCE.items() if k not in url.query}}
+    if url.get_backend_name() == "mssql":
+        options: dict[str, Any] = {"connect_args": {"timeout": CONNECT_SECONDS}}
+        return {**options, "fast_executemany": True} if _is_pyodbc(url) else options
+    return {}
+
+
+def _is_pyodbc(url: sa.URL) -> bool:
+    return url.get_driver_name() == "pyodbc"
+
+
+def _prepare_pyodbc(engine: sa.Engine) -> None:
+    """Neither a data source's name nor a driver's tells which one it is; the driver itself does."""
+
+    @sa.event.listens_for(engine, "connect", insert=True)
+    def _on_connect(connection: Any, _record: object) -> None:  # noqa: ANN401 - pyodbc's
+        import pyodbc
+
+        if not bulk_is_safe(str(connection.getinfo(pyodbc.SQL_DRIVER_NAME))):
+            do_without_bulk(engine.dialect)
+
+
+def bulk_is_safe(driver: str) -> bool:
+    """Whether the driver (its file's name, as it says itself) has a bulk mode that can be trusted.
+
+    Under FreeTDS pyodbc's crashes the process (pyodbc#459); of others nothing is known.
+    """
+    return "msodbcsql" in driver.lower()
+
+
+def do_without_bulk(dialect: Any) -> None:  # noqa: ANN401 - of mssql+pyodbc
+    """Several rows in one INSERT instead, made by SQLAlchemy.
+
+    The driver is not told the lengths of parameters: FreeTDS mistakes that of long texts.
+    """
+    dialect.fast_executemany = False
+    dialect.use_insertmanyvalues_wo_returning = True
+    dialect.bind_typing = BindTyping.NONE
 
 
 def _prepare_sqlite(engine: sa.Engine, url: sa.URL) -> None:
@@ -62,93 +132,23 @@ def _prepare_sqlite(engine: sa.Engine, url: sa.URL) -> None:
         cursor.close()
 
 
-def migrate(engine: sa.Engine, revision: str = "head") -> None:
-    """Bring the schema to `revision`; nothing happens where it is there, or another process does
-    it at the same time. Raises UserError where the database cannot be reached.
+@contextmanager
+def answering(engine: sa.Engine) -> Iterator[None]:
+    """Turn a database that is away inside the block into a UserError, `database_away`, that a
+    caller may see; the log says more. What it refuses while it is there is raised as it is.
     """
     try:
-        with engine.connect() as connection:
-            if revision != "head" or _revisions(connection) != {head_revision()}:
-                _upgrade(connection, revision)
-    except OperationalError as error:
+        yield
+    except (DBAPIError, PoolTimeoutError) as error:
+        cut_off = isinstance(error, PoolTimeoutError) or error.connection_invalidated
+        if not cut_off and is_reachable(engine):
+            raise
+        log.warning("%s does not answer: %s", place_of(engine), error)
         raise UserError(
-            f"the database at {engine.url.render_as_string()} cannot be reached "
-            f"({str(error.orig).splitlines()[0]})",
-            "check that it is up and that LEAFGATE_DATABASE_URL is right",
-            code="database_unreachable",
+            "the database does not answer",
+            "try again in a moment; if that lasts, tell whoever runs it",
+            code="database_away",
         ) from error
-
-
-def _upgrade(connection: sa.Connection, revision: str) -> None:
-    from alembic import command  # a tenth of a second that a start on a current schema is spared
-
-    _lock(connection)
-    command.upgrade(_config(connection), revision)
-    connection.commit()
-
-
-def _revisions(connection: sa.Connection) -> set[str]:
-    """What Alembic says the schema is at; empty where it has made none yet."""
-    try:
-        return set(connection.scalars(sa.text("SELECT version_num FROM alembic_version")))
-    except DBAPIError:  # no such table; a database that went away says so again at the upgrade
-        return set()
-    finally:
-        connection.rollback()
-
-
-def head_revision() -> str:
-    """The revision of the migrations here that no other one follows, as their files say it."""
-    texts = [file.read_text("utf-8") for file in (MIGRATIONS / "versions").glob("[!_]*.py")]
-    revisions = {found for text in texts for found in REVISION.findall(text)}
-    (head,) = revisions - {found for text in texts for found in FOLLOWS.findall(text)}
-    return head
-
-
-def downgrade(engine: sa.Engine, revision: str) -> None:
-    """Take the schema back to `revision` (`base`: no tables)."""
-    from alembic import command
-
-    with engine.connect() as connection:
-        _lock(connection)
-        command.downgrade(_config(connection), revision)
-        connection.commit()
-
-
-def _lock(connection: sa.Connection) -> None:
-    """One migration at a time: SQLite's write lock, PostgreSQL's and SQL Server's named locks."""
-    backend = connection.dialect.name
-    if backend == "sqlite":
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-    elif backend == "postgresql":
-        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATION_LOCK)))
-    elif backend == "mssql":
-        connection.exec_driver_sql(
-            f"EXEC sp_getapplock @Resource = '{MIGRATION_LOCK}', @LockMode = 'Exclusive'"
-        )
-
-
-def _config(connection: sa.Connection | None) -> "Config":
-    from alembic.config import Config
-
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    config.attributes["connection"] = connection
-    return config
-
-
-def ddl(dialect: str) -> str:
-    """The script that makes the schema from nothing, for a person to review."""
-    if dialect not in DIALECTS:
-        raise UserError(f"unknown dialect {dialect!r}", f"known are: {', '.join(DIALECTS)}")
-    from alembic import command
-
-    script = io.StringIO()
-    config = _config(None)
-    config.attributes["offline_url"] = DIALECTS[dialect]
-    config.output_buffer = script
-    command.upgrade(config, "head", sql=True)
-    return script.getvalue()
 
 
 def is_reachable(engine: sa.Engine) -> bool:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from sql.request_log import naive_utc
+from sql.records import naive_utc
 from sql.schema import revoked_tokens, users
 
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from leafgate.errors import UserError
-from sql.request_log import naive_utc
+from sql.records import naive_utc
 from sql.schema import users
 
 SCOPES = ("predict", "generate", "feedback", "admin")

@@ -13,6 +13,16 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its threads spin beside th
 from leafgate.manifest import Manifest
 from leafgate.settings import Settings
 from tests.colours import make_colour_folder
+from tests.databases import (  # noqa: F401 - fixtures
+    bare_database,
+    bare_database_url,
+    database,
+    database_url,
+    lasting_database,
+    migrated_file,
+    migrated_template,
+    postgresql_server,
+)
 
 
 @pytest.fixture(autouse=True)

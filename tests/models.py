@@ -10,6 +10,7 @@ import numpy as np
 from leafgate.audit_key import trusted_keys
 from leafgate.gating import open_ledger
 from leafgate.manifest import Manifest
+from leafgate.metrics.confidences import confidence_counts
 from leafgate.settings import Settings
 from registry import (
     PRODUCTION,
@@ -96,7 +97,15 @@ def store_tiny_classifier(
     colours = labels if set(labels) <= set(COLOURS) else tuple(COLOURS)
     network = network or colour_network(colours, size, order)
     head = colour_head(colours, order)
-    description = ClassifierDescription(labels, size, "colours", "none", temperature)
+    description = ClassifierDescription(
+        labels,
+        size,
+        "colours",
+        "none",
+        temperature,
+        reference_classes=dict.fromkeys(labels, 20),
+        reference_confidences=confidence_counts(np.linspace(0.4, 1, 20 * len(labels))),
+    )
     store_classifier(network, head, description, folder)
 
 

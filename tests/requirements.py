@@ -42,3 +42,9 @@ def chromium() -> Path:
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
     found = next((path for name in names if (path := shutil.which(name))), None)
     return Path(found) if found else absent("Chromium", "apt-get install chromium")
+
+
+def freetds() -> Path:
+    """FreeTDS's ODBC driver, which takes unixODBC too."""
+    found = sorted(Path("/usr/lib").glob("**/libtdsodbc.so"))
+    return found[0] if found else absent("FreeTDS's ODBC driver", "apt-get install tdsodbc")

@@ -6,10 +6,19 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.figures import REFRESH_SECONDS, chosen_span, local_times, open_log, over_time
+from dashboard.log_state import show_log_state
 from dashboard.theme import BLUE, ORANGE, OUTCOMES, RED
 from leafgate.settings import Settings
 from sql import Span, analytics
+from sql.analytics import Dimension, Member
 
+DIMENSIONS: dict[str, Dimension] = {
+    "endpoint": "endpoint",
+    "user": "user",
+    "source": "source",
+    "model version": "version",
+    "images in a request": "batch",
+}
 PERCENTILES = {"p50": BLUE, "p95": ORANGE, "p99": RED}
 
 
@@ -22,6 +31,7 @@ def render(settings: Settings) -> None:
 @st.fragment(run_every=REFRESH_SECONDS)
 def _figures(settings: Settings) -> None:
     span, log = chosen_span(), open_log(settings)
+    show_log_state(settings)
     total = analytics.summary(log, span)
     if not total.requests:
         st.info("No requests in this time. Diagnose a leaf, or choose a longer range.")
@@ -30,11 +40,43 @@ def _figures(settings: Settings) -> None:
     st.subheader("Requests over time")
     st.altair_chart(over_time(_volume(log, span), "requests", "outcome", OUTCOMES, stacked=True))
     st.subheader("Latency over time")
-    endpoint = st.selectbox("Endpoint", ["all", *analytics.endpoints(log, span)])
-    frame = _latency(log, span, None if endpoint == "all" else endpoint)
+    frame = _latency(log, span, _chosen_member(log, span))
     st.altair_chart(over_time(frame, "ms", "percentile", PERCENTILES, stacked=False))
+    st.subheader("Who asks, and what")
+    _members(log, span)
     st.subheader("Latest requests")
     st.dataframe(_latest(log), hide_index=True)
+
+
+def _chosen_member(log: object, span: Span) -> Member | None:
+    """The endpoint whose latency is shown; None for all."""
+    endpoint = st.selectbox("Endpoint", ["all", *analytics.endpoints(log, span)])  # type: ignore[arg-type]
+    return None if endpoint == "all" else Member("endpoint", endpoint)
+
+
+def _members(log: object, span: Span) -> None:
+    """Traffic by one dimension, and how many members of it are not in the table."""
+    label = st.selectbox("By", list(DIMENSIONS))
+    found = analytics.traffic_by(log, span, DIMENSIONS[label])  # type: ignore[arg-type]
+    st.dataframe(members_table(found, label), hide_index=True)
+    if found.left_out:
+        st.caption(f"{found.left_out:,} others have fewer requests.")
+
+
+def members_table(found: analytics.Members, label: str) -> pd.DataFrame:
+    """A row for each member, in the order they come in."""
+    return pd.DataFrame(
+        {
+            label: [row.name or "none" for row in found.rows],
+            "requests": [row.requests for row in found.rows],
+            "refused": [row.refused for row in found.rows],
+            "failed": [row.failed for row in found.rows],
+            "images": [row.images for row in found.rows],
+            "median ms": [round(row.p50_ms) for row in found.rows],
+            "p95 ms": [round(row.p95_ms) for row in found.rows],
+            "p99 ms": [round(row.p99_ms) for row in found.rows],
+        }
+    )
 
 
 def _totals(total: analytics.Summary) -> None:
@@ -44,6 +86,7 @@ def _totals(total: analytics.Summary) -> None:
         "Failed (5xx)": f"{total.error_rate:.1%}",
         "Median": f"{total.p50_ms:.0f} ms",
         "95th percentile": f"{total.p95_ms:.0f} ms",
+        "99th percentile": f"{total.p99_ms:.0f} ms",
     }
     for column, (label, value) in zip(st.columns(len(figures)), figures.items(), strict=True):
         column.metric(label, value)
@@ -56,8 +99,8 @@ def _volume(log: object, span: Span) -> pd.DataFrame:
     return wide.melt("at", var_name="outcome", value_name="requests")
 
 
-def _latency(log: object, span: Span, endpoint: str | None) -> pd.DataFrame:
-    rows = analytics.latency(log, span, endpoint)  # type: ignore[arg-type]
+def _latency(log: object, span: Span, of: Member | None) -> pd.DataFrame:
+    rows = analytics.latency(log, span, of)  # type: ignore[arg-type]
     times = local_times([row.at for row in rows])
     wide = pd.DataFrame(
         {

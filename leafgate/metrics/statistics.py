@@ -1,4 +1,5 @@
-"""How sure a figure is: bootstrap intervals (Efron 1979) that resample groups, not images.
+"""How sure a figure is: bootstrap intervals (Efron 1979) that resample groups, not images; and
+Wilson's interval of a share (1927, J. Am. Stat. Assoc. 22:209) where there are no groups.
 
 Shots of one leaf are no independent evidence, so a leaf's images are drawn together.
 """
@@ -6,6 +7,7 @@ Shots of one leaf are no independent evidence, so a leaf's images are drawn toge
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,3 +67,21 @@ def share(flags: NDArray[np.bool_], groups: Sequence[str], draws: int = 1000) ->
     end = ((1 - found.level) / 2) ** (1 / len(set(groups)))
     low, high = (end, 1.0) if found.value else (0.0, 1 - end)
     return replace(found, low=low, high=high)
+
+
+def wilson(count: int, total: int, level: float = 0.95) -> Interval:
+    """Interval of a share: `count` of `total` that are independent of each other.
+
+    It keeps its level down to a few and at shares of 0 and 1 (Brown, Cai and DasGupta 2001, Stat.
+    Sci. 16:101). All NaN of none; ValueError for a count that is none of the total.
+    """
+    if not 0 <= count <= total:
+        raise ValueError(f"{count} of {total} is no share")
+    if not total:
+        return Interval(math.nan, math.nan, math.nan, level)
+    z, share = NormalDist().inv_cdf((1 + level) / 2), count / total
+    middle = share + z * z / (2 * total)
+    reach = z * math.sqrt(share * (1 - share) / total + (z / (2 * total)) ** 2)
+    low, high = ((middle + sign * reach) / (1 + z * z / total) for sign in (-1, 1))
+    spread = math.sqrt(share * (1 - share) / total)
+    return Interval(share, max(low, 0.0), min(high, 1.0), level, spread)

@@ -82,8 +82,9 @@ def explain_routes(settings: Settings, limiter: Limiter) -> APIRouter:
     ) -> Response:
         """Classify one image and show why."""
         started = time.perf_counter()
-        facts.file_name, facts.images = file.filename, 1
+        known = facts.only_image(file.filename)
         image = await asked(state, await file.read())
+        known.sha256 = image.sha256
         live = state.models.classifier.require()
         _require_class(live, class_name)
         loop = asyncio.get_running_loop()
@@ -92,7 +93,8 @@ def explain_routes(settings: Settings, limiter: Limiter) -> APIRouter:
                 state.decoders, _explain, state, live, image, class_name
             )
         prediction = found.explanation.prediction
-        note(facts, Classified(prediction, live, "production"), image)
+        note(known, Classified(prediction, live, "production"), image)
+        facts.answered_by(known)
         if form == "png":
             return Response(found.overlay, media_type="image/png")
         answer = ExplainAnswer(

@@ -1,29 +1,38 @@
 """GET /health (alive), /ready (able to answer) and /models (what answers)."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Request, Security
 from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
 
 from leafgate.errors import UserError
-from registry import DIGEST_TAG, PRODUCTION
+from leafgate.metrics.confidences import CONFIDENCE_BINS
+from registry import DIGEST_TAG, PRODUCTION, ClassifierDescription
 from serving.auth import current_user
 from serving.counts import REDIS_AWAY
 from serving.limits import limits_health
+from serving.live import LiveClassifier, LiveGenerator
 from serving.live_models import LiveModels
 from serving.problems import documented
 from serving.slots import Slot
 from serving.state import AppState, State
 from serving.tokens import Claims
+from sql import RequestLog
 
 
 class LogHealth(BaseModel):
-    """backlog: rows not stored yet; dropped and set_aside: rows that never will be."""
+    """backlog: entries on this host, of all its processes, that are not in the database yet;
+    set_aside: what it refused, kept on disk; dropped: what this process could not keep; problem:
+    why nothing is moved now; full: requests are refused until something is.
+    """
 
     backlog: int
     oldest_age_seconds: float
-    dropped: int
     set_aside: int
+    dropped: int
+    problem: str | None = None
+    full: bool = False
 
 
 class ModelHealth(BaseModel):
@@ -44,6 +53,32 @@ class ModelHealth(BaseModel):
     under_way: int = 0
     classes: tuple[str, ...] = ()
     conditional: bool = False
+
+
+class Reference(BaseModel):
+    """What the version said of the pictures that it was validated on."""
+
+    classes: dict[str, int] = Field(description="how many were told each class")
+    confidences: tuple[int, ...] = Field(
+        description=f"how many lie in each of {CONFIDENCE_BINS} equal bins over [0, 1]"
+    )
+
+    @staticmethod
+    def of(described: ClassifierDescription) -> "Reference | None":
+        """Of a classifier; None: it was stored before there were references."""
+        if not described.reference_classes:
+            return None
+        return Reference(
+            classes=described.reference_classes, confidences=described.reference_confidences
+        )
+
+
+class ServedModel(ModelHealth):
+    """The same, with what drift is measured against."""
+
+    reference: Reference | None = Field(
+        None, description="null: a generator, or a version that was trained before there was one"
+    )
 
 
 class Health(BaseModel):
@@ -69,7 +104,8 @@ def health_routes() -> APIRouter:
     @router.get("/health")
     async def health(request: Request, state: State) -> Health:
         """Alive: 200 as long as the process answers, whatever else is wrong."""
-        return health_of(state, limits_health(request.app.state.limiter))
+        limits = limits_health(request.app.state.limiter)
+        return health_of(state, limits, await run_in_threadpool(log_health, state.log))
 
     @router.get("/ready", responses=documented(503))
     async def ready(request: Request, state: State) -> Ready:
@@ -86,14 +122,14 @@ def health_routes() -> APIRouter:
     @router.get("/models", responses=documented(401))
     async def models(
         user: Annotated[Claims, Security(current_user)], state: State
-    ) -> list[ModelHealth]:
+    ) -> list[ServedModel]:
         """Which versions answer now, on which engine, and why that one."""
         return models_of(state.models)
 
     @router.post("/models/reload", responses=documented(401, 403))
     def reload(
         user: Annotated[Claims, Security(current_user, scopes=["admin"])], state: State
-    ) -> list[ModelHealth]:
+    ) -> list[ServedModel]:
         """Look at the registry now rather than in a few seconds; answers when that is done."""
         state.models.refresh()
         return models_of(state.models)
@@ -101,21 +137,29 @@ def health_routes() -> APIRouter:
     return router
 
 
-def health_of(state: AppState, limits: str) -> Health:
-    """The state of the log, the limits and the models."""
-    log = state.log
-    request_log = LogHealth(
-        backlog=log.backlog,
-        oldest_age_seconds=round(log.oldest_age_seconds, 3),
+def log_health(log: RequestLog) -> LogHealth:
+    """How the log is doing; it looks into the files of other processes, too."""
+    waiting = log.waiting_on_this_host()
+    return LogHealth(
+        backlog=waiting.entries,
+        oldest_age_seconds=round(waiting.oldest_age_seconds, 3),
+        set_aside=waiting.set_aside,
         dropped=log.dropped,
-        set_aside=log.set_aside,
+        problem=log.problem,
+        full=log.is_full,
     )
+
+
+def health_of(state: AppState, limits: str, request_log: LogHealth) -> Health:
+    """The state of the log, the limits and the models."""
     models = models_of(state.models)
     bad = (
         limits == REDIS_AWAY
         or any(model.problem for model in models)
-        or log.dropped
-        or log.set_aside
+        or request_log.dropped
+        or request_log.set_aside
+        or request_log.problem
+        or request_log.full
     )
     return Health(
         status="degraded" if bad else "ok",
@@ -125,44 +169,44 @@ def health_of(state: AppState, limits: str) -> Health:
     )
 
 
-def models_of(models: LiveModels) -> list[ModelHealth]:
-    """Both models, and what is in staging where it is asked."""
-    classifier, generator = models.classifier.live, models.generator.live
-    staged = models.staging.live if models.staging else None
+def models_of(models: LiveModels) -> list[ServedModel]:
+    """Both models, and what is in staging where it is asked.
+
+    Where a route tells of a `ModelHealth`, FastAPI leaves the reference out.
+    """
+    staging = [models.staging] if models.staging else []
     return [
-        health_of_model(
-            models.classifier,
-            classifier.model.description.labels if classifier else (),
-            under_way=models.to_classify.images,
-        ),
-        health_of_model(
-            models.generator,
-            generator.model.description.classes if generator else (),
-            conditional=generator is not None and generator.model.description.conditional,
-            under_way=models.to_generate.images,
-        ),
-        *(
-            [health_of_model(models.staging, staged.model.description.labels if staged else ())]
-            if models.staging
-            else []
-        ),
+        served_by(models.classifier, models.to_classify.images),
+        served_by(models.generator, models.to_generate.images),
+        *map(served_by, staging),
     ]
 
 
-def health_of_model(
-    slot: Slot[Any], classes: tuple[str, ...], conditional: bool = False, under_way: int = 0
-) -> ModelHealth:
-    """One model's place; classes: of what answers now."""
-    live = slot.live
-    return ModelHealth(
+def served_by(slot: Slot[LiveClassifier] | Slot[LiveGenerator], under_way: int = 0) -> ServedModel:
+    """One model's place; all that is said of a version is said of the same one."""
+    told = ServedModel(
         name=slot.name,
         alias=slot.alias,
-        version=live.version.version if live else None,
-        digest=live.version.tags.get(DIGEST_TAG) if live else None,
-        engine=live.model.engine.name if live else None,
-        reason=live.model.engine.reason if live else None,
+        version=None,
+        engine=None,
         problem=slot.problem,
         under_way=under_way,
-        classes=classes,
-        conditional=conditional,
     )
+    live = slot.live
+    return told if live is None else told.model_copy(update=_told_of(live))
+
+
+def _told_of(live: LiveClassifier | LiveGenerator) -> dict[str, object]:
+    """Of the version that answers."""
+    version, engine = live.version, live.model.engine
+    told: dict[str, object] = {
+        "version": version.version,
+        "digest": version.tags.get(DIGEST_TAG),
+        "engine": engine.name,
+        "reason": engine.reason,
+    }
+    if isinstance(live, LiveClassifier):
+        described = live.model.description
+        return {**told, "classes": described.labels, "reference": Reference.of(described)}
+    makes = live.model.description
+    return {**told, "classes": makes.classes, "conditional": makes.conditional}

@@ -16,7 +16,7 @@ from serving.answers import Diagnosis, UsedModel, diagnosis_fields, json_answer
 from serving.auth import current_user
 from serving.batching import EngineFailed
 from serving.classify import asked, classify
-from serving.facts import Facts, PartClock
+from serving.facts import Facts, ImageFacts
 from serving.hanging_up import results_unless_gone
 from serving.limits import limited, set_cost
 from serving.problems import documented
@@ -107,10 +107,11 @@ def predict_routes(settings: Settings, limiter: Limiter) -> APIRouter:
     ) -> Response:
         """Classify one image with the version in production."""
         started = time.perf_counter()
-        facts.file_name = file.filename
+        known = facts.only_image(file.filename)
         image = await asked(state, await file.read(), tta, request)
         with state.models.to_classify.admit(state.models.work_of(1, tta)):
-            found = await classify(state, facts, image)
+            found = await classify(state, known, image)
+        facts.answered_by(known)
         answer = PredictAnswer(
             **diagnosis_fields(found.prediction, image.sha256),
             request_id=facts.request_id,
@@ -138,7 +139,12 @@ def predict_routes(settings: Settings, limiter: Limiter) -> APIRouter:
         started = time.perf_counter()
         facts.images = len(files)
         with state.models.to_classify.admit(state.models.work_of(len(files), tta)):
-            tasks = [asyncio.ensure_future(_item(state, facts, file, tta)) for file in files]
+            tasks = [
+                asyncio.ensure_future(
+                    _item(state, facts, facts.image_of_several(position, file.filename), file, tta)
+                )
+                for position, file in enumerate(files)
+            ]
             items = await results_unless_gone(tasks, request)
         answer = BatchAnswer(
             request_id=facts.request_id,
@@ -159,10 +165,11 @@ def require_few(files: Sequence[UploadFile], most: int) -> None:
         )
 
 
-async def _item(state: AppState, whole: Facts, file: UploadFile, tta: bool) -> BatchItem:
+async def _item(
+    state: AppState, whole: Facts, facts: ImageFacts, file: UploadFile, tta: bool
+) -> BatchItem:
     """One file's answer, and its row. Raises what is wrong with the service, not with the file."""
-    facts, clock = whole.part(file.filename), PartClock(BATCH)
-    item = BatchItem(id=facts.request_id, file_name=file.filename)
+    item = BatchItem(id=facts.id, file_name=file.filename)
     status = 200
     image = await asked(state, await file.read(), tta)
     try:
@@ -173,5 +180,5 @@ async def _item(state: AppState, whole: Facts, file: UploadFile, tta: bool) -> B
     except (ImageError, EngineFailed) as error:
         status, facts.error_code = STATUS_OF_CODE[error.code], error.code
         item.problem = ItemProblem(code=error.code, detail=error.problem, fix=error.fix)
-    state.log.record(clock.record(facts, status))
+    whole.predictions.append(facts.record(status))
     return item

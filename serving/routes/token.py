@@ -17,7 +17,7 @@ from serving.facts import Facts
 from serving.problems import documented
 from serving.state import AppState, RequestFacts, State
 from serving.tokens import MAX_ID_CHARACTERS, Claims
-from sql import revoke_token
+from sql import answering, revoke_token
 
 KEYS_FRESH_SECONDS = 300
 # How long a token lives whose id alone is known: longer than any that an issuer hands out.
@@ -110,8 +110,9 @@ async def revoke_for(user: Claims, state: AppState, token_id: str) -> RevokedTok
     expires_at = user.expires_at if own else time.time() + LONGEST_LIFE_SECONDS
 
     def store() -> None:
-        revoke_token(state.database, token_id, expires_at, user.subject)
-        state.revocations.refresh()
+        with answering(state.database):
+            revoke_token(state.database, token_id, expires_at, user.subject)
+            state.revocations.refresh()
 
     await run_in_threadpool(store)
     return RevokedToken(jti=token_id)

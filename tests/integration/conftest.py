@@ -35,7 +35,7 @@ class RunningApi:
     def token(self, name: str = "ada", **more: str) -> str:
         """A fresh token."""
         form = {"username": name, "password": PASSWORD, **more}
-        return str(httpx.post(f"{self.url}/token", data=form).json()["access_token"])
+        return str(httpx.post(f"{self.url}/token", data=form, timeout=30).json()["access_token"])
 
 
 StartApi = Callable[[Settings], RunningApi]

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dashboard.client import ApiClient
 from leafgate.gating import open_ledger
 from leafgate.images import decode
 from leafgate.settings import Settings
@@ -136,10 +137,24 @@ def test_probes_need_no_token_and_are_not_logged(api: RunningApi) -> None:
     ready = httpx.get(f"{api.url}/ready").json()
     assert [item["engine"] for item in ready["models"]] == ["openvino-fp32", "openvino-fp32"]
     told = api.client.get("/models").json()
-    assert told == ready["models"]
+    assert [{k: v for k, v in item.items() if k != "reference"} for item in told] == ready["models"]
     assert all("no GPU" in item["reason"] for item in told)
     endpoints = {row.endpoint for row in recent_requests(open_database(api.settings.database))}
     assert not endpoints & {"/health", "/ready"}
+
+
+def test_what_drift_is_measured_against_is_told_to_those_who_sign_in(api: RunningApi) -> None:
+    classifier, generator = api.client.get("/models").json()
+    assert generator["reference"] is None
+    assert classifier["reference"]["classes"] == dict.fromkeys(classifier["classes"], 20)
+    assert len(classifier["reference"]["confidences"]) == 50
+    assert sum(classifier["reference"]["confidences"]) == 60
+    told = ApiClient(api.url, api.token("eve")).training_reference()
+    assert told is not None
+    assert (told.model, told.version) == ("leaf-classifier", 1)
+    assert told.classes == classifier["reference"]["classes"]
+    assert list(told.confidences) == classifier["reference"]["confidences"]
+    assert "reference" not in httpx.get(f"{api.url}/health").text
 
 
 def test_without_a_model_the_api_is_alive_but_not_ready(
@@ -154,6 +169,7 @@ def test_without_a_model_the_api_is_alive_but_not_ready(
     assert httpx.get(f"{api.url}/health").status_code == 200
     answer = api.client.post("/predict", files={"file": ("a.png", png())})
     assert (answer.status_code, answer.json()["code"]) == (503, "no_production_model")
+    assert ApiClient(api.url, api.token()).training_reference() is None
 
 
 def test_a_promotion_is_seen_without_a_restart_and_a_broken_one_changes_nothing(
@@ -233,19 +249,22 @@ def eventually(happened: object) -> bool:
 
 
 def stored(api: RunningApi, request_id: str) -> dict[str, object]:
-    """The row of a request, once it is in the database."""
+    """The rows of an id as one, once they are in the database: of image, pictures, request."""
     import sqlalchemy as sa
 
-    from sql.schema import requests
+    from sql.schema import generations, predictions, requests
 
     engine = open_database(api.settings.database)
-    query = sa.select(requests).where(requests.c.id == request_id)
 
     def find() -> dict[str, object] | None:
+        found: dict[str, object] = {}
         with engine.connect() as connection:
-            row = connection.execute(query).mappings().first()
-            return dict(row) if row else None
+            for table in (predictions, generations, requests):
+                query = sa.select(table).where(table.c.id == request_id)
+                found |= connection.execute(query).mappings().first() or {}
+        return found or None
 
+    api.app.state.leafgate.log.flush()  # rather than wait until enough have gathered
     assert eventually(find)
     row = find()
     assert row is not None

@@ -17,6 +17,7 @@ from registry import Classifier, ModelStore
 from training.classifier.backbones import BACKBONES, LoadedBackbone, load_backbone
 from training.classifier.config import ClassifierConfig
 from training.classifier.features import image_features, view_features
+from training.classifier.finished import judge_all, load_side_for, with_reference
 from training.classifier.network import build_network, freeze_all, unfreeze_last
 from training.classifier.train import train_classifier
 from training.data.pipeline import LabelledImages
@@ -209,6 +210,11 @@ def test_two_stages_end_in_a_staged_version_with_everything_logged(
     classifier = Classifier.load(folder)
     assert classifier.description.labels == colour_manifest.classes
     assert classifier.description.form == told["forms"]["preferred"]
+    held_out = load_side_for(colour_manifest, colour_manifest.side("validation"), SIZE)
+    served = Classifier.load(folder, "openvino")
+    said = with_reference(served, judge_all(served, held_out.images))
+    assert classifier.description == said
+    assert sum(said.reference_classes.values()) == len(held_out.truth) > 0
     assert classifier.explain(images[0]).heat.shape == (1, 1)
 
 

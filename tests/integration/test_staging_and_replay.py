@@ -33,11 +33,11 @@ def classify(api: RunningApi, data: bytes, path: str = "/predict", **params: Any
 def rows_of(api: RunningApi, lane: str) -> list[dict[str, Any]]:
     import sqlalchemy as sa
 
-    from sql.schema import requests
+    from sql.schema import predictions
 
+    query = sa.select(predictions).where(predictions.c.lane == lane)
     with open_database(api.settings.database).connect() as connection:
-        found = connection.execute(sa.select(requests).where(requests.c.lane == lane)).mappings()
-        return [dict(row) for row in found]
+        return [dict(row) for row in connection.execute(query).mappings()]
 
 
 @pytest.mark.parametrize(("path", "params"), [("/predict", {}), ("/predict", {"tta": True})])
@@ -53,7 +53,7 @@ def test_an_answer_is_made_again_from_its_receipt_and_the_image(
     assert found.same, found.figures
     assert found.record.artifact_digest == told["model"]["digest"]
     assert found.record.engine == told["model"]["engine"]
-    assert found.record.sha256 == told["input_sha256"]
+    assert vars(found.record)["sha256"] == told["input_sha256"]
 
 
 def test_another_image_or_none_is_told_apart_from_the_one_that_was_sent(
@@ -104,7 +104,7 @@ def test_a_log_that_was_changed_is_found_out_by_the_command(
     assert honest.returncode == 0, honest.stderr
     assert "the same answer" in honest.stdout
     with open_database(api.settings.database).begin() as connection:
-        connection.execute(sa.text("UPDATE requests SET class_name = 'green'"))
+        connection.execute(sa.text("UPDATE predictions SET class_name = 'green'"))
     forged = leafgate(*command, env=env)
     assert forged.returncode == 1
     assert "DIFFERENT  class: logged green, again red" in forged.stdout
@@ -121,8 +121,12 @@ def test_of_several_images_the_bad_ones_have_a_problem_and_each_has_its_row(
     assert told["failed"] == 1
     assert told["items"][1]["problem"]["code"] == "not_an_image"
     whole, third = stored(api, told["request_id"]), stored(api, told["items"][2]["id"])
-    assert (whole["images"], whole["class_name"]) == (4, None)
-    assert (third["part_of"], third["class_name"]) == (told["request_id"], "green")
+    assert (whole["images"], whole["model_version"]) == (4, 1)
+    assert (third["position"], third["request_id"], third["class_name"]) == (
+        2,
+        told["request_id"],
+        "green",
+    )
     assert stored(api, told["items"][1]["id"])["status"] == 415
 
 
@@ -180,7 +184,7 @@ def test_a_shadow_answers_beside_unseen_and_is_logged_under_its_own_version(
     assert (told["class"], told["model"]["version"]) == ("red", 1)
     assert eventually(lambda: rows_of(api, "shadow"))
     (row,) = rows_of(api, "shadow")
-    assert (row["part_of"], row["model_version"]) == (told["request_id"], 2)
+    assert (row["request_id"], row["model_version"]) == (told["request_id"], 2)
     assert row["class_name"] != "red"
     assert stored(api, told["request_id"])["lane"] == "production"
 

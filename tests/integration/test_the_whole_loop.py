@@ -84,6 +84,7 @@ def test_from_drawn_leaves_to_a_logged_prediction(tmp_path: Path) -> None:
 def _rows(database: Path) -> dict[str, tuple[object, ...]]:
     with sqlite3.connect(database) as connection:
         found = connection.execute(
-            "SELECT id, endpoint, status, class_name, user_name, file_name FROM requests"
+            "SELECT requests.id, endpoint, requests.status, class_name, user_name, file_name "
+            "FROM requests LEFT JOIN predictions ON predictions.id = requests.id"
         )
         return {row[0]: row[1:] for row in found}

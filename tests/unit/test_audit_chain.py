@@ -4,14 +4,14 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
 from leafgate.audit import AuditEntry, AuditRecord, from_json, problems, sign, to_json
 from leafgate.audit_key import SigningKey
 from leafgate.errors import UserError
-from sql import SqlAuditTrail, migrate, open_database
+from sql import SqlAuditTrail, open_database
 
 KEY = SigningKey(bytes(range(32)))
 STRANGER = SigningKey(bytes(range(1, 33)))
@@ -31,10 +31,8 @@ def chain(length: int, key: SigningKey = KEY, model: str = NAME) -> list[AuditRe
 
 
 @pytest.fixture
-def trail(tmp_path: Path) -> SqlAuditTrail:
-    engine = open_database(f"sqlite:///{tmp_path / 'audit.db'}")
-    migrate(engine)
-    return SqlAuditTrail(engine)
+def trail(database: sa.Engine) -> SqlAuditTrail:
+    return SqlAuditTrail(database)
 
 
 def test_a_chain_of_several_records_verifies() -> None:

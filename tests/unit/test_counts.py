@@ -210,6 +210,7 @@ def test_plans_are_read_and_an_unknown_one_is_standard() -> None:
         ("predict_limit", "600", "LEAFGATE_PREDICT_LIMIT='600' is no limit"),
         ("predict_limit", "0/minute", "is no limit"),
         ("generate_limit", "", "LEAFGATE_GENERATE_LIMIT='' is no limit"),
+        ("feedback_limit", "-1/minute", "LEAFGATE_FEEDBACK_LIMIT='-1/minute' is no limit"),
         ("token_limit", "ten a minute", "LEAFGATE_TOKEN_LIMIT"),
         ("redis_url", "http://here", "LEAFGATE_REDIS_URL"),
     ],

@@ -1,4 +1,4 @@
-"""One schema: migrated up and down, repeatable, and reviewable as T-SQL."""
+"""Opening a database by its URL, with the ways of its driver; and knowing its schema is current."""
 
 import subprocess
 import sys
@@ -8,29 +8,16 @@ import pytest
 import sqlalchemy as sa
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from sqlalchemy.engine.interfaces import BindTyping
+from sqlalchemy.exc import ResourceClosedError
 
 from leafgate.errors import UserError
-from sql import add_user, ddl, downgrade, find_user, migrate, open_database
-from sql.database import MIGRATIONS, _bulk_is_safe, head_revision
+from sql import add_user, find_user, migrate, open_database
+from sql.database import bulk_is_safe
+from sql.migrating import MIGRATIONS, head_revision
 from sql.schema import metadata
-
-
-def tables(engine: sa.Engine) -> set[str]:
-    return set(sa.inspect(engine).get_table_names()) - {"alembic_version"}
-
-
-def test_migrations_make_the_schema_and_take_it_back(tmp_path: Path) -> None:
-    engine = open_database(f"sqlite:///{tmp_path / 'a.db'}")
-    migrate(engine)
-    migrate(engine)  # nothing to do
-    assert tables(engine) == set(metadata.tables)
-    for name, table in metadata.tables.items():
-        found = {
-            column["name"]: column["nullable"] for column in sa.inspect(engine).get_columns(name)
-        }
-        assert found == {column.name: column.nullable for column in table.columns}
-    downgrade(engine, "base")
-    assert tables(engine) == set()
+from tests.requirements import freetds
+from tests.tds import log_in_only
 
 
 def test_the_newest_migration_is_known_without_alembic() -> None:
@@ -54,27 +41,9 @@ def test_a_schema_that_is_current_is_left_alone_without_loading_alembic(tmp_path
 def test_a_schema_that_is_behind_is_brought_up(tmp_path: Path) -> None:
     engine = open_database(f"sqlite:///{tmp_path / 'a.db'}")
     migrate(engine, "0001")
-    assert tables(engine) < set(metadata.tables)
+    assert not set(metadata.tables) <= set(sa.inspect(engine).get_table_names())
     migrate(engine)
-    assert tables(engine) == set(metadata.tables)
-
-
-def test_two_processes_may_migrate_at_once(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'a.db'}"
-    code = f"from sql import migrate, open_database; migrate(open_database({url!r}))"
-    both = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(3)]
-    assert [process.wait(60) for process in both] == [0, 0, 0]
-    assert tables(open_database(url)) == set(metadata.tables)
-
-
-def test_the_script_for_sql_server_uses_its_types() -> None:
-    script = ddl("mssql")
-    assert "at_utc DATETIME2(3) NOT NULL" in script
-    assert "file_name NVARCHAR(255)" in script
-    assert "CREATE INDEX ix_requests_at_utc" in script
-    assert "CREATE TABLE users" in ddl("postgresql")
-    with pytest.raises(UserError, match="oracle"):
-        ddl("oracle")
+    assert set(metadata.tables) <= set(sa.inspect(engine).get_table_names())
 
 
 def test_a_url_that_is_none_is_refused_with_examples() -> None:
@@ -90,17 +59,46 @@ def test_a_server_that_is_away_is_named_without_its_password() -> None:
     assert "hunter2" not in str(raised.value)
 
 
-def test_bulk_mode_is_never_used_with_freetds() -> None:
-    base = "mssql+pyodbc://u:p@h/d?driver="
-    assert _bulk_is_safe(sa.make_url(f"{base}ODBC+Driver+18+for+SQL+Server"))
-    assert not _bulk_is_safe(sa.make_url(f"{base}FreeTDS"))
-    assert not _bulk_is_safe(sa.make_url("mssql+pyodbc:///?odbc_connect=DRIVER%3Dlibtdsodbc.so"))
-    assert not _bulk_is_safe(sa.make_url("sqlite://"))
+def test_a_password_among_the_options_is_not_told_either() -> None:
+    url = "mssql+pyodbc:///?odbc_connect=DRIVER%3Dno-such-driver%3BPWD%3Dhunter2"
+    with pytest.raises(UserError, match="cannot be reached") as raised:
+        migrate(open_database(url))
+    assert raised.value.code == "database_unreachable"
+    assert "hunter2" not in str(raised.value)
 
 
-def test_users_are_found_with_their_scopes_and_never_twice(tmp_path: Path) -> None:
-    engine = open_database(f"sqlite:///{tmp_path / 'a.db'}")
-    migrate(engine)
+def test_bulk_mode_is_used_with_microsofts_driver_alone() -> None:
+    assert bulk_is_safe("libmsodbcsql-18.5.so.1.1")
+    assert not bulk_is_safe("libtdsodbc.so")
+    assert not bulk_is_safe("")
+
+
+def test_freetds_is_known_behind_a_data_sources_name_and_gets_no_bulk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with log_in_only() as port:
+        address = f"Driver={freetds()}\nServer=127.0.0.1\nPort={port}\nTDS_Version=7.4\n"
+        (tmp_path / "odbc.ini").write_text(f"[leaves]\n{address}")
+        monkeypatch.setenv("ODBCINI", str(tmp_path / "odbc.ini"))
+        engine = open_database("mssql+pyodbc://ada:secret@leaves")
+        assert engine.dialect.fast_executemany  # type: ignore[attr-defined]
+        with pytest.raises(ResourceClosedError):  # this server knows no SQL
+            engine.connect()
+    assert not engine.dialect.fast_executemany  # type: ignore[attr-defined]
+    assert engine.dialect.bind_typing is BindTyping.NONE  # long texts: lengths are not told
+    assert engine.dialect.use_insertmanyvalues_wo_returning
+
+
+def test_a_sql_server_that_is_away_is_told_as_such() -> None:
+    engine = open_database(f"mssql+pyodbc://ada:hunter2@127.0.0.1/x?driver={freetds()}&port=1")
+    with pytest.raises(UserError, match="cannot be reached") as raised:
+        migrate(engine)
+    assert raised.value.code == "database_unreachable"
+    assert "hunter2" not in str(raised.value)
+
+
+def test_users_are_found_with_their_scopes_and_never_twice(database: sa.Engine) -> None:
+    engine = database
     add_user(engine, "Zoë", "hash", ["predict", "admin"])
     found = find_user(engine, "Zoë")
     assert found is not None

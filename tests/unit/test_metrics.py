@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn import metrics as reference
 
 from leafgate.metrics.classification import accuracy, class_scores, confusion, macro_f1
 from leafgate.metrics.generative import evenly, near_copies, pixel_diversity
-from leafgate.metrics.statistics import bootstrap
+from leafgate.metrics.statistics import bootstrap, wilson
 
 
 @pytest.fixture
@@ -78,3 +79,17 @@ def test_even_choice_reaches_from_the_first_to_the_last_and_takes_all_of_a_few()
     assert evenly(9, 3).tolist() == [0, 4, 8]
     assert evenly(2, 5).tolist() == [0, 1]
     assert evenly(0, 5).tolist() == []
+
+
+@pytest.mark.parametrize(("count", "total"), [(0, 7), (7, 7), (3, 10), (81, 263), (1, 1)])
+def test_wilson_is_the_interval_that_the_score_test_does_not_reject(count: int, total: int) -> None:
+    exact = stats.binomtest(count, total).proportion_ci(method="wilson")
+    found = wilson(count, total)
+    assert (found.low, found.high) == pytest.approx((exact.low, exact.high))
+    assert found.value == count / total
+
+
+def test_wilson_of_nothing_is_nothing() -> None:
+    assert np.isnan(wilson(0, 0).low)
+    with pytest.raises(ValueError, match="3 of 2"):
+        wilson(3, 2)

@@ -1,13 +1,16 @@
 """Settings: from the environment, immutable, and refused with the value that is wrong."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from leafgate.errors import UserError
-from leafgate.settings import load_settings
+from leafgate.settings import Settings, load_settings
 from training.classifier.config import ClassifierConfig
 from training.config import read_config, settings_help
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
 def test_embedded_defaults_lie_under_one_folder(tmp_path: Path) -> None:
@@ -69,3 +72,13 @@ def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
 def test_help_lists_every_setting_with_its_default() -> None:
     told = settings_help(ClassifierConfig)
     assert all(f"{name}=" in told for name in ClassifierConfig.model_fields)
+
+
+def test_the_documentation_names_no_setting_that_is_none() -> None:
+    """A row's first cell holds full names, and ends of others that begin like the first."""
+    known = {f"LEAFGATE_{name.upper()}" for name in Settings.model_fields}
+    rows = (DOCS / "settings.md").read_text("utf-8").splitlines()
+    named = [re.findall(r"`(\w+)`", row.split("|")[1]) for row in rows if row.startswith("| `")]
+    full = {word if word[0] == "L" else f"LEAFGATE{word}" for words in named for word in words}
+    assert len(full) > 40
+    assert full <= known

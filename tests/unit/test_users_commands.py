@@ -4,11 +4,12 @@ import time
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from leafgate.cli_users import users_app
 from leafgate.errors import UserError
-from sql import Revoked, User, find_user, load_revoked, open_database
+from sql import Revoked, User, add_user, find_user, load_revoked, revoke_token
 from tests.token_keys import signed
 
 PASSWORD = "correct horse"
@@ -17,8 +18,8 @@ PASSWORD = "correct horse"
 class Users:
     """`leafgate users` over a database of the test's own."""
 
-    def __init__(self, folder: Path) -> None:
-        self.database = open_database(f"sqlite:///{folder / 'users.db'}")
+    def __init__(self, database: sa.Engine) -> None:
+        self.database = database
 
     def run(self, *words: str, stdin: str | None = None) -> str:
         """What it says. Raises what the command raises."""
@@ -42,10 +43,12 @@ class Users:
 
 
 @pytest.fixture
-def users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Users:
-    monkeypatch.setenv("LEAFGATE_DATABASE_URL", f"sqlite:///{tmp_path / 'users.db'}")
+def users(
+    database: sa.Engine, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Users:
+    monkeypatch.setenv("LEAFGATE_DATABASE_URL", database_url)
     monkeypatch.chdir(tmp_path)
-    return Users(tmp_path)
+    return Users(database)
 
 
 def test_a_user_is_added_with_scopes_and_plan_and_listed(users: Users) -> None:
@@ -90,6 +93,19 @@ def test_another_password_or_other_scopes_end_the_tokens_of_before(users: Users)
     assert users.revoked.until["ada"] >= until
 
 
+def test_names_and_tokens_are_told_apart_to_the_letter(users: Users) -> None:
+    for name in ("ada", "Ada", "Zoë 🍂", "Zoë 🍁"):
+        add_user(users.database, name, "hash", ["predict"])
+    assert users.find("Ada").name == "Ada"
+    for stranger in ("ADA", "Zoë", "a\0da"):
+        assert find_user(users.database, stranger) is None
+    for jti in ("one", "One", "one"):
+        revoke_token(users.database, jti, time.time() + 60, "名")
+    assert users.revoked.tokens == {"one", "One"}
+    users.run("disable", "Zoë 🍂")
+    assert users.revoked.disabled == {"Zoë 🍂"}
+
+
 def test_another_plan_leaves_the_tokens_alone(users: Users) -> None:
     users.add()
     users.run("plan", "ada", "plus")
@@ -112,7 +128,7 @@ def test_revocations_are_forgotten_once_the_token_has_expired(users: Users) -> N
     assert users.revoked.tokens == set()
     users.run("revoke", "--token", signed(jti="new"))
     with users.database.connect() as connection:
-        kept = connection.exec_driver_sql("SELECT jti FROM revoked_tokens").scalars().all()
+        kept = connection.scalars(sa.text("SELECT jti FROM revoked_tokens")).all()
     assert kept == ["new"]
 
 

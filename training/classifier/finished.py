@@ -4,6 +4,7 @@ Everything is chosen on the validation side. The test side is looked at once, at
 veto only: an int8 form that loses more than a point there is not preferred, and not kept.
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from leafgate.images import Pixels, load_images
 from leafgate.manifest import Manifest, ManifestRow
 from leafgate.metrics.calibration import fit_temperature
 from leafgate.metrics.classification import accuracy
+from leafgate.metrics.confidences import confidence_counts
 from leafgate.progress import progress
 from registry import (
     OPENVINO_CHOICES,
@@ -89,10 +91,24 @@ def store_finished(
     write_description(described, folder)
     labels = np.array([manifest.classes.index(row.class_name) for row in train_rows])
     _add_outlier_score(folder, images, labels, validation, config.known_share)
-    judged = judge_all(Classifier.load(folder, "openvino"), validation.images)
+    classifier = Classifier.load(folder, "openvino")
+    judged = judge_all(classifier, validation.images)
     temperature = fit_temperature(judged.logits, validation.truth)
-    write_description(replace(described, temperature=temperature), folder)
+    classifier.description = replace(described, temperature=temperature)
+    write_description(with_reference(classifier, judged), folder)
     return table
+
+
+def with_reference(classifier: Classifier, judged: Judgement) -> ClassifierDescription:
+    """Its description, with what it says of these pictures, none of which it has learnt from."""
+    answers = classifier.answers(judged)
+    told = Counter(answer.class_name for answer in answers)
+    confidences = np.array([answer.confidence for answer in answers])
+    return replace(
+        classifier.description,
+        reference_classes={name: told[name] for name in classifier.description.labels},
+        reference_confidences=confidence_counts(confidences),
+    )
 
 
 def fixed_network(

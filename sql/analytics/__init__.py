@@ -1,0 +1,84 @@
+"""Every query the dashboard shows, each a function with a typed result; the front door.
+
+All of them are exact, but for percentiles, which are within 2 %, and answer from hourly counts
+whatever can be answered from these.
+"""
+
+from sql.analytics.corrections import Confusion, FeedbackAccuracy, Score, feedback_accuracy
+from sql.analytics.diagnoses import (
+    ClassCount,
+    ClassVolume,
+    Confidences,
+    Only,
+    Unknowns,
+    confidence_distribution,
+    disease_frequency,
+    diseases_over_time,
+    unknown_over_time,
+)
+from sql.analytics.drifting import Drift, Reference, drift, reference_of
+from sql.analytics.latest import LoggedRequest, recent_requests
+from sql.analytics.span import Span
+from sql.analytics.traffic import (
+    Dimension,
+    Latency,
+    Member,
+    Members,
+    MemberTraffic,
+    Summary,
+    Traffic,
+    Volume,
+    batch_sizes,
+    endpoints,
+    latency,
+    sources,
+    summary,
+    traffic_by,
+    users,
+    volume,
+)
+from sql.analytics.versions import Seen, versions_seen
+from sql.lookup import OneRequest, one_request
+
+__all__ = [
+    "ClassCount",
+    "ClassVolume",
+    "Confidences",
+    "Confusion",
+    "Dimension",
+    "Drift",
+    "FeedbackAccuracy",
+    "Latency",
+    "LoggedRequest",
+    "Member",
+    "MemberTraffic",
+    "Members",
+    "OneRequest",
+    "Only",
+    "Reference",
+    "Score",
+    "Seen",
+    "Span",
+    "Summary",
+    "Traffic",
+    "Unknowns",
+    "Volume",
+    "batch_sizes",
+    "confidence_distribution",
+    "disease_frequency",
+    "diseases_over_time",
+    "drift",
+    "endpoints",
+    "feedback_accuracy",
+    "latency",
+    "one_request",
+    "recent_requests",
+    "reference_of",
+    "sources",
+    "summary",
+    "traffic_by",
+    "unknown_over_time",
+    "users",
+    "versions_seen",
+    "volume",
+]

@@ -1,0 +1,262 @@
+"""Entries on their way to the database, in a SQLite file beside the process.
+
+What `append` has confirmed survives the process's death (kill -9): it is in the file, as far as
+the operating system knows. With `sync="full"` it survives a power cut too; with "normal" that can
+take what came since the last checkpoint or the system's own write-back, some 30 seconds. One
+thread writes, and what comes while it is at it goes into its next transaction, together.
+"""
+
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Literal
+
+log = logging.getLogger(__name__)
+
+Sync = Literal["normal", "full"]
+FORMAT = 1
+TABLES = (
+    "CREATE TABLE IF NOT EXISTS entries ("
+    "number INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, body TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS set_aside ("
+    "number INTEGER PRIMARY KEY, at REAL NOT NULL, body TEXT NOT NULL, error TEXT NOT NULL)",
+)
+INSERT = "INSERT INTO entries (at, body) VALUES (?, ?)"
+SET_ASIDE = (
+    "INSERT OR IGNORE INTO set_aside SELECT number, at, body, ? FROM entries WHERE number = ?"
+)
+DELETE = "DELETE FROM entries WHERE number BETWEEN ? AND ?"
+WAIT_SECONDS = 10.0
+NEVER = 2**62  # entries
+SHRINK_FROM_PAGES = 4096  # free ones, of 4 KiB
+
+
+class OutboxFailed(Exception):
+    """An entry is not in the file: the disk is full or at fault."""
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """An entry in the file. number: its place in the order of arrival; at: Unix time in seconds."""
+
+    number: int
+    at: float
+    body: str
+
+
+@dataclass(frozen=True)
+class Append:
+    """An entry to be written. at: Unix time in seconds."""
+
+    at: float
+    body: str
+    done: "Future[None]"
+
+
+@dataclass(frozen=True)
+class Remove:
+    """Entries that are in the database now, first to last; or one that is set aside, and why."""
+
+    first: int
+    last: int
+    reason: str | None
+    done: "Future[None]"
+
+
+class Outbox:
+    """Use from any thread; close it at the end. Only one process may have a file open to write."""
+
+    def __init__(self, file: Path, sync: Sync = "normal") -> None:
+        self.file = file
+        self._sync = sync
+        self._writing = self._open_or_begin_anew()
+        self._reading = _connect(file, sync)
+        self._lock = threading.Lock()
+        self._news = threading.Condition(self._lock)
+        self._jobs: SimpleQueue[Append | Remove | None] = SimpleQueue()
+        self._closing = False
+        self._unsettled = 0  # taken, and not in the file yet
+        self._wake_at = NEVER
+        self.waiting, self.aside, self._oldest = self._count()
+        self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
+        self._thread.start()
+
+    def _open_or_begin_anew(self) -> sqlite3.Connection:
+        try:
+            return _connect(self.file, self._sync)
+        except sqlite3.DatabaseError as error:
+            if isinstance(error, sqlite3.OperationalError):  # no such folder, full disk
+                raise
+            broken = self.file.with_suffix(f".broken-{int(time.time())}")
+            self.file.rename(broken)
+            for beside in ("-wal", "-shm"):
+                with suppress(FileNotFoundError):
+                    Path(f"{self.file}{beside}").rename(f"{broken}{beside}")
+            log.error("outbox: %s is damaged (%s); it is kept as %s", self.file, error, broken)
+            return _connect(self.file, self._sync)
+
+    def append(self, body: str) -> "Future[None]":
+        """Take an entry. The future is done when it is in the file, or raises OutboxFailed."""
+        done: Future[None] = Future()
+        done.set_running_or_notify_cancel()  # whoever waits may go; the entry is written
+        with self._lock:
+            if self._closing:
+                done.set_exception(OutboxFailed("the outbox is closed"))
+                return done
+            self._unsettled += 1
+            self._jobs.put(Append(time.time(), body, done))
+        return done
+
+    def first(self, most: int) -> list[Waiting]:
+        """The oldest entries, in the order of arrival; of one thread alone."""
+        rows = self._reading.execute(
+            "SELECT number, at, body FROM entries ORDER BY number LIMIT ?", (most,)
+        )
+        return [Waiting(*row) for row in rows]
+
+    def remove(self, entries: Sequence[Waiting]) -> None:
+        """Forget neighbouring entries that are in the database now. Raises OutboxFailed."""
+        if entries:
+            self._await(Remove(entries[0].number, entries[-1].number, None, Future()))
+
+    def set_aside(self, entry: Waiting, error: str) -> None:
+        """Keep an entry that the database refuses apart, with the reason. Raises OutboxFailed."""
+        self._await(Remove(entry.number, entry.number, error[:2000], Future()))
+
+    def _await(self, job: Remove) -> None:
+        with self._lock:
+            if self._closing:
+                return
+            self._jobs.put(job)
+        job.done.result()
+
+    @property
+    def oldest_age_seconds(self) -> float:
+        """How long the oldest entry has waited; 0 where there is none."""
+        oldest = self._oldest
+        return max(0.0, time.time() - oldest) if self.waiting and oldest else 0.0
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits, nor is about to."""
+        return not self.waiting and not self._unsettled
+
+    def await_entries(self, most: int, enough: Callable[[], bool], seconds: float) -> None:
+        """Wait until so many entries are there, or it is `enough`; asked again at each `wake`."""
+        with self._news:
+            self._wake_at = most
+            self._news.wait_for(lambda: self.waiting >= most or enough(), seconds)
+            self._wake_at = NEVER
+
+    def await_empty(self, seconds: float) -> bool:
+        """Wait until nothing waits any more; False where that is not in time."""
+        with self._news:
+            return self._news.wait_for(lambda: self.is_empty, seconds)
+
+    def wake(self) -> None:
+        """Have those that wait ask again."""
+        with self._news:
+            self._news.notify_all()
+
+    def close(self) -> None:
+        """Write what is pending, and let go of the file."""
+        with self._lock:
+            self._closing = True
+            self._jobs.put(None)
+        self._thread.join(WAIT_SECONDS)
+        self._reading.close()
+
+    def _run(self) -> None:
+        while True:
+            jobs = [self._jobs.get()]
+            with suppress(Empty):
+                while True:
+                    jobs.append(self._jobs.get_nowait())
+            work = [job for job in jobs if job is not None]
+            if work:
+                self._do(work)
+            if len(work) < len(jobs):  # nothing comes after the one that closes
+                self._writing.close()
+                return
+
+    def _do(self, jobs: Sequence[Append | Remove]) -> None:
+        error = self._write(jobs)
+        with self._lock:
+            self._unsettled -= sum(isinstance(job, Append) for job in jobs)
+        for job in jobs:
+            if error is None:
+                job.done.set_result(None)
+            else:
+                job.done.set_exception(OutboxFailed(str(error)))
+        if self.waiting >= self._wake_at or not self.waiting:
+            self.wake()
+
+    def _write(self, jobs: Sequence[Append | Remove]) -> Exception | None:
+        """One transaction; what went wrong, if anything."""
+        try:
+            if len(jobs) == 1 and isinstance(jobs[0], Append):  # a transaction by itself
+                self._writing.execute(INSERT, (jobs[0].at, jobs[0].body))
+                gone, aside = 0, 0
+            else:
+                gone, aside = self._write_all(jobs)
+        except sqlite3.Error as error:
+            log.error("outbox: %s cannot be written (%s)", self.file, error)
+            with suppress(sqlite3.Error):
+                self._writing.execute("ROLLBACK")
+            return error
+        self.waiting += sum(isinstance(job, Append) for job in jobs) - gone
+        self.aside += aside
+        if gone or self._oldest is None:
+            self._look_at_the_oldest()
+        return None
+
+    def _write_all(self, jobs: Sequence[Append | Remove]) -> tuple[int, int]:
+        """Returns how many entries went, and how many of them aside."""
+        run, gone, aside = self._writing.execute, 0, 0
+        run("BEGIN IMMEDIATE")
+        for job in jobs:
+            if isinstance(job, Append):
+                run(INSERT, (job.at, job.body))
+                continue
+            if job.reason is not None:
+                aside += run(SET_ASIDE, (job.reason, job.first)).rowcount
+            gone += run(DELETE, (job.first, job.last)).rowcount
+        run("COMMIT")
+        return gone, aside
+
+    def _look_at_the_oldest(self) -> None:
+        found = self._writing.execute("SELECT at FROM entries ORDER BY number LIMIT 1").fetchone()
+        self._oldest = found[0] if found else None
+        if found is None:
+            (free,) = self._writing.execute("PRAGMA freelist_count").fetchone()
+            if free > SHRINK_FROM_PAGES:
+                self._writing.execute("PRAGMA incremental_vacuum(2000)").fetchall()
+
+    def _count(self) -> tuple[int, int, float | None]:
+        return self._writing.execute(
+            "SELECT (SELECT COUNT(*) FROM entries), (SELECT COUNT(*) FROM set_aside), "
+            "(SELECT at FROM entries ORDER BY number LIMIT 1)"
+        ).fetchone()  # type: ignore[no-any-return]
+
+
+def _connect(file: Path, sync: Sync) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        file, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False
+    )
+    try:
+        for pragma in ("auto_vacuum=INCREMENTAL", "journal_mode=WAL", f"synchronous={sync}"):
+            connection.execute(f"PRAGMA {pragma}")
+        for table in TABLES:
+            connection.execute(table)
+        connection.execute(f"PRAGMA user_version={FORMAT}")
+    except sqlite3.DatabaseError:
+        connection.close()
+        raise
+    return connection

@@ -1,0 +1,144 @@
+"""Which file is whose: each process has an outbox of its own, and inherits those of the dead.
+
+A folder belongs to one database. A file in it is held by the lock beside it, which the operating
+system lets go of when the process ends, however it ends. Not for network file systems.
+"""
+
+import fcntl
+import hashlib
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import sqlalchemy as sa
+
+from sql.outbox import Outbox, Sync
+
+MOST = 4096  # processes that share a folder
+LOOK = (
+    "SELECT COALESCE((SELECT MAX(number) FROM entries) - (SELECT MIN(number) FROM entries) + 1, 0),"
+    " (SELECT at FROM entries ORDER BY number LIMIT 1), (SELECT COUNT(*) FROM set_aside)"
+)
+
+
+@dataclass(frozen=True)
+class Held:
+    """An outbox of this process, and the lock that says so."""
+
+    outbox: Outbox
+    lock: BinaryIO
+
+    def let_go(self) -> None:
+        """Close the file; another process may take it."""
+        self.outbox.close()
+        self.lock.close()
+
+
+def folder_of(var_dir: Path, database_url: str) -> Path:
+    """Where the outboxes of a database lie: entries of one must not end in another."""
+    place = sa.make_url(database_url).set(password=None).render_as_string()
+    return var_dir / "outbox" / hashlib.sha256(place.encode()).hexdigest()[:12]
+
+
+def take_outbox(folder: Path, sync: Sync = "normal") -> Held:
+    """The first outbox of the folder that nobody holds: a new one, or one left behind."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number in range(MOST):
+        lock = _lock(folder / f"{number}.lock")
+        if lock is None:
+            continue
+        try:
+            return Held(Outbox(folder / f"{number}.db", sync), lock)
+        except BaseException:
+            lock.close()
+            raise
+    raise OSError(f"{folder}: {MOST} processes have an outbox there")
+
+
+@contextmanager
+def orphan(folder: Path) -> Iterator[Outbox | None]:
+    """An outbox with entries whose process is gone, held while the block runs; None: there is none.
+
+    One that is empty in the end is removed.
+    """
+    for file in sorted(folder.glob("*.db")):
+        if not _has_entries(file):
+            continue
+        lock = _lock(file.with_suffix(".lock"))
+        if lock is None:
+            continue
+        outbox = Outbox(file)
+        try:
+            yield outbox
+        finally:
+            outbox.close()
+            if not outbox.waiting and not outbox.aside:
+                for ending in ("", "-wal", "-shm"):
+                    with suppress(FileNotFoundError):
+                        Path(f"{file}{ending}").unlink()
+            lock.close()
+        return
+    yield None
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """What is in the outboxes of a folder, whoever holds them."""
+
+    entries: int = 0
+    oldest_age_seconds: float = 0.0
+    set_aside: int = 0
+
+
+def waiting_in(folder: Path) -> Waiting:
+    """A quick look: entries are counted from first to last, as if none between were gone."""
+    entries, aside, oldest = 0, 0, None
+    for file in folder.glob("*.db"):
+        with suppress(sqlite3.Error), _looked_into(file) as connection:
+            number, at, refused = connection.execute(LOOK).fetchone()
+            entries, aside = entries + number, aside + refused
+            if at is not None:
+                oldest = min(at, oldest or at)
+    age = max(0.0, time.time() - oldest) if oldest is not None else 0.0
+    return Waiting(entries, age, aside)
+
+
+def _has_entries(file: Path) -> bool:
+    with suppress(sqlite3.Error), _looked_into(file) as connection:
+        return connection.execute("SELECT 1 FROM entries LIMIT 1").fetchone() is not None
+    return False
+
+
+@contextmanager
+def _looked_into(file: Path) -> Iterator[sqlite3.Connection]:
+    connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=1.0)
+    try:
+        yield connection
+    finally:
+        connection.close()
+
+
+@contextmanager
+def locked(file: Path) -> Iterator[bool]:
+    """Hold a lock while the block runs; False where somebody else has it."""
+    lock = _lock(file)
+    try:
+        yield lock is not None
+    finally:
+        if lock is not None:
+            lock.close()
+
+
+def _lock(file: Path) -> BinaryIO | None:
+    """The lock, until it is closed; None where another process, or part of this one, has it."""
+    opened = file.open("ab")
+    try:
+        fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        opened.close()
+        return None
+    return opened

@@ -1,0 +1,169 @@
+"""What is logged of a request, and how it lies in the outbox: as JSON with the columns' names."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from pydantic_core import from_json, to_json
+
+from sql.schema import feedback, generations, predictions, requests
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestRecord:
+    """One request as it is stored. at_utc: aware; images: in the request, or made for it."""
+
+    id: str
+    at_utc: datetime
+    method: str
+    endpoint: str
+    status: int
+    latency_ms: float
+    user_name: str | None = None
+    source: str | None = None
+    images: int = 0
+    model_name: str | None = None
+    model_version: int | None = None
+    error_code: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictionRecord:
+    """One image that was to be classified. id: the request's own, where it is its only image.
+
+    position: among the request's images; lane: production, canary or shadow; tta: over the eight
+    positions of the square; sha256: of the uploaded bytes, hex; most_probable: JSON.
+    """
+
+    id: str
+    request_id: str
+    at_utc: datetime
+    status: int
+    latency_ms: float
+    position: int = 0
+    error_code: str | None = None
+    lane: str | None = None
+    model_name: str | None = None
+    model_version: int | None = None
+    artifact_digest: str | None = None
+    engine: str | None = None
+    tta: bool | None = None
+    file_name: str | None = None
+    sha256: str | None = None
+    class_name: str | None = None
+    confidence: float | None = None
+    unknown: bool | None = None
+    unknown_score: float | None = None
+    most_probable: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class GenerationRecord:
+    """One request for pictures, whose id it has. output_sha256: of all their pixels, in order."""
+
+    id: str
+    at_utc: datetime
+    model_name: str | None = None
+    model_version: int | None = None
+    artifact_digest: str | None = None
+    engine: str | None = None
+    asked: int | None = None
+    seed: int | None = None
+    class_name: str | None = None
+    made: int = 0
+    output_sha256: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeedbackRecord:
+    """What a person says that an image shows. told_class, model_name, model_version and
+    told_at_utc: of the answer; noted when the row is stored.
+    """
+
+    id: str
+    at_utc: datetime
+    prediction_id: str
+    true_class: str
+    user_name: str | None = None
+    told_at_utc: datetime | None = None
+    told_class: str | None = None
+    model_name: str | None = None
+    model_version: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """What is stored together, or not at all: a request and its parts; or one part that came later.
+
+    id: of the row that says whether the entry is stored.
+    """
+
+    request: RequestRecord | None = None
+    predictions: tuple[PredictionRecord, ...] = ()
+    generation: GenerationRecord | None = None
+    feedback: FeedbackRecord | None = None
+
+    def as_json(self) -> str:
+        """As it lies in the outbox."""
+        rows = {
+            "requests": [vars(self.request)] if self.request else [],
+            "predictions": [vars(each) for each in self.predictions],
+            "generations": [vars(self.generation)] if self.generation else [],
+            "feedback": [vars(self.feedback)] if self.feedback else [],
+        }
+        return to_json({name: found for name, found in rows.items() if found}).decode()
+
+
+Row = dict[str, Any]
+Rows = dict[str, list[Row]]  # by the name of their table
+TABLES: dict[str, sa.Table] = {
+    table.name: table for table in (requests, predictions, generations, feedback)
+}
+_KNOWN = {
+    name: tuple(
+        (
+            column.name,
+            getattr(column.type, "length", None) if isinstance(column.type, sa.String) else None,
+        )
+        for column in table.columns
+    )
+    for name, table in TABLES.items()
+}
+_DEFAULTS = {("requests", "images"): 0, ("predictions", "position"): 0, ("generations", "made"): 0}
+
+
+def rows_of(text: str) -> Rows:
+    """The rows of an entry as they are stored. What another version of LeafGate wrote is taken as
+    far as it is known here. Raises ValueError for what is no entry.
+    """
+    found = from_json(text)
+    if not isinstance(found, dict):
+        raise ValueError("not an entry")
+    return {name: [_row(name, each) for each in found[name]] for name in TABLES if found.get(name)}
+
+
+def _row(table: str, found: Mapping[str, Any]) -> Row:
+    row: Row = {}
+    for name, length in _KNOWN[table]:
+        value = found.get(name)
+        if value is None:
+            value = _DEFAULTS.get((table, name))
+        elif length is not None and (len(value) > length or not value.isascii()):
+            value = _cut(value, length)
+        row[name] = value
+    row["at_utc"] = naive_utc(datetime.fromisoformat(row["at_utc"]))
+    return row
+
+
+def _cut(value: str, length: int) -> str:
+    """SQL Server counts what is beyond 16 bits twice, an emoji for one."""
+    units = value.encode("utf-16-le", "surrogatepass")
+    return value if len(units) <= 2 * length else units[: 2 * length].decode("utf-16-le", "ignore")
+
+
+def naive_utc(moment: datetime) -> datetime:
+    """The moment as it is stored: UTC without a zone, cut to milliseconds."""
+    utc = moment.astimezone(UTC)
+    return utc.replace(tzinfo=None, microsecond=utc.microsecond // 1000 * 1000)

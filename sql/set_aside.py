@@ -1,0 +1,61 @@
+"""Entries that the database refused: looking at them, and trying them again."""
+
+import sqlite3
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from leafgate.errors import UserError
+from sql.outbox_folder import Waiting, locked, waiting_in
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """One of them. at: Unix time in seconds; body: JSON, see sql/records.py."""
+
+    file: Path
+    number: int
+    at: float
+    body: str
+    error: str
+
+
+def outboxes(var_dir: Path) -> dict[Path, Waiting]:
+    """What is in each folder of outboxes on this host: one a database that was written to."""
+    return {folder: waiting_in(folder) for folder in sorted((var_dir / "outbox").glob("*/"))}
+
+
+def list_set_aside(folder: Path) -> list[SetAside]:
+    """All that was set aside in a folder, in the order of arrival."""
+    found = []
+    for file in sorted(folder.glob("*.db")):
+        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
+            rows = connection.execute(
+                "SELECT number, at, body, error FROM set_aside ORDER BY number"
+            )
+            found += [SetAside(file, *row) for row in rows]
+    return found
+
+
+def retry_set_aside(folder: Path) -> int:
+    """Put them back among those that wait. Returns how many.
+
+    Raises UserError where a running service has an outbox open: it counts what is in its own.
+    """
+    with_some = sorted({each.file for each in list_set_aside(folder)})
+    return sum(_put_back(file) for file in with_some)
+
+
+def _put_back(file: Path) -> int:
+    with locked(file.with_suffix(".lock")) as ours:
+        if not ours:
+            raise UserError(
+                f"{file} belongs to a service that runs",
+                "stop the service, give the command again, and start it: it moves them at once",
+                code="outbox_in_use",
+            )
+        with closing(sqlite3.connect(file)) as connection, connection:
+            connection.execute(
+                "INSERT INTO entries (at, body) SELECT at, body FROM set_aside ORDER BY number"
+            )
+            return connection.execute("DELETE FROM set_aside").rowcount

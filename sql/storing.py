@@ -1,0 +1,72 @@
+"""Putting entries into the tables: many at a time, once each, with the hourly counts they make."""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from sqlalchemy.exc import IntegrityError
+
+from sql.inserting import insert_rows
+from sql.records import TABLES, Entry, Row, Rows, rows_of
+from sql.schema import feedback, hourly
+from sql.tallies import part_of, tally
+from sql.told import with_what_was_told
+
+ASKED_AT_ONCE = 500  # ids in one question; SQL Server takes 2,100 parameters
+MEETINGS = 5  # with others who store the same
+
+
+def store(engine: sa.Engine, entries: Sequence[Rows]) -> None:
+    """Store those that are not stored yet, in one transaction.
+
+    Raises what the database does, and then nothing is stored. Others may store some of the same
+    entries meanwhile; only where they do so again and again, IntegrityError comes of it.
+    """
+    known: dict[tuple[str, str], Rows] = {_key(entry): entry for entry in entries}
+    for last in (False,) * MEETINGS + (True,):
+        try:
+            with engine.begin() as connection:
+                _insert_all(connection, list(known.values()))
+            return
+        except IntegrityError:  # some are there: an answer was lost on its way, or others have them
+            if last:
+                raise
+        with engine.begin() as connection:
+            for key in _stored(connection, list(known)):
+                del known[key]
+
+
+def store_entries(engine: sa.Engine, entries: Sequence[Entry]) -> None:
+    """The same with entries that lay in no outbox."""
+    store(engine, [rows_of(entry.as_json()) for entry in entries])
+
+
+def _key(entry: Rows) -> tuple[str, str]:
+    """Table and id of the row that says whether the entry is stored."""
+    table = next(iter(entry))
+    return table, entry[table][0]["id"]
+
+
+def _insert_all(connection: sa.Connection, entries: Sequence[Rows]) -> None:
+    for name, table in TABLES.items():
+        rows = [row for entry in entries for row in entry.get(name, ())]
+        if table is feedback:
+            rows = with_what_was_told(connection, entries)
+        rows.sort(key=_id)  # in everybody's order: else two who have the same wait for each other
+        insert_rows(connection, table, rows)
+    insert_rows(connection, hourly, part_of(tally(entries)))
+
+
+def _id(row: Row) -> str:
+    return str(row["id"])
+
+
+def _stored(connection: sa.Connection, keys: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    for name, table in TABLES.items():
+        ids = [identifier for of, identifier in keys if of == name]
+        for first in range(0, len(ids), ASKED_AT_ONCE):
+            among = table.c.id.in_(ids[first : first + ASKED_AT_ONCE])
+            found += [
+                (name, each) for each in connection.scalars(sa.select(table.c.id).where(among))
+            ]
+    return found

@@ -1,0 +1,196 @@
+"""Hourly counts: what they hold, and how they are made of rows.
+
+Dimensions of the traffic, one row for each name in an hour: `endpoint`, `user` and `source` (""
+where there is none), `version` ("model version", of requests that a model answered) and `batch`
+(number of images, of requests that sent any). Their histogram is of latencies.
+
+Dimensions of the diagnoses, one row for each name, class and version of the model in an hour:
+`class` (name: the model's), `class_user` and `class_source`. What a shadow said is in none of them.
+Their histogram is of confidences.
+
+A part comes in under these names. When a day is settled (sql/rollups.py) its parts move: to
+`endpoint/h`, by the hour, and again to `endpoint/d`, summed up by the day of UTC, so that a quarter
+is read in ninety steps. So an hour is what lies in `endpoint` and `endpoint/h`, a day what lies in
+`endpoint` and `endpoint/d`, whether it is settled, not yet, or got something since.
+"""
+
+import secrets
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from sql.histogram import confidence_bin, decode, encode, latency_bin
+from sql.records import Row, Rows
+
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+SHADOW = "shadow"
+GENERATE = "/generate"
+SETTLED_HOURS, SETTLED_DAYS = "/h", "/d"  # what follows the name of the dimension
+
+Fields = Mapping[str, Any] | sa.RowMapping  # a row of a table
+# dimension, hour, name, class, version of the model
+Key = tuple[str, datetime, str, str | None, int | None]
+_KEY = ("dimension", "hour_utc", "name", "class_name", "model_version")
+SUMS = ("answered", "refused", "failed", "images", "unknown", "confidence_sum")
+
+
+@dataclass
+class Tally:
+    """Counts of one key. histogram: of latencies or confidences, by bin."""
+
+    answered: int = 0
+    refused: int = 0
+    failed: int = 0
+    images: int = 0
+    unknown: int = 0
+    confidence_sum: float = 0.0
+    histogram: dict[int, int] = field(default_factory=dict)
+
+    def add(self, other: "Tally") -> None:
+        """Count in what the other counted."""
+        for name in SUMS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        for number, count in other.histogram.items():
+            self.histogram[number] = self.histogram.get(number, 0) + count
+
+    def add_request(self, row: Fields, number: int) -> None:
+        """Count a row of `requests`. number: its latency's bin."""
+        if row["status"] < 400:
+            self.answered += 1
+        elif row["status"] < 500:
+            self.refused += 1
+        else:
+            self.failed += 1
+        self.images += row["images"]
+        self.histogram[number] = self.histogram.get(number, 0) + 1
+
+    def add_answer(self, row: Fields) -> None:
+        """Count a row of `predictions`."""
+        confidence = row["confidence"] or 0.0
+        self.answered += 1
+        self.unknown += bool(row["unknown"])
+        self.confidence_sum += confidence
+        number = confidence_bin(confidence)
+        self.histogram[number] = self.histogram.get(number, 0) + 1
+
+
+Tallies = dict[Key, Tally]
+
+
+def tally(rows: Iterable[Rows]) -> Tallies:
+    """The counts of entries, each with all its rows."""
+    found: Tallies = defaultdict(Tally)
+    for entry in rows:
+        (request,) = entry.get("requests") or (None,)
+        if request is not None:
+            add_request(found, request)
+        for prediction in entry.get("predictions", ()):
+            user, source = (request["user_name"], request["source"]) if request else (None, None)
+            add_prediction(found, prediction, user, source)
+    return found
+
+
+def _batch(row: Fields) -> str | None:
+    return str(row["images"]) if row["images"] and row["endpoint"] != GENERATE else None
+
+
+def _version(row: Fields) -> str | None:
+    if row["model_version"] is None:
+        return None
+    return version_name(row["model_name"], row["model_version"])
+
+
+# The name under which a row of `requests` is counted in a dimension; None where it is not.
+TRAFFIC: dict[str, Callable[[Fields], str | None]] = {
+    "endpoint": lambda row: row["endpoint"],
+    "user": lambda row: row["user_name"] or "",
+    "source": lambda row: row["source"] or "",
+    "version": _version,
+    "batch": _batch,
+}
+# The same of `predictions`, each with its request's `user_name` and `source`.
+DIAGNOSES: dict[str, Callable[[Fields], str]] = {
+    "class": lambda row: row["model_name"] or "",
+    "class_user": lambda row: row["user_name"] or "",
+    "class_source": lambda row: row["source"] or "",
+}
+DIMENSIONS = (*TRAFFIC, *DIAGNOSES)
+
+
+def add_request(found: Tallies, row: Fields) -> None:
+    """Count a row of `requests`."""
+    hour, number = hour_of(row["at_utc"]), latency_bin(row["latency_ms"])
+    for dimension, name_of in TRAFFIC.items():
+        name = name_of(row)
+        if name is not None:
+            found[dimension, hour, name, None, None].add_request(row, number)
+
+
+def add_prediction(found: Tallies, row: Fields, user: str | None, source: str | None) -> None:
+    """Count a row of `predictions`, if it is what a caller was told of an image."""
+    if not was_told(row):
+        return
+    hour, key = hour_of(row["at_utc"]), (row["class_name"], row["model_version"])
+    found["class", hour, row["model_name"] or "", *key].add_answer(row)
+    found["class_user", hour, user or "", *key].add_answer(row)
+    found["class_source", hour, source or "", *key].add_answer(row)
+
+
+def was_told(row: Fields) -> bool:
+    """Whether a row of `predictions` is what a caller was told of an image."""
+    return row["class_name"] is not None and row["lane"] != SHADOW
+
+
+def version_name(model: str | None, version: int) -> str:
+    """A member of the dimension `version`."""
+    return f"{model or ''} {version}"[:200]
+
+
+def hour_of(moment: datetime) -> datetime:
+    """The hour it lies in; naive, in UTC."""
+    return moment.replace(minute=0, second=0, microsecond=0)
+
+
+def part_of(found: Tallies, settled: str = "") -> list[Row]:
+    """Rows of one new part. settled: SETTLED_HOURS or SETTLED_DAYS, of what is."""
+    part = secrets.randbits(62)
+    return [
+        {
+            **dict(zip(_KEY, key, strict=True)),
+            "dimension": key[0] + settled,
+            "part": part,
+            "number": number,
+            **{name: getattr(counted, name) for name in SUMS},
+            "histogram": encode(counted.histogram),
+        }
+        for number, (key, counted) in enumerate(found.items())
+    ]
+
+
+def settled_parts(found: Tallies) -> list[Row]:
+    """Rows of counts by the hour, settled: two new parts, of the hours and of their days."""
+    days: Tallies = defaultdict(Tally)
+    for (dimension, hour, *others), counted in found.items():
+        days[dimension, hour.replace(hour=0), *others].add(counted)  # type: ignore[index]
+    return [*part_of(found, SETTLED_HOURS), *part_of(days, SETTLED_DAYS)]
+
+
+def summed(rows: Iterable[Fields]) -> Tallies:
+    """The counts in rows of `hourly`."""
+    found: Tallies = defaultdict(Tally)
+    texts: dict[Key, list[str]] = defaultdict(list)
+    for row in rows:
+        key: Key = tuple(row[name] for name in _KEY)  # type: ignore[assignment]
+        counted = found[key]
+        for name in SUMS:
+            setattr(counted, name, getattr(counted, name) + row[name])
+        texts[key].append(row["histogram"])
+    for key, counted in found.items():
+        sums = decode(texts[key])
+        counted.histogram.update({int(number): int(sums[number]) for number in sums.nonzero()[0]})
+    return found

@@ -1,0 +1,120 @@
+"""No answer without its record: it is on disk before the last byte, or the answer is a 503."""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from sql import folder_of, mover
+from sql.records import Rows, rows_of
+from tests.integration.conftest import RunningApi, StartApi, api_settings
+from tests.integration.test_api_answers import png, stored
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Entries stay in the outbox for the length of the test."""
+    monkeypatch.setattr(mover, "GATHER_SECONDS", 60)
+
+
+def on_disk(api: RunningApi) -> dict[str, Rows]:
+    """What lies in the outboxes, by the id of the request."""
+    found = {}
+    for file in folder_of(api.settings.var_dir, api.settings.database).glob("*.db"):
+        with sqlite3.connect(file) as connection:
+            for (body,) in connection.execute("SELECT body FROM entries"):
+                rows = rows_of(body)
+                found[rows["requests"][0]["id"]] = rows
+    return found
+
+
+@pytest.mark.usefixtures("slow")
+def test_what_was_answered_is_on_disk_whatever_the_answer(
+    served_var: Path, tmp_path: Path, start_api: StartApi
+) -> None:
+    api = start_api(api_settings(served_var, tmp_path))
+    leaf = {"file": ("Blätter 🍂.png", png())}
+    answers = [
+        api.client.post("/predict", files=leaf),
+        api.client.post("/explain", files=leaf),
+        api.client.post("/predict", files={"file": b"no image"}),
+        api.client.post("/predict/batch", files=[("files", png()), ("files", b"no image")]),
+        api.client.get("/generate", params={"n": 40, "seed": 3, "format": "zip"}),
+        httpx.post(f"{api.url}/predict", files=leaf),
+        api.client.get("/nowhere"),
+    ]
+    assert [answer.status_code for answer in answers] == [200, 200, 415, 200, 200, 401, 404]
+    found = on_disk(api)
+    rows = [found[answer.headers["x-request-id"]] for answer in answers]
+    assert [each["requests"][0]["status"] for each in rows] == [200, 200, 415, 200, 200, 401, 404]
+    assert rows[0]["predictions"][0]["file_name"] == "Blätter 🍂.png"
+    assert rows[0]["predictions"][0]["most_probable"].startswith('[["red"')
+    assert rows[2]["predictions"][0]["error_code"] == "not_an_image"
+    assert [(p["position"], p["status"]) for p in rows[3]["predictions"]] == [(0, 200), (1, 415)]
+    assert (rows[4]["generations"][0]["made"], rows[4]["requests"][0]["images"]) == (40, 40)
+    assert {each["requests"][0]["user_name"] for each in rows[:5]} == {"ada"}
+
+
+@pytest.mark.usefixtures("slow")
+def test_with_pseudonyms_no_name_address_or_file_name_reaches_the_disk(
+    served_var: Path, tmp_path: Path, start_api: StartApi
+) -> None:
+    hidden = {"log_identities": "pseudonyms", "log_identity_key": "k" * 40}
+    api = start_api(api_settings(served_var, tmp_path, **hidden))
+    answers = [
+        api.client.post("/predict", files={"file": ("Frau Müller.png", png())}) for _ in range(2)
+    ]
+    rows = [on_disk(api)[answer.headers["x-request-id"]] for answer in answers]
+    users = {each["requests"][0]["user_name"] for each in rows}
+    assert len(users) == 1
+    assert users.pop().startswith("user-")
+    assert rows[0]["requests"][0]["source"].startswith("address-")
+    assert rows[0]["predictions"][0]["file_name"] is None
+
+
+@pytest.fixture
+def tiny_log(
+    slow: None, served_var: Path, tmp_path: Path, start_api: StartApi
+) -> Iterator[RunningApi]:
+    """An API whose outbox holds three entries; one is that of signing in."""
+    yield start_api(api_settings(served_var, tmp_path, outbox_limit=3))
+
+
+def test_an_api_that_can_record_no_more_refuses_and_says_so_until_it_can(
+    tiny_log: RunningApi,
+) -> None:
+    api, leaf = tiny_log, {"file": png()}
+    assert [api.client.post("/predict", files=leaf).status_code for _ in range(2)] == [200, 200]
+    refused = api.client.post("/predict", files=leaf)
+    assert (refused.status_code, refused.json()["code"]) == (503, "log_full")
+    assert int(refused.headers["retry-after"]) >= 1
+    health = httpx.get(f"{api.url}/health").json()
+    assert health["status"] == "degraded"
+    assert (health["request_log"]["full"], health["request_log"]["backlog"]) == (True, 3)
+    assert 'leafgate_refused_total{reason="log_full"} 1.0' in httpx.get(f"{api.url}/metrics").text
+    assert api.app.state.leafgate.log.flush()
+    answer = api.client.post("/predict", files=leaf)
+    assert answer.status_code == 200
+    assert api.app.state.leafgate.log.flush()
+    assert stored(api, answer.json()["request_id"])["class_name"] == "red"
+
+
+def test_an_answer_that_cannot_be_recorded_does_not_go_out(api: RunningApi) -> None:
+    log = api.app.state.leafgate.log
+    assert log.flush()
+    file = log._outbox._writing
+    file.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    (pages,) = file.execute("PRAGMA page_count").fetchone()
+    file.execute(f"PRAGMA max_page_count={pages}")
+    for _ in range(40):  # until the page that there is, is full
+        refused = api.client.post("/predict", files={"file": png()})
+        if refused.status_code != 200:
+            break
+    assert (refused.status_code, refused.json()["code"]) == (503, "log_unavailable")
+    assert "confidence" not in refused.text
+    assert httpx.get(f"{api.url}/health").json()["status"] == "degraded"
+    file.execute("PRAGMA max_page_count=1000000")
+    assert api.client.post("/predict", files={"file": png()}).status_code == 200
+    assert httpx.get(f"{api.url}/health").json()["status"] == "ok"

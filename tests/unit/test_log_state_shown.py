@@ -1,0 +1,49 @@
+"""The dashboard says when its figures are not whole, and why."""
+
+import pytest
+
+from dashboard.client import ApiClient, LogState
+from dashboard.log_state import in_words, warnings_of
+from serving.routes.health import LogHealth
+
+WELL = LogState(3, 0.4, 0, 0, None, False)
+
+
+def state(**changed: object) -> LogState:
+    return LogState(**{**vars(WELL), **changed})  # type: ignore[arg-type]
+
+
+def test_nothing_is_said_of_rows_that_are_on_their_way_as_usual() -> None:
+    assert warnings_of(WELL) == []
+
+
+def test_rows_that_are_late_are_counted_with_the_reason_and_a_promise() -> None:
+    (warning,) = warnings_of(state(backlog=1200, oldest_age_seconds=7300, problem="refused"))
+    assert "1,200 requests of the last 2 hours" in warning
+    assert "(refused)" in warning
+    assert "come in by themselves" in warning
+    assert len(warnings_of(state(oldest_age_seconds=31))) == 1
+
+
+def test_what_is_refused_dropped_or_set_aside_is_told_each() -> None:
+    found = warnings_of(state(full=True, dropped=2, set_aside=1))
+    assert [each.split()[0] for each in found] == ["The", "2", "The"]
+    assert "leafgate db outbox" in found[-1]
+
+
+def test_the_service_tells_what_the_dashboard_reads(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = LogHealth(backlog=1, oldest_age_seconds=2.5, set_aside=0, dropped=0)
+
+    class Answer:
+        def json(self) -> dict[str, object]:
+            return {"status": "ok", "request_log": told.model_dump()}
+
+    monkeypatch.setattr(ApiClient, "_ask", lambda *_, **__: Answer())
+    assert ApiClient("http://x").log_state() == state(backlog=1, oldest_age_seconds=2.5)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"), [(5.2, "5 s"), (150, "2 minutes"), (7300, "2 hours"), (200_000, "2 days")]
+)
+def test_times_are_told_as_people_say_them(seconds: float, words: str) -> None:
+    assert in_words(seconds) == words
