@@ -2,9 +2,9 @@
 
     python -m benchmarks.schema --user ada --examples 1000     (asks for the password)
 
-All default checks, one request after another; the user needs the scopes `predict`, `generate` and
-`admin`, the generator must be a conditional one, and limits must let thousands of requests through.
-Exit 0 where nothing is found.
+All default checks, one request after another; the user needs the scopes `predict`, `generate`,
+`feedback` and `admin`, the generator must be a conditional one, and limits must let thousands of
+requests through. Exit 0 where nothing is found.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""What schemathesis cannot know of the service: images of each kind, and the model's classes."""
+"""What schemathesis cannot know of the service: images of each kind, the model's classes, ids."""
 
 import io
 import json
@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import schemathesis
+import uuid_utils
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -32,6 +33,9 @@ for _kind in FORMATS:
 schemathesis.openapi.format(
     "class-of-the-model", st.sampled_from(json.loads(os.environ.get(CLASSES_VARIABLE, "[]")))
 )
+
+# Of a request that came just now: one that may be on its way to the log's database.
+schemathesis.openapi.format("id-of-a-request", st.builds(lambda: str(uuid_utils.uuid7())))
 
 
 @schemathesis.hook
