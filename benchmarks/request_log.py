@@ -173,9 +173,7 @@ def options() -> argparse.Namespace:
     add = parser.add_argument
     add_state_options(parser)
     add("--parts", nargs="+", choices=PARTS, default=PARTS)
-    add(
-        "--postgres", default="", metavar="URL", help="an empty one that the writer fills, too"
-    )
+    add("--postgres", default="", metavar="URL", help="an empty one that the writer fills, too")
     add("--rounds", type=int, default=10, help="pairs of loads")
     add("--seconds", type=float, default=6.0, help="of one load")
     add("--entries", type=int, default=100_000, help="that the writer moves")
