@@ -2,14 +2,13 @@
 
 import re
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 import typer
 
-from leafgate.cli_options import say, settings
+from leafgate.cli_options import database_open, say, settings
 from leafgate.errors import UserError
 
 db_app = typer.Typer(help="The database of requests and users.", no_args_is_help=True)
@@ -22,7 +21,7 @@ AGE = re.compile(r"([1-9]\d{0,3})([hdw])")
 @db_app.command("migrate")
 def db_migrate() -> None:
     """Bring the database to the current schema; safe to repeat."""
-    with _database():
+    with database_open():
         say("the schema is current")
 
 
@@ -65,7 +64,7 @@ def db_prune(
     from sql import prunable, require_shrinkable
 
     before = datetime.now(UTC) - _age(older_than)
-    with _database() as database:
+    with database_open() as database:
         if vacuum:
             require_shrinkable(database)
         expected = prunable(database, before, with_counts=with_counts)
@@ -89,7 +88,7 @@ def db_rebuild_counts() -> None:
     """
     from sql import rebuild_counts
 
-    with _database() as database:
+    with database_open() as database:
         started = time.monotonic()
         first = rebuild_counts(database)
         seconds = time.monotonic() - started
@@ -196,13 +195,3 @@ def _say_of_space(database: Any, vacuum: bool) -> None:  # noqa: ANN401 - a SQLA
 
 def _hour(pruned: Any) -> str:  # noqa: ANN401 - sql.Pruned, imported late
     return f"{pruned.before:%Y-%m-%d %H:%M} UTC"
-
-
-@contextmanager
-def _database() -> Iterator[Any]:
-    from sql import migrate, open_database
-
-    database = open_database(settings().database)
-    migrate(database)
-    yield database
-    database.dispose()

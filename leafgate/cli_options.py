@@ -1,5 +1,7 @@
 """What the commands share: how they speak, their settings, and options of one meaning."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,3 +40,14 @@ def settings() -> Any:  # noqa: ANN401 - leafgate.settings.Settings, imported la
     from leafgate.settings import load_settings
 
     return load_settings()
+
+
+@contextmanager
+def database_open() -> Iterator[Any]:
+    """The configured database (a SQLAlchemy engine) on the current schema, while a command runs."""
+    from sql import migrate, open_database
+
+    database = open_database(settings().database)
+    migrate(database)
+    yield database
+    database.dispose()

@@ -1,12 +1,10 @@
 """The subcommands of `leafgate users`: who may use the API, what for, and how often."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from leafgate.cli_options import say, settings
+from leafgate.cli_options import database_open, say, settings
 from leafgate.errors import UserError
 
 users_app = typer.Typer(help="Who may use the API.", no_args_is_help=True)
@@ -31,7 +29,7 @@ def users_add(name: Name, scope: Scopes, password: Password, plan: Plan = "stand
 
     require_good_password(password)
     _require_plan(plan)
-    with _database() as database:
+    with database_open() as database:
         user = add_user(database, name, hash_password(password), scope, plan)
     say(f"user {user.name} may: {', '.join(sorted(user.scopes))} (plan {user.plan})")
 
@@ -41,7 +39,7 @@ def users_list() -> None:
     """List users with their scopes, plan and state."""
     from sql import list_users
 
-    with _database() as database:
+    with database_open() as database:
         for user in list_users(database):
             state = "disabled" if user.disabled else "enabled"
             say("\t".join((user.name, ",".join(sorted(user.scopes)), user.plan, state)))
@@ -52,7 +50,7 @@ def users_disable(name: Name) -> None:
     """Keep a user out: no sign-in, and the tokens they hold are refused."""
     from sql import set_disabled
 
-    with _database() as database:
+    with database_open() as database:
         set_disabled(database, name, True)
     say(f"user {name} is disabled; {_within()}")
 
@@ -62,7 +60,7 @@ def users_enable(name: Name) -> None:
     """Let a disabled user in again."""
     from sql import set_disabled
 
-    with _database() as database:
+    with database_open() as database:
         set_disabled(database, name, False)
     say(f"user {name} is enabled")
 
@@ -74,7 +72,7 @@ def users_password(name: Name, password: Password) -> None:
     from sql import set_password
 
     require_good_password(password)
-    with _database() as database:
+    with database_open() as database:
         set_password(database, name, hash_password(password))
     say(f"user {name} has a new password; old tokens: {_within()}")
 
@@ -84,7 +82,7 @@ def users_scopes(name: Name, scope: Scopes) -> None:
     """Set what a user may do; the tokens with the old scopes are refused."""
     from sql import set_scopes
 
-    with _database() as database:
+    with database_open() as database:
         scopes = set_scopes(database, name, scope)
     say(f"user {name} may: {', '.join(sorted(scopes))}; old tokens: {_within()}")
 
@@ -95,7 +93,7 @@ def users_plan(name: Name, plan: PlanName) -> None:
     from sql import set_plan
 
     _require_plan(plan)
-    with _database() as database:
+    with database_open() as database:
         set_plan(database, name, plan)
     say(f"user {name} has the plan {plan} from the next sign-in on")
 
@@ -112,7 +110,7 @@ def users_revoke(
 
     if (name is None) == (token is None):
         raise UserError("revoke needs a NAME or --token", "give one of the two")
-    with _database() as database:
+    with database_open() as database:
         if name is not None:
             revoke_tokens_of(database, name)
         elif token is not None:
@@ -146,13 +144,3 @@ def _require_plan(plan: str) -> None:
     from serving import plans_of
 
     plans_of(settings()).require(plan)
-
-
-@contextmanager
-def _database() -> Iterator[Any]:
-    from sql import migrate, open_database
-
-    database = open_database(settings().database)
-    migrate(database)
-    yield database
-    database.dispose()

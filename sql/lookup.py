@@ -1,17 +1,17 @@
 """Finding what was answered, and all that is known of it, by the id that the caller has."""
 
 from dataclasses import dataclass
-from datetime import UTC
-from typing import TypeVar
+from datetime import UTC, datetime
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
+from sql.by_ids import rows_by_ids
 from sql.records import FeedbackRecord, GenerationRecord, PredictionRecord, RequestRecord
 from sql.schema import feedback, generations, predictions, requests
 from sql.tallies import SHADOW
 
 Record = TypeVar("Record", RequestRecord, PredictionRecord, GenerationRecord, FeedbackRecord)
-ASKED_AT_ONCE = 500  # ids in one question
 
 
 @dataclass(frozen=True)
@@ -61,10 +61,8 @@ def one_request(engine: sa.Engine, identifier: str) -> OneRequest | None:
 
 
 def _feedback(connection: sa.Connection, ids: list[str]) -> tuple[FeedbackRecord, ...]:
-    found: list[FeedbackRecord] = []
-    for begin in range(0, len(ids), ASKED_AT_ONCE):
-        among = feedback.c.prediction_id.in_(ids[begin : begin + ASKED_AT_ONCE])
-        found += _records(connection, feedback, FeedbackRecord, among)
+    rows = rows_by_ids(connection, sa.select(feedback), feedback.c.prediction_id, ids)
+    found = [_record(FeedbackRecord, row) for row in rows]
     return tuple(sorted(found, key=lambda each: (each.at_utc, each.id)))
 
 
@@ -86,4 +84,8 @@ def _records(
 
 
 def _record(kind: type[Record], row: sa.RowMapping) -> Record:
-    return kind(**{**row, "at_utc": row["at_utc"].replace(tzinfo=UTC)})
+    return kind(**{name: _aware(value) for name, value in row.items()})
+
+
+def _aware(value: Any) -> Any:  # noqa: ANN401 - of any column
+    return value.replace(tzinfo=UTC) if isinstance(value, datetime) else value

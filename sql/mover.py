@@ -40,11 +40,12 @@ MERGED_HOURS = 3  # back from now; of older ones, those that got rows
 
 @dataclass
 class State:
-    """How the moving goes. problem: why nothing is stored now; stored: entries since the start."""
+    """How the moving goes. problem: why nothing is stored now; failures: in a row; strikes: against
+    an entry that fails while others come in; late: times of rows whose hours are to be merged.
+    """
 
     problem: str | None = None
     failures: int = 0
-    stored: int = 0
     strikes: Counter[str] = field(default_factory=Counter)
     late: set[datetime] = field(default_factory=set)
 
@@ -138,7 +139,6 @@ class Mover:
             self._divide(outbox, batch[middle:])
             return
         outbox.remove(batch)
-        self.state.stored += len(batch)
 
     def _one_by_one(self, outbox: Outbox, batch: Sequence[Waiting]) -> None:
         """Find an entry that fails without being refused: others come in after it, again and again.

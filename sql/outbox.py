@@ -206,15 +206,18 @@ class Outbox:
                 gone, aside = 0, 0
             else:
                 gone, aside = self._write_all(jobs)
-        except sqlite3.Error as error:
+        except Exception as error:  # noqa: BLE001 - who waits is told, and the thread goes on
             log.error("outbox: %s cannot be written (%s)", self.file, error)
             with suppress(sqlite3.Error):
                 self._writing.execute("ROLLBACK")
             return error
         self.waiting += sum(isinstance(job, Append) for job in jobs) - gone
         self.aside += aside
-        if gone or self._oldest is None:
-            self._look_at_the_oldest()
+        try:
+            if gone or self._oldest is None:
+                self._look_at_the_oldest()
+        except sqlite3.Error as error:  # what was to be written is
+            log.warning("outbox: %s cannot be tidied up (%s)", self.file, error)
         return None
 
     def _write_all(self, jobs: Sequence[Append | Remove]) -> tuple[int, int]:

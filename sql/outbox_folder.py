@@ -71,22 +71,21 @@ def orphan(folder: Path) -> Iterator[Outbox | None]:
         lock = _lock(file.with_suffix(".lock"))
         if lock is None:
             continue
-        outbox = Outbox(file)
-        try:
-            yield outbox
-        finally:
-            outbox.close()
-            if not outbox.waiting and not outbox.aside:
-                for ending in ("", "-wal", "-shm"):
-                    with suppress(FileNotFoundError):
-                        Path(f"{file}{ending}").unlink()
-            lock.close()
+        with lock:
+            outbox = Outbox(file)
+            try:
+                yield outbox
+            finally:
+                outbox.close()
+                if not outbox.waiting and not outbox.aside:
+                    for ending in ("", "-wal", "-shm"):
+                        Path(f"{file}{ending}").unlink(missing_ok=True)
         return
     yield None
 
 
 @dataclass(frozen=True)
-class Waiting:
+class Backlog:
     """What is in the outboxes of a folder, whoever holds them."""
 
     entries: int = 0
@@ -94,7 +93,7 @@ class Waiting:
     set_aside: int = 0
 
 
-def waiting_in(folder: Path) -> Waiting:
+def waiting_in(folder: Path) -> Backlog:
     """A quick look: entries are counted from first to last, as if none between were gone."""
     entries, aside, oldest = 0, 0, None
     for file in folder.glob("*.db"):
@@ -104,7 +103,7 @@ def waiting_in(folder: Path) -> Waiting:
             if at is not None:
                 oldest = min(at, oldest or at)
     age = max(0.0, time.time() - oldest) if oldest is not None else 0.0
-    return Waiting(entries, age, aside)
+    return Backlog(entries, age, aside)
 
 
 def _has_entries(file: Path) -> bool:

@@ -95,10 +95,7 @@ class FeedbackRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """What is stored together, or not at all: a request and its parts; or one part that came later.
-
-    id: of the row that says whether the entry is stored.
-    """
+    """What is stored together or not at all: a request and its parts, or a part that came later."""
 
     request: RequestRecord | None = None
     predictions: tuple[PredictionRecord, ...] = ()

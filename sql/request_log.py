@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from sql.mover import Mover
 from sql.outbox import OutboxFailed, Sync
-from sql.outbox_folder import Waiting, take_outbox, waiting_in
+from sql.outbox_folder import Backlog, take_outbox, waiting_in
 from sql.records import Entry
 
 log = logging.getLogger(__name__)
@@ -113,7 +113,7 @@ class RequestLog:
         """An answer went out whose entry is on no disk."""
         self.dropped += 1
 
-    def waiting_on_this_host(self) -> Waiting:
+    def waiting_on_this_host(self) -> Backlog:
         """The backlog of every process that writes to the same database from this host."""
         return waiting_in(self._folder)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leafgate.errors import UserError
-from sql.outbox_folder import Waiting, locked, waiting_in
+from sql.outbox_folder import Backlog, locked, waiting_in
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class SetAside:
     error: str
 
 
-def outboxes(var_dir: Path) -> dict[Path, Waiting]:
+def outboxes(var_dir: Path) -> dict[Path, Backlog]:
     """What is in each folder of outboxes on this host: one a database that was written to."""
     return {folder: waiting_in(folder) for folder in sorted((var_dir / "outbox").glob("*/"))}
 

@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from sql.by_ids import rows_by_ids
 from sql.inserting import insert_rows
 from sql.records import TABLES, Entry, Row, Rows, rows_of
 from sql.schema import feedback, hourly
 from sql.tallies import part_of, tally
 from sql.told import with_what_was_told
 
-ASKED_AT_ONCE = 500  # ids in one question; SQL Server takes 2,100 parameters
 MEETINGS = 5  # with others who store the same
 
 
@@ -64,9 +64,6 @@ def _stored(connection: sa.Connection, keys: Sequence[tuple[str, str]]) -> list[
     found: list[tuple[str, str]] = []
     for name, table in TABLES.items():
         ids = [identifier for of, identifier in keys if of == name]
-        for first in range(0, len(ids), ASKED_AT_ONCE):
-            among = table.c.id.in_(ids[first : first + ASKED_AT_ONCE])
-            found += [
-                (name, each) for each in connection.scalars(sa.select(table.c.id).where(among))
-            ]
+        rows = rows_by_ids(connection, sa.select(table.c.id), table.c.id, ids)
+        found += [(name, row["id"]) for row in rows]
     return found

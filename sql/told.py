@@ -5,11 +5,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from sql.by_ids import rows_by_ids
 from sql.records import Row, Rows
 from sql.schema import predictions
 from sql.tallies import was_told
 
-ASKED_AT_ONCE = 500  # ids in one question; SQL Server takes 2,100 parameters
 _NEEDED = ("id", "at_utc", "class_name", "lane", "model_name", "model_version")
 
 
@@ -40,10 +40,6 @@ def noted(answer: Mapping[str, Any] | None) -> Row:
 
 
 def _stored(connection: sa.Connection, ids: Sequence[str]) -> dict[str, Mapping[str, Any]]:
-    found: dict[str, Mapping[str, Any]] = {}
-    columns = [predictions.c[name] for name in _NEEDED]
-    for first in range(0, len(ids), ASKED_AT_ONCE):
-        among = predictions.c.id.in_(ids[first : first + ASKED_AT_ONCE])
-        for row in connection.execute(sa.select(*columns).where(among)).mappings():
-            found[row["id"]] = dict(row)
-    return found
+    query = sa.select(*(predictions.c[name] for name in _NEEDED))
+    found = rows_by_ids(connection, query, predictions.c.id, ids)
+    return {row["id"]: dict(row) for row in found}

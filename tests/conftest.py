@@ -18,11 +18,13 @@ from tests.databases import (  # noqa: F401 - fixtures
     bare_database_url,
     database,
     database_url,
+    embedded,
     lasting_database,
     migrated_file,
     migrated_template,
     postgresql_server,
 )
+from tests.running_log import outbox_folder, start_log  # noqa: F401 - fixtures
 
 
 @pytest.fixture(autouse=True)

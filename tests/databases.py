@@ -116,6 +116,16 @@ def database(database_url: str) -> Iterator[sa.Engine]:
 
 
 @pytest.fixture
+def embedded(migrated_file: Path, tmp_path: Path) -> Iterator[sa.Engine]:
+    """SQLite at the current schema, without rows, for what is peculiar to it."""
+    path = tmp_path / "log.db"
+    shutil.copy(migrated_file, path)
+    engine = open_database(f"sqlite:///{path}")
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
 def bare_database(bare_database_url: str) -> Iterator[sa.Engine]:
     """A database without any table; of each kind in turn."""
     engine = open_database(bare_database_url)

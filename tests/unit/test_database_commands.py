@@ -16,7 +16,6 @@ from typer.testing import CliRunner
 from leafgate.cli_db import db_app
 from leafgate.errors import UserError
 from sql import (
-    migrate,
     open_database,
     require_shrinkable,
 )
@@ -24,15 +23,6 @@ from sql.pruning import pruned_until
 from sql.schema import predictions
 from tests.commands import environment, leafgate
 from tests.log_entries import MINUTE, NOON, TABLES, counts, fill, ids
-
-
-@pytest.fixture
-def embedded(tmp_path: Path) -> Iterator[sa.Engine]:
-    """SQLite, for what is peculiar to it."""
-    engine = open_database(f"sqlite:///{tmp_path / 'log.db'}")
-    migrate(engine)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
 """Old rows go, oldest first, a few at a time and whole hours alone; the figures stay."""
 
 import threading
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -11,8 +9,6 @@ from sqlalchemy.dialects import mssql
 
 from leafgate.errors import UserError
 from sql import (
-    migrate,
-    open_database,
     prunable,
     prune,
     rebuild_counts,
@@ -28,15 +24,6 @@ from sql.rollups import merge_parts, settle
 from sql.schema import feedback, hourly, predictions, requests, revoked_tokens
 from sql.storing import store_entries
 from tests.log_entries import HOUR, MINUTE, NOON, TABLES, counts, entry, fill, ids
-
-
-@pytest.fixture
-def embedded(tmp_path: Path) -> Iterator[sa.Engine]:
-    """SQLite, for what is peculiar to it."""
-    engine = open_database(f"sqlite:///{tmp_path / 'log.db'}")
-    migrate(engine)
-    yield engine
-    engine.dispose()
 
 
 def test_rows_of_each_table_go_by_their_own_time(database: sa.Engine) -> None:

@@ -1,18 +1,14 @@
 """Hourly counts are made anew from rows alone: those of pruned hours stay as they are."""
 
 import threading
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from sql import (
-    migrate,
-    open_database,
     prune,
     rebuild_counts,
 )
@@ -27,15 +23,6 @@ from sql.schema import hourly
 from sql.storing import store_entries
 from sql.tallies import tally
 from tests.log_entries import HOUR, MINUTE, NOON, counts, entry, fill, ids
-
-
-@pytest.fixture
-def embedded(tmp_path: Path) -> Iterator[sa.Engine]:
-    """SQLite, for what is peculiar to it."""
-    engine = open_database(f"sqlite:///{tmp_path / 'log.db'}")
-    migrate(engine)
-    yield engine
-    engine.dispose()
 
 
 def test_counts_are_made_anew_from_rows_alone_and_pruned_hours_left(database: sa.Engine) -> None:
