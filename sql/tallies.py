@@ -113,11 +113,11 @@ TRAFFIC: dict[str, Callable[[Fields], str | None]] = {
     "version": _version,
     "batch": _batch,
 }
-# The same of `predictions`, each with its request's `user_name` and `source`.
-DIAGNOSES: dict[str, Callable[[Fields], str]] = {
-    "class": lambda row: row["model_name"] or "",
-    "class_user": lambda row: row["user_name"] or "",
-    "class_source": lambda row: row["source"] or "",
+# The same of `predictions`, from the row and its request's user and source.
+DIAGNOSES: dict[str, Callable[[Fields, str | None, str | None], str]] = {
+    "class": lambda row, user, source: row["model_name"] or "",
+    "class_user": lambda row, user, source: user or "",
+    "class_source": lambda row, user, source: source or "",
 }
 DIMENSIONS = (*TRAFFIC, *DIAGNOSES)
 
@@ -136,9 +136,8 @@ def add_prediction(found: Tallies, row: Fields, user: str | None, source: str | 
     if not was_told(row):
         return
     hour, key = hour_of(row["at_utc"]), (row["class_name"], row["model_version"])
-    found["class", hour, row["model_name"] or "", *key].add_answer(row)
-    found["class_user", hour, user or "", *key].add_answer(row)
-    found["class_source", hour, source or "", *key].add_answer(row)
+    for dimension, name_of in DIAGNOSES.items():
+        found[dimension, hour, name_of(row, user, source), *key].add_answer(row)
 
 
 def was_told(row: Fields) -> bool:

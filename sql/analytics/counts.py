@@ -30,7 +30,6 @@ MOST_RANGES = 200  # of one statement; SQLite takes no expression deeper than 1,
 MOST_PARAMETERS = 2000  # likewise; SQL Server takes 2,100
 # A sum of integers is a decimal on PostgreSQL.
 NUMBER = {name: float if name == "confidence_sum" else int for name in SUMS}
-NAME_OF = {**TRAFFIC, **DIAGNOSES}
 KEYS = ("name", "class_name", "model_version")
 
 
@@ -165,7 +164,7 @@ def _add_rows(
     found: Found, edges: Sequence[datetime], asked: Asked, rows: Sequence[sa.RowMapping]
 ) -> None:
     for row in rows:
-        name = NAME_OF[asked.dimension](row)
+        name = _name(asked.dimension, row)
         if not _is_asked(asked, row, name):
             continue
         key = {"name": name, **row} if asked.by else {}
@@ -174,6 +173,13 @@ def _add_rows(
             counted.add_request(row, latency_bin(row["latency_ms"]))
         else:
             counted.add_answer(row)
+
+
+def _name(dimension: str, row: sa.RowMapping) -> str | None:
+    """As the counts name it; None where it is not among them."""
+    if dimension in TRAFFIC:
+        return TRAFFIC[dimension](row)
+    return DIAGNOSES[dimension](row, row.get("user_name"), row.get("source"))
 
 
 def _is_asked(asked: Asked, row: sa.RowMapping, name: str | None) -> bool:
