@@ -1,7 +1,7 @@
 """What Streamlit runs, once for every interaction: sign-in, then the page."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,11 @@ import streamlit as st
 # Streamlit puts this folder on the path, where `pages` would be found as a package of its own.
 sys.path[:] = [entry for entry in sys.path if Path(entry or ".") != Path(__file__).parent]
 
-from dashboard.client import ApiClient, ApiProblem  # noqa: E402
+from dashboard.calls.service import models  # noqa: E402
+from dashboard.guard import problems_shown  # noqa: E402
 from dashboard.navigation import PAGES, Entry  # noqa: E402
-from dashboard.session import sign_in_page, sign_out, signed_in  # noqa: E402
+from dashboard.session import client, sign_out, signed_in  # noqa: E402
+from dashboard.sign_in import sign_in_page  # noqa: E402
 from leafgate.settings import Settings, load_settings  # noqa: E402
 
 
@@ -35,7 +37,7 @@ def main() -> None:
 def _pages(settings: Settings, entries: Sequence[Entry], sign_in: bool = False) -> list[Any]:
     return [
         st.Page(
-            partial(sign_in_page if sign_in else entry.render, settings),
+            partial(_shown, sign_in_page if sign_in else entry.render, settings),
             title=entry.title,
             icon=entry.icon,
             url_path=entry.path,
@@ -45,19 +47,23 @@ def _pages(settings: Settings, entries: Sequence[Entry], sign_in: bool = False) 
     ]
 
 
+def _shown(page: Callable[[Settings], None], settings: Settings) -> None:
+    """The page, or what went wrong."""
+    with problems_shown():
+        page(settings)
+
+
 def _sidebar(settings: Settings, name: str) -> None:
     st.caption(f"Signed in as **{name}**")
     if st.button("Sign out"):
         sign_out()
         st.rerun()
-    try:
-        for model in ApiClient(settings.api_address).models():
+    with problems_shown():
+        for model in models(client(settings)):
             if model.version is None:
                 st.warning(f"{model.name} is not served: {model.problem}")
             else:
-                st.caption(f"{model.name}: version {model.version} in production")
-    except ApiProblem as problem:
-        st.error(f"{problem.detail}. {problem.fix}")
+                st.caption(f"{model.name}: version {model.version} in {model.alias}")
 
 
 main()

@@ -1,6 +1,11 @@
-"""The only door to the API: typed answers, and every error as an ApiProblem for a person."""
+"""The only door to the API: every answer, and every error as an ApiProblem for a person.
 
-from dataclasses import dataclass, fields
+What is asked through it, with typed answers, is in `dashboard.calls`, a file a subject.
+"""
+
+import time
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import httpx
@@ -18,149 +23,48 @@ class ApiProblem(Exception):
 
 @dataclass(frozen=True)
 class SignIn:
-    """A signed-in user of this browser session."""
+    """A signed-in user of this browser session. ends_at: when the token expires, in epoch s."""
 
     name: str
     token: str
     scopes: frozenset[str]
+    ends_at: float
 
-
-@dataclass(frozen=True)
-class Diagnosis:
-    """The API's answer for one image. top: (class, confidence), most probable first.
-
-    unknown: the image is unlike every training image.
-    """
-
-    request_id: str
-    class_name: str
-    confidence: float
-    top: tuple[tuple[str, float], ...]
-    model: str
-    latency_ms: float
-    unknown: bool = False
-
-
-@dataclass(frozen=True)
-class Correction:
-    """What became of a correction. known: whether the model has such a class; told: the class that
-    it had told, and right: whether that was the same; both None: the log was not there yet.
-    """
-
-    known: bool
-    told: str | None
-    right: bool | None
-
-
-@dataclass(frozen=True)
-class ModelState:
-    """One model as the API serves it; version None: none, and problem says why."""
-
-    name: str
-    version: int | None
-    problem: str | None
-
-
-@dataclass(frozen=True)
-class TrainingReference:
-    """What the classifier in production said of the pictures that it was validated on.
-
-    classes: how many were told each; confidences: how many lie in each of as many equal bins over
-    [0, 1] as the request log has.
-    """
-
-    model: str
-    version: int
-    classes: dict[str, int]
-    confidences: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class LogState:
-    """Of the request log: entries on their way, and for how long the oldest; what was refused or
-    lost; why nothing is moved now; whether requests are refused for that.
-    """
-
-    backlog: int
-    oldest_age_seconds: float
-    set_aside: int
-    dropped: int
-    problem: str | None
-    full: bool
+    @property
+    def is_over(self) -> bool:
+        """Whether the token has expired."""
+        return time.time() >= self.ends_at
 
 
 class ApiClient:
     """Calls of one user, or of nobody yet."""
 
     def __init__(self, base_url: str, token: str | None = None) -> None:
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
-        self._http = httpx.Client(base_url=base_url, headers=headers, timeout=TIMEOUT_SECONDS)
+        self._base_url = base_url
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
 
     def sign_in(self, name: str, password: str) -> SignIn:
         """A token for the user. Raises ApiProblem `bad_credentials`."""
-        answer = self._ask("POST", "/token", data={"username": name, "password": password}).json()
-        return SignIn(name, answer["access_token"], frozenset(answer["scope"].split()))
-
-    def predict(self, file_name: str, data: bytes) -> Diagnosis:
-        """Classify one image."""
-        answer = self._ask("POST", "/predict", files={"file": (file_name, data)}).json()
-        return Diagnosis(
-            request_id=answer["request_id"],
-            class_name=answer["class"],
-            confidence=answer["confidence"],
-            top=tuple((item["class"], item["confidence"]) for item in answer["top"]),
-            model=f"{answer['model']['name']} version {answer['model']['version']}",
-            latency_ms=answer["latency_ms"],
-            unknown=answer["unknown"],
+        asked_at = time.time()
+        form = {"username": _sendable(name), "password": _sendable(password)}
+        answer = self.ask("POST", "/token", data=form).json()
+        return SignIn(
+            name,
+            answer["access_token"],
+            frozenset(answer["scope"].split()),
+            asked_at + answer["expires_in"],
         )
 
-    def log_state(self) -> LogState:
-        """How far the request log has got."""
-        told = self._ask("GET", "/health").json()["request_log"]
-        return LogState(**{each.name: told[each.name] for each in fields(LogState)})
-
-    def send_feedback(self, request_id: str, class_name: str) -> Correction:
-        """Say what an image really shows. request_id: of its diagnosis."""
-        said = {"request_id": request_id, "class": class_name}
-        answer = self._ask("POST", "/feedback", json=said).json()
-        return Correction(answer["known"], answer["told"], answer["right"])
-
-    def generate(self, n: int, seed: int, class_name: str | None = None) -> bytes:
-        """A ZIP of n synthetic pictures and their manifest; None: of all classes in turn."""
-        ask = {"n": n, "seed": seed, "class": class_name, "format": "zip"}
-        return self._ask("POST", "/generate", json=ask).content
-
-    def classes_to_generate(self) -> tuple[str, ...]:
-        """Classes that can be asked of the generator in production; none where it knows none."""
-        models = self._ask("GET", "/models").json()
-        return tuple(name for m in models if m.get("conditional") for name in m["classes"])
-
-    def models(self) -> tuple[ModelState, ...]:
-        """What the API serves now."""
-        found = self._ask("GET", "/health").json()["models"]
-        return tuple(ModelState(m["name"], m["version"], m["problem"]) for m in found)
-
-    def training_reference(self) -> TrainingReference | None:
-        """What drift is measured against; None: no classifier is in production, or one that was
-        trained before there were references.
+    def ask(self, method: str, path: str, **content: Any) -> httpx.Response:  # noqa: ANN401
+        """What the API answers. content: as httpx takes it. Raises ApiProblem for any other than
+        success, and where the API does not answer.
         """
-        for told in self._ask("GET", "/models").json():
-            reference = told.get("reference")
-            if told["alias"] == "production" and reference is not None:
-                return TrainingReference(
-                    told["name"],
-                    told["version"],
-                    reference["classes"],
-                    tuple(reference["confidences"]),
-                )
-        return None
-
-    def _ask(self, method: str, path: str, **content: Any) -> httpx.Response:  # noqa: ANN401
+        http = _connection(self._base_url)
         try:
-            answer = self._http.request(method, path, **content)
+            answer = http.request(method, path, headers=self._headers, **content)
         except httpx.TransportError as error:
             raise ApiProblem(
-                f"the API at {self._http.base_url} does not answer ({error})",
+                f"the API at {self._base_url} does not answer ({error})",
                 "start it with `leafgate serve`, or check LEAFGATE_API_URL",
                 "api_unreachable",
                 0,
@@ -168,6 +72,17 @@ class ApiClient:
         if answer.is_success:
             return answer
         raise _problem(answer)
+
+
+@lru_cache(maxsize=4)
+def _connection(base_url: str) -> httpx.Client:
+    """One for all sessions: reading the certificates alone takes some 20 ms."""
+    return httpx.Client(base_url=base_url, timeout=TIMEOUT_SECONDS)
+
+
+def _sendable(text: str) -> str:
+    """What a form can carry; a lone surrogate cannot be encoded."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _problem(answer: httpx.Response) -> ApiProblem:

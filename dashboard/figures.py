@@ -1,6 +1,7 @@
 """What pages of figures share: the database, the time range in the URL, and charts over time."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,7 +11,7 @@ import streamlit as st
 
 from dashboard.theme import CHART_HEIGHT
 from leafgate.settings import Settings
-from sql import Span, migrate, open_database
+from sql import Span, answering, migrate, open_database
 
 RANGES = {
     "15 minutes": (timedelta(minutes=15), timedelta(minutes=1)),
@@ -21,30 +22,36 @@ RANGES = {
     "90 days": (timedelta(days=90), timedelta(days=7)),
 }
 DEFAULT_RANGE = "1 hour"
-REFRESH_SECONDS = 10
+Log = Any  # a SQLAlchemy engine, which is known to sql alone
 
 
 @st.cache_resource(show_spinner=False)
-def database(url: str) -> Any:  # noqa: ANN401 - a SQLAlchemy engine
+def database(url: str) -> Log:
     """One engine for all sessions, on the current schema."""
     engine = open_database(url)
     migrate(engine)
     return engine
 
 
+@contextmanager
+def open_log(settings: Settings) -> Iterator[Log]:
+    """The configured request log, for `sql.analytics`. Raises UserError where it is away."""
+    log = database(settings.database)
+    with answering(log):
+        yield log
+
+
 def chosen_span() -> Span:
     """The time range picked on the page; it stands in the URL, so that a link shows the same."""
-    asked = st.query_params.get("range", DEFAULT_RANGE)
-    names = list(RANGES)
-    picked = st.segmented_control(
+    name = st.segmented_control(
         "Time range",
-        names,
-        default=asked if asked in RANGES else DEFAULT_RANGE,
+        list(RANGES),
+        default=DEFAULT_RANGE,
+        required=True,
         key="range",
+        bind="query-params",
     )
-    name = picked or DEFAULT_RANGE
-    st.query_params["range"] = name
-    return span_of(name)
+    return span_of(name or DEFAULT_RANGE)
 
 
 def span_of(name: str) -> Span:
@@ -76,8 +83,3 @@ def over_time(
     )
     marked = chart.mark_bar() if stacked else chart.mark_line(point=True)
     return marked.properties(height=CHART_HEIGHT)
-
-
-def open_log(settings: Settings) -> Any:  # noqa: ANN401 - a SQLAlchemy engine
-    """The engine of the configured request log."""
-    return database(settings.database)

@@ -2,8 +2,9 @@
 
 import streamlit as st
 
-from dashboard.client import LogState
-from dashboard.session import client, problems_shown
+from dashboard.calls.service import LogState, log_state
+from dashboard.guard import problems_shown
+from dashboard.session import client
 from leafgate.settings import Settings
 
 LATE_SECONDS = 30.0
@@ -12,7 +13,7 @@ LATE_SECONDS = 30.0
 def show_log_state(settings: Settings) -> None:
     """A line where all is well, warnings where it is not."""
     with problems_shown():
-        state = client(settings).log_state()
+        state = log_state(client(settings))
         for warning in warnings_of(state):
             st.warning(warning)
         st.caption(

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dashboard.pages import diagnose, diseases, generate, traffic
+from dashboard.pages import diagnose, diseases, generate, models, study, traffic
 from leafgate.settings import Settings
 
 
@@ -23,4 +23,6 @@ PAGES = (
     Entry("Generate", ":material/auto_awesome:", "generate", generate.render, "generate"),
     Entry("Traffic", ":material/monitoring:", "traffic", traffic.render),
     Entry("Diseases", ":material/bar_chart:", "diseases", diseases.render),
+    Entry("Models", ":material/verified:", "models", models.render),
+    Entry("Study", ":material/science:", "study", study.render),
 )

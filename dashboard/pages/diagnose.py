@@ -4,10 +4,11 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from dashboard.client import Diagnosis
+from dashboard.calls.diagnosing import Diagnosis, predict
+from dashboard.guard import problems_shown
 from dashboard.names import readable
-from dashboard.session import client, problems_shown
-from dashboard.theme import BLUE
+from dashboard.session import client
+from dashboard.theme import palette
 from leafgate.errors import ImageError
 from leafgate.images import ImageLimits, decode, resize
 from leafgate.settings import Settings
@@ -24,7 +25,7 @@ def render(settings: Settings) -> None:
         return
     data = upload.getvalue()
     with problems_shown():
-        diagnosis = client(settings).predict(upload.name, data)
+        diagnosis = predict(client(settings), upload.name, data)
         picture, answer = st.columns([1, 2], gap="large")
         with picture:
             _show_picture(data, settings)
@@ -69,4 +70,4 @@ def confidence_bars(diagnosis: Diagnosis) -> alt.Chart:
         tooltip=["class:N", alt.Tooltip("confidence:Q", format=".2%")],
     )
     labels = base.mark_text(align="left", dx=4).encode(text=alt.Text("confidence:Q", format=".1%"))
-    return (base.mark_bar(color=BLUE) + labels).properties(height=40 * len(names) + 40)
+    return (base.mark_bar(color=palette().blue) + labels).properties(height=40 * len(names) + 40)

@@ -4,19 +4,25 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from dashboard.figures import chosen_span, local_times, open_log, over_time
+from dashboard.figures import Log, chosen_span, local_times, open_log, over_time
+from dashboard.guard import problems_shown
 from dashboard.names import readable
-from dashboard.theme import BLUE, SERIES
+from dashboard.theme import LIGHT, palette
 from leafgate.settings import Settings
 from sql import Span, analytics
 
-MOST_SERIES = len(SERIES)
+MOST_SERIES = len(LIGHT.series)
 
 
 def render(settings: Settings) -> None:
     """The page."""
     st.title("Diseases")
-    span, log = chosen_span(), open_log(settings)
+    span = chosen_span()
+    with problems_shown(), open_log(settings) as log:
+        _show(log, span)
+
+
+def _show(log: Log, span: Span) -> None:
     counts = analytics.disease_frequency(log, span)
     if not counts:
         st.info("No leaf was diagnosed in this time. Diagnose one, or choose a longer range.")
@@ -43,11 +49,11 @@ def frequency_bars(counts: tuple[analytics.ClassCount, ...]) -> alt.Chart:
         tooltip=["class:N", "told:N"],
     )
     labels = base.mark_text(align="left", dx=4).encode(text="told:N")
-    return (base.mark_bar(color=BLUE) + labels).properties(height=36 * len(counts) + 80)
+    return (base.mark_bar(color=palette().blue) + labels).properties(height=36 * len(counts) + 80)
 
 
-def _over_time(log: object, span: Span, shown: list[str]) -> alt.Chart:
-    rows = analytics.diseases_over_time(log, span)  # type: ignore[arg-type]
+def _over_time(log: Log, span: Span, shown: list[str]) -> alt.Chart:
+    rows = analytics.diseases_over_time(log, span)
     kept = [row for row in rows if row.class_name in shown]
     frame = pd.DataFrame(
         {
@@ -56,5 +62,5 @@ def _over_time(log: object, span: Span, shown: list[str]) -> alt.Chart:
             "leaves": [row.count for row in kept],
         }
     )
-    colours = dict(zip([readable(name) for name in shown], SERIES, strict=False))
+    colours = dict(zip([readable(name) for name in shown], palette().series, strict=False))
     return over_time(frame, "leaves", "class", colours, stacked=True)

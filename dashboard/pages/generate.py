@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from dashboard.calls.generating import classes_to_generate, generate
+from dashboard.guard import problems_shown
 from dashboard.names import readable
-from dashboard.session import client, problems_shown
+from dashboard.session import client
 from leafgate.settings import Settings
 from registry import MAX_SEED
 
@@ -36,7 +38,7 @@ def render(settings: Settings) -> None:
     st.title("Generate synthetic leaves")
     classes: tuple[str, ...] = ()
     with problems_shown():
-        classes = client(settings).classes_to_generate()
+        classes = classes_to_generate(client(settings))
     with st.form("generate"):
         left, right = st.columns(2)
         n = left.number_input("Number of images", 1, settings.max_generate, 16)
@@ -46,7 +48,7 @@ def render(settings: Settings) -> None:
     if asked:
         st.session_state.pop(KEY, None)
         with problems_shown():
-            data = client(settings).generate(int(n), int(seed), class_name)
+            data = generate(client(settings), int(n), int(seed), class_name)
             st.session_state[KEY] = read_archive(data)
     archive: Archive | None = st.session_state.get(KEY)
     if archive is None:

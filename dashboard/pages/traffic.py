@@ -5,9 +5,10 @@ from dataclasses import asdict
 import pandas as pd
 import streamlit as st
 
-from dashboard.figures import REFRESH_SECONDS, chosen_span, local_times, open_log, over_time
+from dashboard.figures import Log, chosen_span, local_times, open_log, over_time
+from dashboard.guard import problems_shown
 from dashboard.log_state import show_log_state
-from dashboard.theme import BLUE, ORANGE, OUTCOMES, RED
+from dashboard.theme import palette
 from leafgate.settings import Settings
 from sql import Span, analytics
 from sql.analytics import Dimension, Member
@@ -19,7 +20,7 @@ DIMENSIONS: dict[str, Dimension] = {
     "model version": "version",
     "images in a request": "batch",
 }
-PERCENTILES = {"p50": BLUE, "p95": ORANGE, "p99": RED}
+REFRESH_SECONDS = 10
 
 
 def render(settings: Settings) -> None:
@@ -30,34 +31,41 @@ def render(settings: Settings) -> None:
 
 @st.fragment(run_every=REFRESH_SECONDS)
 def _figures(settings: Settings) -> None:
-    span, log = chosen_span(), open_log(settings)
+    span = chosen_span()
     show_log_state(settings)
+    with problems_shown(), open_log(settings) as log:
+        _show(log, span)
+
+
+def _show(log: Log, span: Span) -> None:
     total = analytics.summary(log, span)
     if not total.requests:
         st.info("No requests in this time. Diagnose a leaf, or choose a longer range.")
         return
     _totals(total)
     st.subheader("Requests over time")
-    st.altair_chart(over_time(_volume(log, span), "requests", "outcome", OUTCOMES, stacked=True))
+    st.altair_chart(
+        over_time(_volume(log, span), "requests", "outcome", palette().outcomes, stacked=True)
+    )
     st.subheader("Latency over time")
     frame = _latency(log, span, _chosen_member(log, span))
-    st.altair_chart(over_time(frame, "ms", "percentile", PERCENTILES, stacked=False))
+    st.altair_chart(over_time(frame, "ms", "percentile", palette().percentiles, stacked=False))
     st.subheader("Who asks, and what")
     _members(log, span)
     st.subheader("Latest requests")
     st.dataframe(_latest(log), hide_index=True)
 
 
-def _chosen_member(log: object, span: Span) -> Member | None:
+def _chosen_member(log: Log, span: Span) -> Member | None:
     """The endpoint whose latency is shown; None for all."""
-    endpoint = st.selectbox("Endpoint", ["all", *analytics.endpoints(log, span)])  # type: ignore[arg-type]
+    endpoint = st.selectbox("Endpoint", ["all", *analytics.endpoints(log, span)])
     return None if endpoint == "all" else Member("endpoint", endpoint)
 
 
-def _members(log: object, span: Span) -> None:
+def _members(log: Log, span: Span) -> None:
     """Traffic by one dimension, and how many members of it are not in the table."""
     label = st.selectbox("By", list(DIMENSIONS))
-    found = analytics.traffic_by(log, span, DIMENSIONS[label])  # type: ignore[arg-type]
+    found = analytics.traffic_by(log, span, DIMENSIONS[label])
     st.dataframe(members_table(found, label), hide_index=True)
     if found.left_out:
         st.caption(f"{found.left_out:,} others have fewer requests.")
@@ -92,15 +100,15 @@ def _totals(total: analytics.Summary) -> None:
         column.metric(label, value)
 
 
-def _volume(log: object, span: Span) -> pd.DataFrame:
-    rows = analytics.volume(log, span)  # type: ignore[arg-type] # an engine, known to sql alone
+def _volume(log: Log, span: Span) -> pd.DataFrame:
+    rows = analytics.volume(log, span)
     wide = pd.DataFrame([asdict(row) for row in rows])
     wide["at"] = local_times([row.at for row in rows])
     return wide.melt("at", var_name="outcome", value_name="requests")
 
 
-def _latency(log: object, span: Span, of: Member | None) -> pd.DataFrame:
-    rows = analytics.latency(log, span, of)  # type: ignore[arg-type]
+def _latency(log: Log, span: Span, of: Member | None) -> pd.DataFrame:
+    rows = analytics.latency(log, span, of)
     times = local_times([row.at for row in rows])
     wide = pd.DataFrame(
         {
@@ -113,7 +121,7 @@ def _latency(log: object, span: Span, of: Member | None) -> pd.DataFrame:
     return wide.melt("at", var_name="percentile", value_name="ms")
 
 
-def _latest(log: object) -> pd.DataFrame:
-    rows = analytics.recent_requests(log, 50)  # type: ignore[arg-type]
+def _latest(log: Log) -> pd.DataFrame:
+    rows = analytics.recent_requests(log, 50)
     frame = pd.DataFrame([asdict(row) for row in rows])
     return frame.rename(columns={"at": "time (UTC)", "latency_ms": "ms", "user_name": "user"})

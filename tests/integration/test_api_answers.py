@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dashboard.calls.service import training_reference
 from dashboard.client import ApiClient
 from leafgate.gating import open_ledger
 from leafgate.images import decode
@@ -149,7 +150,7 @@ def test_what_drift_is_measured_against_is_told_to_those_who_sign_in(api: Runnin
     assert classifier["reference"]["classes"] == dict.fromkeys(classifier["classes"], 20)
     assert len(classifier["reference"]["confidences"]) == 50
     assert sum(classifier["reference"]["confidences"]) == 60
-    told = ApiClient(api.url, api.token("eve")).training_reference()
+    told = training_reference(ApiClient(api.url, api.token("eve")))
     assert told is not None
     assert (told.model, told.version) == ("leaf-classifier", 1)
     assert told.classes == classifier["reference"]["classes"]
@@ -169,7 +170,7 @@ def test_without_a_model_the_api_is_alive_but_not_ready(
     assert httpx.get(f"{api.url}/health").status_code == 200
     answer = api.client.post("/predict", files={"file": ("a.png", png())})
     assert (answer.status_code, answer.json()["code"]) == (503, "no_production_model")
-    assert ApiClient(api.url, api.token()).training_reference() is None
+    assert training_reference(ApiClient(api.url, api.token())) is None
 
 
 def test_a_promotion_is_seen_without_a_restart_and_a_broken_one_changes_nothing(

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from dashboard.calls.generating import classes_to_generate, generate
 from dashboard.client import ApiClient
 from dashboard.pages.generate import read_archive
 from leafgate.cli import app
@@ -73,9 +74,9 @@ def test_the_api_draws_the_class_that_is_asked_for_and_all_in_turn_else(asked: R
 def test_the_zip_has_class_folders_and_the_dashboard_knows_the_classes(asked: RunningApi) -> None:
     token = asked.client.headers["Authorization"].removeprefix("Bearer ")
     client = ApiClient(asked.url, token)
-    assert client.classes_to_generate() == ("blue", "green", "red")
-    assert set(read_archive(client.generate(3, 1, "green")).classes) == {"green"}
-    archive = read_archive(client.generate(4, 1))
+    assert classes_to_generate(client) == ("blue", "green", "red")
+    assert set(read_archive(generate(client, 3, 1, "green")).classes) == {"green"}
+    archive = read_archive(generate(client, 4, 1))
     assert archive.classes == tuple(IN_TURN)
     assert [looks_like(png) for png in archive.pictures] == IN_TURN
     with zipfile.ZipFile(io.BytesIO(archive.data)) as held:

@@ -6,7 +6,8 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from dashboard.client import ApiClient, ApiProblem, Correction
+from dashboard.calls.diagnosing import Correction, send_feedback
+from dashboard.client import ApiClient, ApiProblem
 from serving.facts import new_id
 from sql import FeedbackRecord, open_database
 from sql.schema import feedback
@@ -158,7 +159,7 @@ def test_corrections_have_a_limit_of_their_own(
 def test_the_dashboard_s_client_sends_corrections(api: RunningApi) -> None:
     client = ApiClient(api.url, api.token("eve"))
     identifier = diagnosed(api, "red")
-    assert client.send_feedback(identifier, "red") == Correction(True, "red", True)
-    assert client.send_feedback(new_id(), "moss") == Correction(False, None, None)
+    assert send_feedback(client, identifier, "red") == Correction(True, "red", True)
+    assert send_feedback(client, new_id(), "moss") == Correction(False, None, None)
     with pytest.raises(ApiProblem, match="no image was diagnosed"):
-        client.send_feedback(uuid7_of(0), "red")
+        send_feedback(client, uuid7_of(0), "red")

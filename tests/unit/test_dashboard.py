@@ -8,13 +8,14 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from dashboard.calls.service import models
 from dashboard.client import ApiClient, ApiProblem
 from dashboard.figures import RANGES, span_of
+from dashboard.guard import sentence
 from dashboard.names import readable
 from dashboard.navigation import PAGES
 from dashboard.pages.traffic import members_table
 from dashboard.server import options
-from dashboard.session import sentence
 from leafgate.settings import Settings
 from sql import SCOPES
 from sql.analytics import Members, MemberTraffic
@@ -74,13 +75,13 @@ def test_a_problem_of_the_api_is_told_with_its_remedy(refusing: ApiClient) -> No
 
 def test_an_answer_that_is_no_problem_document_is_told_too(refusing: ApiClient) -> None:
     with pytest.raises(ApiProblem, match="502"):
-        refusing.models()
+        models(refusing)
 
 
 def test_an_api_that_is_away_is_told_with_its_address() -> None:
     port = free_port()
     with pytest.raises(ApiProblem, match=str(port)) as raised:
-        ApiClient(f"http://127.0.0.1:{port}").models()
+        models(ApiClient(f"http://127.0.0.1:{port}"))
     assert "leafgate serve" in raised.value.fix
 
 

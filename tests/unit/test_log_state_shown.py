@@ -2,7 +2,8 @@
 
 import pytest
 
-from dashboard.client import ApiClient, LogState
+from dashboard.calls.service import LogState, log_state
+from dashboard.client import ApiClient
 from dashboard.log_state import in_words, warnings_of
 from serving.routes.health import LogHealth
 
@@ -38,8 +39,8 @@ def test_the_service_tells_what_the_dashboard_reads(monkeypatch: pytest.MonkeyPa
         def json(self) -> dict[str, object]:
             return {"status": "ok", "request_log": told.model_dump()}
 
-    monkeypatch.setattr(ApiClient, "_ask", lambda *_, **__: Answer())
-    assert ApiClient("http://x").log_state() == state(backlog=1, oldest_age_seconds=2.5)
+    monkeypatch.setattr(ApiClient, "ask", lambda *_, **__: Answer())
+    assert log_state(ApiClient("http://x")) == state(backlog=1, oldest_age_seconds=2.5)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,80 @@
+"""How the service is doing: its models, its request log, and what drift is measured against."""
+
+from dataclasses import dataclass, fields
+
+from dashboard.client import ApiClient
+
+
+@dataclass(frozen=True)
+class ModelState:
+    """One model as the API serves it; version None: none, and problem says why.
+
+    alias: what it follows, `production` or `staging`.
+    """
+
+    name: str
+    version: int | None
+    problem: str | None
+    alias: str = "production"
+
+
+@dataclass(frozen=True)
+class TrainingReference:
+    """What the classifier in production said of the pictures that it was validated on.
+
+    classes: how many were told each; confidences: how many lie in each of as many equal bins over
+    [0, 1] as the request log has.
+    """
+
+    model: str
+    version: int
+    classes: dict[str, int]
+    confidences: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class LogState:
+    """Of the request log: entries on their way, and for how long the oldest; what was refused or
+    lost; why nothing is moved now; whether requests are refused for that.
+    """
+
+    backlog: int
+    oldest_age_seconds: float
+    set_aside: int
+    dropped: int
+    problem: str | None
+    full: bool
+
+
+def models(api: ApiClient) -> tuple[ModelState, ...]:
+    """What the API serves now. Asked as the user: a token that is no longer good is told here."""
+    found = api.ask("GET", "/models").json()
+    return tuple(ModelState(m["name"], m["version"], m["problem"], m["alias"]) for m in found)
+
+
+def log_state(api: ApiClient) -> LogState:
+    """How far the request log has got."""
+    told = api.ask("GET", "/health").json()["request_log"]
+    return LogState(**{each.name: told[each.name] for each in fields(LogState)})
+
+
+def under_way(api: ApiClient) -> dict[str, int]:
+    """Images that have been asked for and not answered yet, by model."""
+    found = api.ask("GET", "/health").json()["models"]
+    return {m["name"]: m["under_way"] for m in found if m["alias"] == "production"}
+
+
+def training_reference(api: ApiClient) -> TrainingReference | None:
+    """What drift is measured against; None: no classifier is in production, or one that was
+    trained before there were references.
+    """
+    for told in api.ask("GET", "/models").json():
+        reference = told.get("reference")
+        if told["alias"] == "production" and reference is not None:
+            return TrainingReference(
+                told["name"],
+                told["version"],
+                reference["classes"],
+                tuple(reference["confidences"]),
+            )
+    return None

@@ -1,0 +1,24 @@
+"""Where everybody without a good token is: name and password, asked until they fit."""
+
+import streamlit as st
+
+from dashboard.client import ApiClient
+from dashboard.guard import problems_shown
+from dashboard.session import KEY, NOTICE
+from leafgate.settings import Settings
+
+
+def sign_in_page(settings: Settings) -> None:
+    """The page."""
+    st.title("LeafGate")
+    st.caption("Sign in to diagnose leaves, make synthetic ones and watch the service.")
+    if notice := st.session_state.pop(NOTICE, ""):
+        st.info(notice)
+    with st.form("sign-in"):
+        name = st.text_input("User name", autocomplete="username")
+        password = st.text_input("Password", type="password", autocomplete="current-password")
+        asked = st.form_submit_button("Sign in", type="primary")
+    if asked:
+        with problems_shown():
+            st.session_state[KEY] = ApiClient(settings.api_address).sign_in(name, password)
+            st.rerun()
