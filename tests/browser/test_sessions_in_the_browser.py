@@ -16,11 +16,8 @@ def test_a_wrong_password_is_told_and_shows_no_page(page: Page, stack: Stack) ->
 
 
 def test_names_and_passwords_of_any_kind_are_refused_in_words(page: Page, stack: Stack) -> None:
-    for name, password in (
-        ("", ""),
-        ("'; DROP TABLE users; --", "x" * 5000),
-        ("ädä \U0001f33f", "\t"),
-    ):
+    odd = (("", ""), ("'; DROP TABLE users; --", "x" * 5000), ("ädä \U0001f33f", "\t"))
+    for name, password in odd:
         sign_in(page, stack, name, password)
         expect(page.get_by_role("alert").first).to_contain_text("What to do")
         no_box(page)
