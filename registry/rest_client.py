@@ -42,7 +42,7 @@ class RestClient:
         except (httpx.InvalidURL, OSError) as error:
             raise unusable(settings, error) from error
 
-    def ask(self, path: str, **parameters: str | list[str]) -> dict[str, Any] | None:
+    def ask(self, path: str, /, **parameters: str | list[str]) -> dict[str, Any] | None:
         """What the server answers; None where it has no such thing.
 
         Raises what `answering` turns into a UserError.
