@@ -11,7 +11,7 @@ from dashboard.plain_text import plain
 from dashboard.theme import palette
 from dashboard.versions.figures import MISSING, is_number
 
-ROW = 38
+ROW, AROUND = 40, 75  # pixels: of a line, and of the axis below
 WHOLE = "All together"
 PARTS = ("name", "value", "low", "high")
 METRICS = {"macro_f1": "macro F1", "accuracy": "accuracy"}
@@ -116,7 +116,7 @@ def forest_plot(study: Study) -> alt.LayerChart:
     )
     interval = lines.encode(x=alt.X("low:Q", scale=scale, title=title), x2="high:Q", color=colour)
     drawn = alt.layer(zero.encode(x=alt.X("x:Q", scale=scale, title=title)), interval, points)
-    return drawn.properties(height=ROW * len(found) + 60)
+    return drawn.properties(height=ROW * len(found) + AROUND)
 
 
 def _widened(low: float, high: float) -> list[float]:

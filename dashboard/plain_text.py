@@ -3,7 +3,8 @@
 import re
 
 MARKS = re.compile(r"([!-/:-@\[-`{-~])")
-SHORTCODE = re.compile(r":(?=[A-Za-z+_-][\w+-]*:)")  # :tada: is read after the marks are
+# Icons (:tada:), web and mail addresses are read after the marks are: something has to part them.
+READ_LATE = re.compile(r":(?=[A-Za-z+_-][\w+-]*:|//)|www(?=\.)|@(?=[\w-]+\.)", re.IGNORECASE)
 WORD_JOINER = "\u2060"  # no width
 CODE = re.compile(r"`([^`]+)`")
 
@@ -11,7 +12,7 @@ CODE = re.compile(r"`([^`]+)`")
 def plain(text: object) -> str:
     """Markdown that shows `text` as it stands, on one line."""
     words = " ".join(str(text).split())
-    return MARKS.sub(r"\\\1", SHORTCODE.sub(f":{WORD_JOINER}", words))
+    return MARKS.sub(r"\\\1", READ_LATE.sub(lambda found: found[0] + WORD_JOINER, words))
 
 
 def prose(text: object) -> str:

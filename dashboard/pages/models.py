@@ -39,6 +39,7 @@ from dashboard.versions.told import (
 )
 from leafgate.settings import Settings
 
+CHANGED = "another model"
 FEW, MANY = 20, 100
 FEW_RECORDS, MOST_RECORDS = 20, 200
 
@@ -53,6 +54,7 @@ def render(settings: Settings) -> None:
             f"No version of {plain(model)} has been trained yet. {_how_to_begin(settings, model)}"
         )
         return
+    _choose(found)
     show_outcome(model)
     records = audit(client(settings), model, _limit("records", model, FEW_RECORDS))
     _standing(settings, model, found)
@@ -70,18 +72,34 @@ def _chosen_model(settings: Settings) -> str:
         names,
         default=names[0],
         required=True,
-        format_func=plain,
         key="model",
         bind="query-params",
-        on_change=_forget_choices,
+        on_change=_note_change,
     )
     return chosen or names[0]
 
 
-def _forget_choices() -> None:
+def _note_change() -> None:
     """The versions of another model are other versions."""
-    for key in ("version", "compare"):
-        st.session_state.pop(key, None)
+    st.session_state[CHANGED] = True
+
+
+def _choose(found: Sequence[Version]) -> None:
+    """What the address asks for, or where that is nothing, what there is to decide on."""
+    numbers = {version.version for version in found}
+    anew = st.session_state.pop(CHANGED, False)
+    for key, first in (("version", chosen_first(found)), ("compare", compared_first(found))):
+        if anew or not _is_chosen(key, numbers):
+            st.session_state[key] = first
+
+
+def _is_chosen(key: str, numbers: set[int]) -> bool:
+    """Whether all that is chosen, or else asked for by the address, is there."""
+    if key in st.session_state:
+        chosen = st.session_state[key]
+        return set(chosen if isinstance(chosen, list) else [chosen]) <= numbers
+    asked = set(st.query_params.get_all(key))
+    return bool(asked) and asked <= set(map(str, numbers))
 
 
 def _how_to_begin(settings: Settings, model: str) -> str:
@@ -120,7 +138,6 @@ def _comparison(
     chosen = st.multiselect(
         "Versions to compare",
         numbers,
-        default=compared_first(found),
         max_selections=6,
         key="compare",
         bind="query-params",
@@ -142,7 +159,6 @@ def _detail(
     number = st.selectbox(
         "Version",
         numbers,
-        index=numbers.index(chosen_first(found)),
         key="version",
         bind="query-params",
     )

@@ -21,7 +21,9 @@ from dashboard.versions.figures import (
 )
 from dashboard.versions.told import named
 
-ROW = 44
+ROW, AROUND = 44, 115  # pixels of a chart: a row, and its title and axis
+ACROSS = 3  # charts beside each other
+LONG = 10  # rows, from which a table scrolls
 DIFFERS, SAME = "≠", ""
 HONEST = (
     "Lines are 95 % intervals, where the training logged them. Intervals that overlap do not prove "
@@ -34,17 +36,19 @@ def show_comparison(stories: Sequence[Story]) -> None:
     """Of two versions or more, oldest first."""
     versions = [story.version for story in stories]
     shown = headlines(version.metrics for version in versions)
-    with st.container(horizontal=True):
-        for headline in shown:
-            with st.container(width=340):
+    for start in range(0, len(shown), ACROSS):
+        row = shown[start : start + ACROSS]
+        for column, headline in zip(st.columns(ACROSS), row, strict=False):
+            with column:
                 _show_headline(headline, versions)
     if shown:
         st.caption(HONEST)
     st.markdown("**All figures of the training runs**")
+    table = metrics_side_by_side(versions)
     st.table(
-        metrics_side_by_side(versions),
+        table,
         hide_index=True,
-        height=380,
+        height=420 if len(table) > LONG else "content",
         alt="Figures of the training runs, side by side",
     )
     everything = st.toggle("Show settings that are the same, too")
@@ -88,18 +92,20 @@ def headline_words(headline: Headline, versions: Sequence[Version]) -> str:
 def dots(headline: Headline, frame: pd.DataFrame) -> alt.LayerChart:
     """A dot a version with its interval as a line; the figures stand beside the dots."""
     colours = palette()
-    y = alt.Y("version:N", title=None, sort=None, axis=alt.Axis(labelLimit=140))
+    y = alt.Y("version:N", title=None, sort=None, axis=alt.Axis(labelLimit=110))
     base = alt.Chart(frame).encode(y=y, tooltip=["version:N", alt.Tooltip("told:N", title="value")])
     scale = alt.Scale(zero=False, padding=24)
-    x = alt.X("value:Q", scale=scale, title=f"{headline.better} is better")
-    whole = alt.X("low:Q", scale=scale, title=f"{headline.better} is better")
-    lines = base.transform_filter("isValid(datum.low)").encode(x=whole, x2="high:Q")
+    axis = alt.Axis(title=f"{headline.better} is better", format="~g", tickCount=4)
+    x = alt.X("value:Q", scale=scale, axis=axis)
+    lines = base.transform_filter("isValid(datum.low)").encode(
+        x=alt.X("low:Q", scale=scale, axis=axis), x2="high:Q"
+    )
     return alt.layer(
         lines.mark_rule(color=colours.blue, strokeWidth=2),
         base.encode(x=x).mark_point(filled=True, size=90, opacity=1, color=colours.blue),
         base.encode(x=x, text="told:N").mark_text(dy=-13, color=colours.text),
         title=alt.TitleParams(headline.title, anchor="start"),
-    ).properties(height=ROW * len(frame) + 10)
+    ).properties(height=ROW * len(frame) + AROUND)
 
 
 def metrics_side_by_side(versions: Sequence[Version]) -> pd.DataFrame:

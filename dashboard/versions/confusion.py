@@ -11,8 +11,7 @@ from dashboard.names import readable
 from dashboard.plain_text import plain
 from dashboard.theme import palette
 
-ROW = 26
-LEAST_HEIGHT = 160
+ROW, AROUND = 25, 190  # pixels: of a class, and of the axis below
 LISTED, SPOKEN = 10, 3
 DARK_FROM = 0.55  # of a row's share, from which white text is read better
 
@@ -120,8 +119,10 @@ def heat_map(confusion: Confusion) -> alt.LayerChart:
     order, colours = distinct(confusion.labels), palette()
     dark = colours.text == "#edebe8"
     cell = f"(width / {len(order)})"
-    side = alt.Axis(labelLimit=alt.ExprRef("max(70, width / 3)"), labelOverlap=False, title="is")
-    foot = alt.Axis(labelLimit=150, labelOverlap=False, labelAngle=-90, title="was told to be")
+    side = alt.Axis(
+        labelLimit=alt.ExprRef("max(70, width / 3)"), labelOverlap=False, title="images of"
+    )
+    foot = alt.Axis(labelLimit=150, labelOverlap=False, labelAngle=-90, title="told to be")
     base = alt.Chart(cells(confusion)).encode(
         x=alt.X("told:N", sort=order, axis=foot),
         y=alt.Y("true:N", sort=order, axis=side),
@@ -134,7 +135,7 @@ def heat_map(confusion: Confusion) -> alt.LayerChart:
         )
     )
     written = base.mark_text(
-        fontSize=alt.ExprRef(f"clamp({cell} / 2.6, 5, 13)"),
+        fontSize=alt.ExprRef(f"clamp({cell} / 1.9, 6, 13)"),
         opacity=alt.ExprRef(f"{cell} < 11 ? 0 : 1"),
     ).encode(
         text="text:N",
@@ -144,5 +145,4 @@ def heat_map(confusion: Confusion) -> alt.LayerChart:
             alt.value(colours.text),
         ),
     )
-    height = max(ROW * len(order), LEAST_HEIGHT)
-    return alt.layer(shades, written).properties(height=height)
+    return alt.layer(shades, written).properties(height=ROW * len(order) + AROUND)

@@ -13,7 +13,7 @@ from dashboard.calls.model_versions import Curve
 from dashboard.theme import palette
 from dashboard.versions.figures import is_number, written
 
-HEIGHT, WIDTH = 230, 380
+HEIGHT, WIDTH = 290, 380
 MOST_DOTS = 60  # beyond, they would hide the line
 # Charts in their order: what is logged, by what it is called in the chart.
 GROUPS: Mapping[str, Mapping[str, str]] = {
@@ -112,7 +112,8 @@ def chart(figure: Figure, stage: int | None) -> alt.LayerChart:
     rows, names, colours = frame(figure), list(figure.curves), palette()
     positive = bool((rows["value"] > 0).all())
     kind = "log" if figure.title in LOGARITHMIC and positive else "linear"
-    legend = alt.Legend(orient="top", title=None) if len(names) > 1 else None
+    sign = {"symbolType": "stroke", "symbolSize": 300, "symbolStrokeWidth": 2}
+    legend = alt.Legend(orient="top", title=None, **sign) if len(names) > 1 else None
     lines = (
         alt.Chart(rows)
         .mark_line(point=len(rows) <= MOST_DOTS * len(names))

@@ -21,7 +21,7 @@ def show_gate(model: str, story: Story, picture: Picture) -> None:
     report = read(story.gate_report)
     show = st.success if not report.failed else st.error
     sign = "✓" if not report.failed else "✗"
-    show(f"{sign} {prose(report.headline)}")
+    show(f"{sign} {plain(report.headline)}.")
     st.caption(
         f"{plain(report.judged)} {len(report.passed)} of {len(report.checks)} checks passed."
     )

@@ -8,7 +8,7 @@ import streamlit as st
 
 from dashboard.calls.model_versions import Version, move
 from dashboard.guard import problems_shown, show_problem
-from dashboard.plain_text import plain, prose
+from dashboard.plain_text import plain
 from dashboard.session import client, may
 from dashboard.versions import planned
 from dashboard.versions.planned import Plan
@@ -83,16 +83,17 @@ def _confirm(settings: Settings, model: str, plan: Plan, right: str) -> None:
             plan.reason_label,
             max_chars=LONGEST_REASON,
             key=f"reason-{right}",
-            help="Goes into the audit trail, with your name, for ever.",
         )
+        st.caption("It goes into the audit trail, with your name, for ever.")
         asked = st.form_submit_button(plan.button, type="primary")
+    notice = st.empty()  # one place, so that what was missing does not stand beside the spinner
     if not asked:
         return
     missing = unmet(str(reason or ""), agreed)
     if missing:
-        st.error(missing)
+        notice.error(missing)
         return
-    with problems_shown():
+    with notice.container(), problems_shown():
         _carry_out(settings, model, plan, str(reason).strip(), right)
 
 
@@ -116,7 +117,7 @@ def _carry_out(settings: Settings, model: str, plan: Plan, reason: str, right: s
         try:
             moved = move(client(settings), model, plan.how, plan.version, reason)
             at = f"{datetime.now(UTC):%H:%M}"
-            st.session_state[TOLD] = (model, f"✓ {prose(moved.told)} ({at} UTC)")
+            st.session_state[TOLD] = (model, f"✓ {plain(moved.told)} ({at} UTC).")
         except Exception:
             st.session_state[OPEN] = right  # so that it can be tried again
             raise

@@ -82,7 +82,7 @@ def versions_table(versions: Sequence[Version]) -> pd.DataFrame:
             "Version": str(version.version),
             "Alias": plain(", ".join(version.aliases) or MISSING),
             "Gate": plain(verdict(version)),
-            "On hold": plain(held_words(version) or "no"),
+            "On hold": plain(f"by {version.held.who}" if version.held else "no"),
             "Trained (UTC)": plain(moment(version.created_at_utc)),
             **{each.title: plain(with_interval(version.metrics, each.metric)) for each in shown},
         }
