@@ -5,6 +5,7 @@ Nothing reads settings at import: they are built at the edge (CLI, server start)
 
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -115,6 +116,11 @@ class Settings(BaseSettings):
     dashboard_port: int = Field(8501, gt=0, lt=65536)
     mlflow_port: int = Field(5000, gt=0, lt=65536)
     api_url: str = Field("", description="where the dashboard finds the API; empty: host and port")
+    mlflow_url: str = Field(
+        "",
+        description="where people open MLflow; empty: the tracking server's own address, or host "
+        "and mlflow_port",
+    )
 
     max_upload_bytes: int = Field(10 * 2**20, gt=0)
     max_pixels: int = Field(40_000_000, gt=0)
@@ -164,6 +170,14 @@ class Settings(BaseSettings):
     def api_address(self) -> str:
         """The API's base URL as a client of this machine sees it."""
         return self.api_url or self.address(self.api_port)
+
+    @property
+    def mlflow_address(self) -> str:
+        """The base URL of MLflow's pages, without a name or password to sign in with."""
+        server = self.tracking_uri if self.tracking_uri.startswith("http") else ""
+        parts = urlsplit(self.mlflow_url or server or self.address(self.mlflow_port))
+        place = parts.netloc.rpartition("@")[2]
+        return urlunsplit((parts.scheme, place, parts.path.rstrip("/"), "", ""))
 
     def address(self, port: int) -> str:
         """A part's base URL as a client of this machine sees it."""

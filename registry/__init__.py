@@ -48,7 +48,10 @@ from registry.local_copies import LocalCopies
 from registry.mlflow_server import serve_mlflow
 from registry.outliers import OutlierScore
 from registry.pictures import class_folder, write_pictures
+from registry.run_documents import CHECK, Study, gate_picture, gate_report, study_of
+from registry.run_memory import RunDetails, RunMemory
 from registry.store import DIGEST_TAG, PREVIOUS, PRODUCTION, STAGING, ModelStore, ModelVersion
+from registry.versions import Curve, RunRecord, VersionReader, version_reader
 from registry.vouching import audit_problems, is_vouched, require_vouched, restore
 
 if TYPE_CHECKING:
@@ -87,6 +90,7 @@ def __getattr__(name: str) -> object:
 
 
 __all__ = [
+    "CHECK",
     "DIGEST_TAG",
     "MAX_SEED",
     "OPENVINO_CHOICES",
@@ -97,6 +101,7 @@ __all__ = [
     "AliasReader",
     "Classifier",
     "ClassifierDescription",
+    "Curve",
     "Drawn",
     "Engine",
     "EngineChoice",
@@ -117,6 +122,11 @@ __all__ = [
     "Prediction",
     "Question",
     "Run",
+    "RunDetails",
+    "RunMemory",
+    "RunRecord",
+    "Study",
+    "VersionReader",
     "alias_reader",
     "audit_problems",
     "averaged",
@@ -125,6 +135,8 @@ __all__ = [
     "drop_int8",
     "find_extractor",
     "force",
+    "gate_picture",
+    "gate_report",
     "grad_cam",
     "is_vouched",
     "kind_of",
@@ -144,8 +156,10 @@ __all__ = [
     "store_classifier",
     "store_generator",
     "store_int8",
+    "study_of",
     "to_pixels",
     "usable_cores",
+    "version_reader",
     "watch",
     "write_description",
     "write_pictures",

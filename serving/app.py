@@ -36,6 +36,7 @@ from serving.routes.health import health_routes
 from serving.routes.metrics import metrics_routes
 from serving.routes.predict import predict_routes
 from serving.routes.token import token_routes
+from serving.routes.versions import version_routes
 from serving.shadows import Shadows
 from serving.shutdown import Shutdown
 from serving.sign_in import SignIn
@@ -90,6 +91,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(generate_routes(settings, limiter))
     app.include_router(feedback_routes(settings, limiter))
     app.include_router(health_routes())
+    app.include_router(version_routes(settings))
     app.include_router(metrics_routes(settings))
     describe(app, settings.max_generate)
     app.add_middleware(RefuseEarly, doors=_door)

@@ -44,6 +44,17 @@ CODES = {
         "no image was diagnosed under 01989f6e-7d3a-7c55-b1a0-2f3c4d5e6f70",
         "send the request_id of an answer, or the id of an item of /predict/batch",
     ),
+    "no_such_model": Code(
+        404, "there is no model 'leaf'", "ask for leaf-classifier or leaf-generator"
+    ),
+    "no_such_version": Code(
+        404, "leaf-classifier has no version 12", "GET /models/leaf-classifier/versions lists them"
+    ),
+    "no_such_picture": Code(
+        404,
+        "the gate report of leaf-classifier version 3 has no picture of 'size'",
+        "`pictures` in the report of the version lists them",
+    ),
     "not_found": Code(404, "there is no /predictions", "see /docs for what there is"),
     "method_not_allowed": Code(405, "/predict does not take GET", "use POST"),
     "body_too_large": Code(413, "the body has 20,000,000 bytes", "send at most 10,551,296"),
@@ -73,6 +84,8 @@ CODES = {
         503, "the request cannot be recorded: the disk is full or at fault", "try again later"
     ),
     "database_away": Code(503, "the database does not answer", "try again in a moment"),
+    "registry_error": Code(503, "MLflow does not answer", "check that its server is up"),
+    "audit_unreachable": Code(503, "the audit trail does not answer", "try again in a moment"),
     "sign_in_busy": Code(503, "too many are signing in", "try again"),
     "overloaded": Code(503, "64 images wait already", _WAIT),
     "queue_timeout": Code(503, "the image waited 5 s for the model", _WAIT),

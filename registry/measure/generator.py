@@ -19,6 +19,7 @@ from registry.evaluation_set import run_manifest
 from registry.features import FeatureChoice, FeatureExtractor, find_extractor
 from registry.generator_model import Generator, latents, to_pixels
 from registry.measure.subject import Subject, attempt, measure_origin
+from registry.run_documents import STUDY_ARTIFACT
 from registry.store import ModelVersion
 
 BATCH = 32
@@ -26,7 +27,6 @@ SAMPLES = 512
 REAL = 512
 TRAIN = 4000
 SEED = 20_151_119  # of the pictures that are looked at; any number, but always the same
-STUDY_ARTIFACT = "study/gain.json"
 
 
 def measure_generator(

@@ -4,6 +4,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,13 @@ def two_versions(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) ->
 @pytest.fixture
 def start_api() -> Iterator[StartApi]:
     """Starts APIs, and stops them after the test."""
+    with starting_apis() as start:
+        yield start
+
+
+@contextmanager
+def starting_apis() -> Iterator[StartApi]:
+    """Starts APIs, and stops them after the block."""
     stops: list[Callable[[], None]] = []
 
     def start(settings: Settings) -> RunningApi:
@@ -97,9 +105,11 @@ def start_api() -> Iterator[StartApi]:
             client.headers["Authorization"] = f"Bearer {api.token()}"
         return api
 
-    yield start
-    for stop in stops:
-        stop()
+    try:
+        yield start
+    finally:
+        for stop in stops:
+            stop()
 
 
 @pytest.fixture

@@ -152,7 +152,7 @@ def test_a_file_that_is_no_database_is_an_error(tmp_path: Path) -> None:
 def test_tables_of_another_shape_are_left_to_mlflow(
     followed: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("registry.aliases.TAGS", "SELECT word FROM model_version_tags")
+    monkeypatch.setattr("registry.sqlite_file.TAGS", "SELECT word FROM model_version_tags")
     assert in_production(followed) == ModelStore(followed).find(CLASSIFIER, PRODUCTION)
 
 
