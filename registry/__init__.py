@@ -43,7 +43,7 @@ from registry.generator_model import (
 )
 from registry.head import Head, grad_cam
 from registry.heat import overlay
-from registry.ledger import Ledger
+from registry.ledger import Ledger, Standing, standing
 from registry.local_copies import LocalCopies
 from registry.mlflow_server import serve_mlflow
 from registry.outliers import OutlierScore
@@ -55,8 +55,11 @@ if TYPE_CHECKING:
     from registry.evaluation_set import run_manifest
     from registry.features import FeatureExtractor, find_extractor
     from registry.gate import GateResult, Question, kind_of, run_gate
+    from registry.holding import hold, release
+    from registry.moves import HOW, Move, Moved, carry_out
+    from registry.overriding import force, rollback
     from registry.policy import policy_without
-    from registry.promotion import force, rollback, settle
+    from registry.promotion import settle
     from registry.tracking import Run, start_run
     from registry.watching import watch
 
@@ -68,9 +71,15 @@ ON_FIRST_USE = {
     "Question": "registry.gate",
     "kind_of": "registry.gate",
     "run_gate": "registry.gate",
+    "hold": "registry.holding",
+    "release": "registry.holding",
+    "HOW": "registry.moves",
+    "Move": "registry.moves",
+    "Moved": "registry.moves",
+    "carry_out": "registry.moves",
+    "force": "registry.overriding",
+    "rollback": "registry.overriding",
     "policy_without": "registry.policy",
-    "force": "registry.promotion",
-    "rollback": "registry.promotion",
     "settle": "registry.promotion",
     "Run": "registry.tracking",
     "start_run": "registry.tracking",
@@ -88,6 +97,7 @@ def __getattr__(name: str) -> object:
 
 __all__ = [
     "DIGEST_TAG",
+    "HOW",
     "MAX_SEED",
     "OPENVINO_CHOICES",
     "PREVIOUS",
@@ -112,20 +122,25 @@ __all__ = [
     "LocalCopies",
     "ModelStore",
     "ModelVersion",
+    "Move",
+    "Moved",
     "OutlierScore",
     "PlainEngine",
     "Prediction",
     "Question",
     "Run",
+    "Standing",
     "alias_reader",
     "audit_problems",
     "averaged",
+    "carry_out",
     "class_folder",
     "computes_bf16",
     "drop_int8",
     "find_extractor",
     "force",
     "grad_cam",
+    "hold",
     "is_vouched",
     "kind_of",
     "latents",
@@ -133,6 +148,7 @@ __all__ = [
     "origin",
     "overlay",
     "policy_without",
+    "release",
     "require_vouched",
     "restore",
     "rollback",
@@ -140,6 +156,7 @@ __all__ = [
     "run_manifest",
     "serve_mlflow",
     "settle",
+    "standing",
     "start_run",
     "store_classifier",
     "store_generator",
