@@ -46,17 +46,18 @@ from registry.heat import overlay
 from registry.ledger import Ledger, Standing, standing
 from registry.local_copies import LocalCopies
 from registry.mlflow_server import serve_mlflow
+from registry.move import Move, Moved
 from registry.outliers import OutlierScore
 from registry.pictures import class_folder, write_pictures
 from registry.store import DIGEST_TAG, PREVIOUS, PRODUCTION, STAGING, ModelStore, ModelVersion
 from registry.vouching import audit_problems, is_vouched, require_vouched, restore
 
 if TYPE_CHECKING:
+    from registry.carrying_out import carry_out
     from registry.evaluation_set import run_manifest
     from registry.features import FeatureExtractor, find_extractor
     from registry.gate import GateResult, Question, kind_of, run_gate
     from registry.holding import hold, release
-    from registry.moves import HOW, Move, Moved, carry_out
     from registry.overriding import force, rollback
     from registry.policy import policy_without
     from registry.promotion import settle
@@ -64,6 +65,7 @@ if TYPE_CHECKING:
     from registry.watching import watch
 
 ON_FIRST_USE = {
+    "carry_out": "registry.carrying_out",
     "run_manifest": "registry.evaluation_set",
     "FeatureExtractor": "registry.features",
     "find_extractor": "registry.features",
@@ -73,10 +75,6 @@ ON_FIRST_USE = {
     "run_gate": "registry.gate",
     "hold": "registry.holding",
     "release": "registry.holding",
-    "HOW": "registry.moves",
-    "Move": "registry.moves",
-    "Moved": "registry.moves",
-    "carry_out": "registry.moves",
     "force": "registry.overriding",
     "rollback": "registry.overriding",
     "policy_without": "registry.policy",
@@ -97,7 +95,6 @@ def __getattr__(name: str) -> object:
 
 __all__ = [
     "DIGEST_TAG",
-    "HOW",
     "MAX_SEED",
     "OPENVINO_CHOICES",
     "PREVIOUS",

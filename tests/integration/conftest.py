@@ -4,6 +4,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,13 @@ def two_versions(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) ->
 @pytest.fixture
 def start_api() -> Iterator[StartApi]:
     """Starts APIs, and stops them after the test."""
+    with starting_apis() as start:
+        yield start
+
+
+@contextmanager
+def starting_apis() -> Iterator[StartApi]:
+    """Starts APIs, and stops them as the block ends."""
     stops: list[Callable[[], None]] = []
 
     def start(settings: Settings) -> RunningApi:

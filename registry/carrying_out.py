@@ -1,38 +1,15 @@
-"""What a person asks to be done with a version, and what became of it, in one plain sentence."""
+"""Does what a person asks to be done with a version, and says what became of it, in a sentence."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from leafgate.audit import AuditRecord
 from leafgate.errors import UserError
 from registry.holding import hold, release
 from registry.ledger import Ledger, standing
+from registry.move import Move, Moved
 from registry.overriding import force, rollback
 from registry.promotion import settle
 from registry.store import ModelVersion
-
-
-@dataclass(frozen=True)
-class Move:
-    """how: one of `HOW`. version: of a rollback the one in production that is meant, None:
-    whichever it is. who: on whose word, for the audit.
-    """
-
-    how: str
-    model: str
-    version: int | None
-    reason: str
-    who: str
-
-
-@dataclass(frozen=True)
-class Moved:
-    """version: in production now; before: until then; None where none is. told: a sentence."""
-
-    version: int | None
-    before: int | None
-    who: str
-    told: str
 
 
 def carry_out(ledger: Ledger, move: Move) -> Moved:
