@@ -1,5 +1,6 @@
 """The subcommands of `leafgate models` that move a version, or keep it from moving."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
@@ -49,7 +50,12 @@ def release(model: ModelName, version: Number, reason: Reason = "") -> None:
     _move("release", model, version, reason)
 
 
-MOVES = {"rollback": rollback, "promote": promote, "hold": hold, "release": release}
+MOVES: dict[str, Callable[..., None]] = {
+    "rollback": rollback,
+    "promote": promote,
+    "hold": hold,
+    "release": release,
+}
 
 
 def _staged(model: str) -> int:

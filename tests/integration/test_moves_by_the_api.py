@@ -17,10 +17,10 @@ from registry import Question, audit_problems, run_gate
 from serving import hash_password
 from sql import add_user, open_database
 from tests.integration.conftest import PASSWORD, RunningApi, api_settings, starting_apis
-from tests.integration.test_api_answers import eventually, png
+from tests.integration.test_api_answers import png
 from tests.policies import write_policy
 
-CLASSIFIER, GENERATOR = "leaf-classifier", "leaf-generator"
+CLASSIFIER = "leaf-classifier"
 ROOT = "root (signed in at the service)"
 MOST = 12
 
@@ -111,9 +111,7 @@ def test_a_version_is_promoted_and_of_two_that_roll_back_at_once_one_does(api: R
 
     with ThreadPoolExecutor() as pool:
         back = [pool.submit(ask, api, "rollback", version=2) for _ in range(2)]
-        unknown = pool.submit(ask, api, "promote", GENERATOR, version=9)
         answers = sorted((future.result() for future in back), key=lambda answer: answer[0])
-    assert unknown.result() == (404, "no_such_version")
     assert [status for status, _ in answers] == [200, 409]
     assert answers[0][1]["told"].startswith("leaf-classifier version 1 is in production again")
     assert answers[1][1] == "not_in_production"
@@ -129,23 +127,19 @@ def test_a_version_is_promoted_and_of_two_that_roll_back_at_once_one_does(api: R
 def test_what_is_held_no_gate_promotes_and_nothing_goes_back_to_until_it_is_released(
     api: RunningApi, colour_manifest: Manifest, tmp_path: Path
 ) -> None:
-    assert ask(api, "hold", version=2)[0] == 200
+    with pytest.raises(httpx.ReadTimeout):  # a move whose asker has hung up is finished
+        body = {"version": 2, "reason": "I have to go"}
+        api.client.post(f"/models/{CLASSIFIER}/hold", json=body, timeout=0.5)
+    assert ask(api, "rollback", version=None) == (409, "on_hold")
+
     policy = write_policy(tmp_path, "enough_images: {at_least: 2}")
     colour_manifest.save(tmp_path / "split.csv")
     question = Question(CLASSIFIER, 2, policy, tmp_path / "split.csv", colour_manifest.root)
     report = run_gate(open_ledger(api.settings), question).report
-    assert (report.decision, report.hold and report.hold.who) == ("on hold", ROOT)
-    assert ask(api, "rollback", version=None) == (409, "on_hold")
+    assert (report.decision, report.hold and report.hold.reason) == ("on hold", "I have to go")
+
     status, told = ask(api, "release", version=2, reason="it was a mistake")
     assert (status, told["version"], told["before"]) == (200, 1, 1)
     holds = [record for record in records(api) if record.by == "person"]
     assert [(record.action, record.who) for record in holds] == [("held", ROOT), ("released", ROOT)]
     assert served(api) == 1
-
-
-def test_a_move_whose_asker_has_hung_up_is_finished(api: RunningApi) -> None:
-    with pytest.raises(httpx.ReadTimeout):
-        body = {"version": 2, "reason": "I have to go"}
-        api.client.post(f"/models/{CLASSIFIER}/hold", json=body, timeout=0.5)
-    assert eventually(lambda: records(api)[-1].reason == "I have to go")
-    assert (records(api)[-1].action, records(api)[-1].who) == ("held", ROOT)

@@ -6,8 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from leafgate.audit_key import trusted_keys
+from leafgate.cli import app
 from leafgate.errors import UserError
 from leafgate.gating import open_ledger
 from leafgate.settings import Settings
@@ -180,6 +182,25 @@ def test_a_version_that_was_held_first_is_still_noted_when_the_gate_comes(ledger
     assert held(ledger) == {3}
 
 
+def test_the_command_line_holds_and_releases_and_shows_it(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEAFGATE_VAR_DIR", str(ledger.store.settings.var_dir))
+
+    def said(*arguments: str) -> str:
+        done = CliRunner().invoke(app, ["models", *arguments])
+        return f"{done.output}{done.exception or ''}"
+
+    assert "is on hold" in said("hold", NAME, "--version", "3", "--reason", "two\nlines")
+    assert "is on hold already" in said("hold", NAME, "--version", "3", "--reason", "again")
+    assert "     3  not judged  held" in said("list", NAME)
+    assert "held by" in said("show", NAME, "3")
+    assert said("audit", NAME, "--verify").count("held by person: two lines\n") == 1
+    assert "a release without a reason" in said("release", NAME, "--version", "3")
+    assert "no longer on hold" in said("release", NAME, "--version", "3", "--reason", "done")
+    assert "     3  not judged\n" in said("list", NAME)
+
+
 def test_a_move_is_told_in_one_sentence_with_what_the_gate_had_said(ledger: Ledger) -> None:
     move = Move("promote", NAME, 3, "the field needs it", "ada (signed in at the service)")
     hold(ledger, version(ledger, 3), "not yet")
@@ -190,6 +211,7 @@ def test_a_move_is_told_in_one_sentence_with_what_the_gate_had_said(ledger: Ledg
         "its hold; the gate has not judged it"
     )
     assert "already" in carry_out(ledger, move).told
+    assert code_of(lambda: carry_out(ledger, replace(move, version=9))) == "no_such_version"
     back = carry_out(ledger, replace(move, how="rollback", version=3))
     assert (back.version, back.before) == (2, 3)
     for how in ("hold", "release"):
