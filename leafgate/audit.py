@@ -1,4 +1,4 @@
-"""The audit chain: every verdict and every move of an alias, each record tied to the one before.
+"""The audit chain: every verdict, move and hold, each record tied to the one before.
 
 A record carries the SHA-256 of its contents, among them the hash of the record before it, and an
 Ed25519 signature of that hash: nobody can change, remove or insert a record without the key and
@@ -20,8 +20,8 @@ from pydantic import TypeAdapter
 
 from leafgate.audit_key import SigningKey, verifies
 
-Action = Literal["staged", "verdict", "moving", "moved", "abandoned"]
-Cause = Literal["gate", "force", "rollback", "registration", "recovery"]
+Action = Literal["staged", "verdict", "moving", "moved", "abandoned", "held", "released"]
+Cause = Literal["gate", "force", "rollback", "registration", "recovery", "person"]
 
 
 def this_person() -> str:
@@ -41,9 +41,10 @@ def this_process() -> str:
 class AuditEntry:
     """What happened, before it is signed.
 
-    by: what caused it. from_version, to_version: of `production`, for moves; a verdict's version
-    is to_version. previous_version: what `previous` named before the move. outcome: a verdict's,
-    empty for moves. holder: `host:pid` of who is moving. Digests are SHA-256 in hex.
+    by: what caused it. who: on whose word. from_version, to_version: of `production`, for moves;
+    the version of a verdict or a hold is to_version. previous_version: what `previous` named before
+    the move. outcome: a verdict's, empty for moves. holder: `host:pid` of who is moving. Digests
+    are SHA-256 in hex.
     """
 
     model: str

@@ -16,6 +16,7 @@ from leafgate.cli_db import db_app
 from leafgate.cli_generate import generate
 from leafgate.cli_jobs import data_app, train_app
 from leafgate.cli_models import HELD_BACK, gate, models_app
+from leafgate.cli_moves import MOVES
 from leafgate.cli_options import say, settings
 from leafgate.cli_replay import replay
 from leafgate.cli_users import users_app
@@ -37,6 +38,8 @@ app = typer.Typer(
 
 app.add_typer(data_app, name="data")
 app.add_typer(train_app, name="train")
+for name, command in MOVES.items():
+    models_app.command(name)(command)
 app.add_typer(models_app, name="models")
 app.add_typer(users_app, name="users")
 app.add_typer(db_app, name="db")

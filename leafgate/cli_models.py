@@ -11,7 +11,7 @@ from leafgate.errors import UserError
 HELD_BACK, UNSOUND = 3, 1
 
 models_app = typer.Typer(
-    help="See registered versions and their audit; go back to the one before.",
+    help="See registered versions and their audit; promote, hold, or go back to the one before.",
     no_args_is_help=True,
 )
 ModelName = Annotated[str, typer.Argument(help="leaf-classifier or leaf-generator")]
@@ -73,16 +73,19 @@ def _told(result: Any) -> bool:  # noqa: ANN401 - registry.GateResult, imported 
 def models_list(
     model: Annotated[str | None, typer.Argument(help="one model; else both")] = None,
 ) -> None:
-    """Versions, newest first, with aliases and the gate's verdict."""
+    """Versions, newest first, with the gate's verdict, aliases, and whether they are held."""
     from leafgate.gating import look_at
+    from registry import standing
 
     configured = settings()
     for name in [model] if model else [configured.classifier_name, configured.generator_name]:
-        versions = look_at(configured, name)[0].versions(name)
+        store, records = look_at(configured, name)
+        versions, held = store.versions(name), standing(records).held
         say(f"{name}: {len(versions)} versions")
         for item in versions:
             verdict = item.tags.get("gate.status", "not judged")
-            say(f"  {item.version:4d}  {verdict:10s}  {', '.join(item.aliases)}".rstrip())
+            names = ", ".join([*item.aliases, *(["held"] if item.version in held else [])])
+            say(f"  {item.version:4d}  {verdict:10s}  {names}".rstrip())
 
 
 @models_app.command("show")
@@ -92,54 +95,17 @@ def models_show(
 ) -> None:
     """One version: aliases, tags and the figures of its run."""
     from leafgate.gating import look_at
+    from registry import standing
 
-    store, _ = look_at(settings(), model)
+    store, records = look_at(settings(), model)
     item = store.get(model, int(version) if version.isdigit() else version)
+    hold = standing(records).held.get(item.version)
     say(str(item), f"aliases: {', '.join(item.aliases) or 'none'}", f"run: {item.run_id}")
+    if hold is not None:
+        say(f"held by {hold.who} since {hold.at_utc}: {hold.reason}")
     tags = {name: value for name, value in item.tags.items() if not name.startswith("audit.")}
     say(*(f"{name} = {value}" for name, value in sorted(tags.items())))
     say(*(f"{name} = {value:.4g}" for name, value in sorted(store.run_metrics(item).items())))
-
-
-@models_app.command("rollback")
-def models_rollback(
-    model: ModelName,
-    reason: Annotated[str, typer.Option(help="goes into the audit")] = "",
-    only_from: Annotated[
-        int | None, typer.Option("--from", help="only where this version is in production")
-    ] = None,
-) -> None:
-    """Put the previous version back into production; a running API follows by itself."""
-    from leafgate.gating import open_ledger
-    from registry import rollback
-
-    now, before = rollback(open_ledger(settings()), model, reason, only_from)
-    say(f"{now} is in production again; version {before.version} is kept as previous")
-
-
-@models_app.command("promote")
-def models_promote(
-    model: ModelName,
-    version: Annotated[int | None, typer.Option(help="a number; else what is in staging")] = None,
-    force: Annotated[bool, typer.Option("--force", help="whatever the gate says")] = False,
-    reason: Annotated[str, typer.Option(help="why; the audit keeps it for ever")] = "",
-) -> None:
-    """Put a version into production by force. Without --force only the gate does that."""
-    from leafgate.gating import open_ledger
-    from registry import STAGING
-    from registry import force as by_force
-
-    if not force:
-        raise UserError(
-            "a promotion that the gate has not judged",
-            f"use `leafgate gate {model}`, or --force with --reason",
-            code="not_judged",
-        )
-    ledger = open_ledger(settings())
-    item = ledger.store.get(model, STAGING if version is None else version)
-    moved = by_force(ledger, item, reason)
-    told = "is in production already" if moved is None else "is in production, by force"
-    say(f"{item} {told}")
 
 
 @models_app.command("audit")
@@ -196,9 +162,8 @@ def _line(record: Any) -> str:  # noqa: ANN401 - leafgate.audit.AuditRecord, imp
     if record.action in ("moving", "moved", "abandoned"):
         versions = f"version {record.from_version or 'none'} -> {record.to_version}"
     what = f"{record.action} by {record.by}" + (f", {record.outcome}" if record.outcome else "")
-    return (
-        f"  {record.number:4d}  {record.at_utc}  {record.who}  {versions}  {what}: {record.reason}"
-    )
+    reason = " ".join(record.reason.split())  # a line is a record, whatever a person wrote
+    return f"  {record.number:4d}  {record.at_utc}  {record.who}  {versions}  {what}: {reason}"
 
 
 def _verified(store: Any, name: str, records: Any) -> bool:  # noqa: ANN401 - imported late

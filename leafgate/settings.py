@@ -89,6 +89,7 @@ class Settings(BaseSettings):
     predict_limit: str = Field("600/minute", description="images; of the plan `standard`")
     generate_limit: str = Field("1000/minute", description="images; of the plan `standard`")
     feedback_limit: str = Field("600/minute", description="corrections; of the plan `standard`")
+    move_limit: str = Field("10/minute", description="promotions, rollbacks, holds; per user")
     plans: str = Field(
         '{"plus": {"predict": "6000/minute", "generate": "10000/minute"}}',
         description="JSON: the limits of further plans",

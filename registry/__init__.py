@@ -43,9 +43,10 @@ from registry.generator_model import (
 )
 from registry.head import Head, grad_cam
 from registry.heat import overlay
-from registry.ledger import Ledger
+from registry.ledger import Ledger, Standing, standing
 from registry.local_copies import LocalCopies
 from registry.mlflow_server import serve_mlflow
+from registry.move import Move, Moved
 from registry.outliers import OutlierScore
 from registry.pictures import class_folder, write_pictures
 from registry.run_documents import CHECK, Study, gate_picture, gate_report, study_of
@@ -55,15 +56,19 @@ from registry.versions import Curve, RunRecord, VersionReader, version_reader
 from registry.vouching import audit_problems, is_vouched, require_vouched, restore
 
 if TYPE_CHECKING:
+    from registry.carrying_out import carry_out
     from registry.evaluation_set import run_manifest
     from registry.features import FeatureExtractor, find_extractor
     from registry.gate import GateResult, Question, kind_of, run_gate
+    from registry.holding import hold, release
+    from registry.overriding import force, rollback
     from registry.policy import policy_without
-    from registry.promotion import force, rollback, settle
+    from registry.promotion import settle
     from registry.tracking import Run, start_run
     from registry.watching import watch
 
 ON_FIRST_USE = {
+    "carry_out": "registry.carrying_out",
     "run_manifest": "registry.evaluation_set",
     "FeatureExtractor": "registry.features",
     "find_extractor": "registry.features",
@@ -71,9 +76,11 @@ ON_FIRST_USE = {
     "Question": "registry.gate",
     "kind_of": "registry.gate",
     "run_gate": "registry.gate",
+    "hold": "registry.holding",
+    "release": "registry.holding",
+    "force": "registry.overriding",
+    "rollback": "registry.overriding",
     "policy_without": "registry.policy",
-    "force": "registry.promotion",
-    "rollback": "registry.promotion",
     "settle": "registry.promotion",
     "Run": "registry.tracking",
     "start_run": "registry.tracking",
@@ -117,6 +124,8 @@ __all__ = [
     "LocalCopies",
     "ModelStore",
     "ModelVersion",
+    "Move",
+    "Moved",
     "OutlierScore",
     "PlainEngine",
     "Prediction",
@@ -125,11 +134,13 @@ __all__ = [
     "RunDetails",
     "RunMemory",
     "RunRecord",
+    "Standing",
     "Study",
     "VersionReader",
     "alias_reader",
     "audit_problems",
     "averaged",
+    "carry_out",
     "class_folder",
     "computes_bf16",
     "drop_int8",
@@ -138,6 +149,7 @@ __all__ = [
     "gate_picture",
     "gate_report",
     "grad_cam",
+    "hold",
     "is_vouched",
     "kind_of",
     "latents",
@@ -145,6 +157,7 @@ __all__ = [
     "origin",
     "overlay",
     "policy_without",
+    "release",
     "require_vouched",
     "restore",
     "rollback",
@@ -152,6 +165,7 @@ __all__ = [
     "run_manifest",
     "serve_mlflow",
     "settle",
+    "standing",
     "start_run",
     "store_classifier",
     "store_generator",

@@ -21,13 +21,14 @@ from registry.measure.subject import reason_of
 from registry.policy import Policy, load_policy
 from registry.promotion import (
     Grounds,
+    OnHold,
     ProductionChanged,
     note_staged,
     promote,
     settle,
     utc_now,
 )
-from registry.report import GateReport
+from registry.report import GateReport, Hold
 from registry.store import DIGEST_TAG, KIND_TAG, PRODUCTION, STAGING, ModelStore, ModelVersion
 from registry.tracking import machine
 
@@ -42,8 +43,8 @@ class GateResult:
 
     @property
     def passed(self) -> bool:
-        """Whether the version passed; it is in production then."""
-        return self.report.decision != "held back"
+        """Whether the version passed and is in production; one that is on hold is not."""
+        return self.report.decision in ("promoted", "passed")
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,8 @@ def _act(
 ) -> GateResult:
     """Keep the report, write the verdict down, and move the alias where it passed.
 
-    The report says `promoted` only after it is true.
+    The report says `promoted` only after it is true. A version that a person holds by then, however
+    late that came, has passed and stays where it is.
     """
     result = _keep(ledger, subject, report, pictures)
     candidate, champion = subject.candidate, subject.champion
@@ -162,7 +164,11 @@ def _act(
     if failed:
         return result
     grounds = Grounds("gate", "all checks passed", report.policy_digest, result.uri)
-    moved = promote(ledger, candidate, grounds, champion.version if champion else None)
+    try:
+        moved = promote(ledger, candidate, grounds, champion.version if champion else None)
+    except OnHold as held:
+        hold = Hold(held.hold.who, held.hold.at_utc, held.hold.reason)
+        return _keep(ledger, subject, replace(report, decision="on hold", hold=hold), pictures)
     if moved is None:
         return result
     return _keep(ledger, subject, replace(report, decision="promoted"), pictures)

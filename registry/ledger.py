@@ -6,8 +6,8 @@ it is about, so that a lost or cut database is noticed and can be read back.
 
 import os
 import socket
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from leafgate.audit import AuditEntry, AuditRecord, AuditTrail, problems, sign, to_json
@@ -102,11 +102,15 @@ def tagged(store: ModelStore, model: str) -> dict[int, str]:
 
 @dataclass(frozen=True)
 class Standing:
-    """What the records say: which versions have which alias, and a move that is under way."""
+    """What the records say: which versions have which alias, and a move that is under way.
+
+    held: versions that a person does not want in production, with the record that says so.
+    """
 
     production: int | None
     previous: int | None
     pending: AuditRecord | None
+    held: Mapping[int, AuditRecord] = field(default_factory=dict)
 
 
 def standing(records: Sequence[AuditRecord]) -> Standing:
@@ -114,9 +118,21 @@ def standing(records: Sequence[AuditRecord]) -> Standing:
     moves = [record for record in records if record.action == "moved"]
     last = records[-1] if records else None
     pending = last if last is not None and last.action == "moving" else None
+    held = _held(records)
     if not moves:
-        return Standing(None, None, pending)
-    return Standing(moves[-1].to_version, moves[-1].from_version, pending)
+        return Standing(None, None, pending, held)
+    return Standing(moves[-1].to_version, moves[-1].from_version, pending, held)
+
+
+def _held(records: Sequence[AuditRecord]) -> dict[int, AuditRecord]:
+    """A hold lasts until it is released, or the version is moved into production all the same."""
+    deciding = ("held", "released", "moved")
+    last = {about(record): record for record in records if record.action in deciding}
+    return {
+        version: record
+        for version, record in last.items()
+        if version is not None and record.action == "held"
+    }
 
 
 def is_abandoned(record: AuditRecord, patience_seconds: float) -> bool:

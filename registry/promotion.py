@@ -7,7 +7,7 @@ killed: it reads which of the two it is, sets `previous` to match, and writes `m
 """
 
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -23,16 +23,30 @@ POLL_SECONDS = 0.1
 
 @dataclass(frozen=True)
 class Grounds:
-    """Why a version moves. report: where the gate's is, in MLflow."""
+    """Why a version moves, and on whose word. report: where the gate's is, in MLflow."""
 
     by: Cause
     reason: str
     policy_digest: str = ""
     report: str = ""
+    who: str = field(default_factory=this_person)
 
 
 class ProductionChanged(Exception):
     """Another version came into production since the candidate was compared with the old one."""
+
+
+class OnHold(UserError):
+    """The version is not to come into production. hold: the record that says who wants it so."""
+
+    def __init__(self, version: ModelVersion, hold: AuditRecord) -> None:
+        super().__init__(
+            f"{version} is on hold: {hold.who} says: {one_line(hold.reason)}",
+            f"release it first: `leafgate models release {version.name} --version "
+            f'{version.version} --reason "…"`',
+            code="on_hold",
+        )
+        self.hold = hold
 
 
 def promote(
@@ -40,11 +54,14 @@ def promote(
 ) -> AuditRecord | None:
     """Put `version` into production in place of `champion`; None where the audit has it there.
 
-    Raises ProductionChanged where another version is in production by now, and UserError where
-    registry or database do not answer; the next command then finishes or takes back the move.
+    Raises ProductionChanged where another version is in production by now, OnHold for one that a
+    person holds (by force it comes all the same, which ends the hold), and UserError where registry
+    or database do not answer; the next command then finishes or takes back the move.
     """
     while True:
         last = settle(ledger, version.name)
+        if grounds.by != "force":
+            _require_not_held(ledger, version)
         now = ledger.store.find(version.name, PRODUCTION)
         if now is not None and now.version == version.version:
             return _vouch(ledger, version, grounds)
@@ -55,71 +72,16 @@ def promote(
             return _carry_out(ledger, version, moving)
 
 
-def rollback(
-    ledger: Ledger, name: str, reason: str = "", only_from: int | None = None
-) -> tuple[ModelVersion, ModelVersion]:
-    """Swap production and previous; returns (now in production, was in production).
-
-    only_from: the version that must be in production, so that several who give the command for the
-    same reason go back once. Raises UserError where another one is (`not_in_production`), there is
-    no previous version, it was never promoted, or its files were changed since.
-    """
-    while True:
-        settle(ledger, name)
-        before, wanted = (ledger.store.find(name, alias) for alias in (PRODUCTION, PREVIOUS))
-        if only_from is not None and (before is None or before.version != only_from):
-            raise UserError(
-                f"version {only_from} of {name} is not in production: "
-                f"{before.version if before else 'none'} is",
-                "nothing has to be done",
-                code="not_in_production",
-            )
-        if before is None or wanted is None or before.version == wanted.version:
-            raise UserError(
-                f"{name} has no previous version to go back to",
-                "`leafgate models list` shows what there is",
-                code="no_such_version",
-            )
-        _require_same_files(ledger, wanted)
-        grounds = Grounds("rollback", reason or f"back to version {wanted.version}")
-        try:
-            promote(ledger, wanted, grounds, before.version)
-        except ProductionChanged:
-            continue
-        return wanted, before
+def one_line(text: str) -> str:
+    """What a person wrote, for the middle of a line."""
+    return " ".join(text.split())
 
 
-def _require_same_files(ledger: Ledger, version: ModelVersion) -> None:
-    """A version comes back only if it was promoted before, and only as the same artefact."""
-    moves = [
-        record
-        for record in ledger.records(version.name)
-        if record.action == "moved" and record.to_version == version.version
-    ]
-    if not moves or moves[-1].artifact_digest != version.tags.get(DIGEST_TAG, ""):
-        what = "has other files than when it was promoted" if moves else "was never promoted"
-        raise UserError(
-            f"{version} {what}",
-            f"have it judged again: `leafgate gate {version.name} --version {version.version}`",
-            code="not_vouched",
-        )
-
-
-def force(ledger: Ledger, version: ModelVersion, reason: str) -> AuditRecord | None:
-    """Put a version into production whatever the gate says; the audit says so for ever.
-
-    None where it is there already and vouched for. Raises UserError without a reason.
-    """
-    if not reason.strip():
-        raise UserError(
-            "a forced promotion without a reason", 'say why: --reason "…"', code="no_reason"
-        )
-    while True:
-        now = ledger.store.find(version.name, PRODUCTION)
-        try:
-            return promote(ledger, version, Grounds("force", reason), now.version if now else None)
-        except ProductionChanged:
-            continue
+def _require_not_held(ledger: Ledger, version: ModelVersion) -> None:
+    """Read after `settle`: what is written later than this makes the move begin anew."""
+    hold = standing(ledger.records(version.name)).held.get(version.version)
+    if hold is not None:
+        raise OnHold(version, hold)
 
 
 def settle(ledger: Ledger, name: str) -> AuditRecord | None:
@@ -181,6 +143,7 @@ def _entry(
         model=version.name,
         action=action,
         by=grounds.by,
+        who=grounds.who,
         from_version=champion,
         to_version=version.version,
         previous_version=previous.version if previous else None,
@@ -220,7 +183,8 @@ def _yield_to_others(ledger: Ledger, name: str) -> None:
 
 def note_staged(ledger: Ledger, version: ModelVersion) -> None:
     """Write down that a version was registered, where that is not on record yet."""
-    if any(record.to_version == version.version for record in ledger.records(version.name)):
+    known = (r for r in ledger.records(version.name) if r.action not in ("held", "released"))
+    if any(record.to_version == version.version for record in known):
         return
     ledger.write(
         AuditEntry(

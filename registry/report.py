@@ -11,7 +11,7 @@ from leafgate.files import whole
 from registry.checks import CHECKS, ModelKind, Verdict
 from registry.report_page import page
 
-Decision = Literal["promoted", "passed", "held back"]
+Decision = Literal["promoted", "passed", "held back", "on hold"]
 # Of a model that could not be run at all, which is no check of a policy.
 RUNS = (
     "Can the stored model be run at all?",
@@ -21,13 +21,22 @@ RUNS = (
 
 
 @dataclass(frozen=True)
+class Hold:
+    """That a person does not want the version in production. at_utc: ISO 8601."""
+
+    who: str
+    at_utc: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class GateReport:
     """Everything that was decided about one version, and why.
 
-    decision: `passed` for a version that is in production already, or not yet. champion: the
-    version in production when it was judged; evaluation_set: digest of the test images judged by;
-    engine: the stored form that was measured, which is the one that is served; seconds: how long
-    judging took.
+    decision: `passed` for a version that is in production already, or not yet; `on hold` for one
+    that passed and is kept out by `hold`. champion: the version in production when it was judged;
+    evaluation_set: digest of the test images judged by; engine: the stored form that was measured,
+    which is the one that is served; seconds: how long judging took.
     """
 
     model: str
@@ -49,6 +58,7 @@ class GateReport:
     machine: str
     run_id: str
     seconds: float
+    hold: Hold | None = None
 
     @property
     def failed(self) -> tuple[Verdict, ...]:
@@ -66,6 +76,8 @@ class GateReport:
         *others, last = [item.check for item in self.failed] or [""]
         listed = f"{', '.join(others)} and {last}" if others else last
         why = f"{listed} not passed" if listed else "all checks passed"
+        if self.hold is not None:
+            why = f"{why}, but {self.hold.who} holds it: {' '.join(self.hold.reason.split())}"
         told = "has passed the gate" if self.decision == "passed" else f"is {self.decision}"
         return f"{self.model} version {self.version} {told}: {why}"
 

@@ -17,6 +17,7 @@ from registry.gate_pictures import PICTURES
 if TYPE_CHECKING:
     from registry.report import GateReport
 
+VERDICTS = {"promoted": "is promoted", "on hold": "is on hold"}
 DOUBTFUL = 0.8  # of a verdict's sureness: below, more images are asked for
 STYLE = """
 :root { color-scheme: light dark; --ink: #1b1b1b; --paper: #fff; --line: #ccc; --soft: #555;
@@ -47,7 +48,7 @@ summary { cursor: pointer; padding: .4rem 0 } a { color: inherit }
 
 def page(report: "GateReport", pictures: Mapping[str, bytes]) -> str:
     """A self-contained HTML page. pictures: PNG by check."""
-    shade = "no" if report.decision == "held back" else "yes"
+    shade = "no" if report.decision in ("held back", "on hold") else "yes"
     parts = [
         f'<h1 class="{shade}">{escape(_verdict(report))}</h1>',
         f"<p>{escape(what_happens_now(report))}</p>",
@@ -71,7 +72,7 @@ def _verdict(report: "GateReport") -> str:
         return f"{named} is held back: {report.verdicts[0].sentence}"
     if failed:
         return f"{named} is held back: it did not pass {failed} of {checks} checks"
-    told = "is promoted" if report.decision == "promoted" else "has passed the gate"
+    told = VERDICTS.get(report.decision, "has passed the gate")
     return f"{named} {told}: it passed all {checks} checks"
 
 
@@ -86,8 +87,21 @@ def what_happens_now(report: "GateReport") -> str:
         place = f", in place of version {before}" if before else "; none was in production before"
         return f"It answers from now on{place}."
     if before:
-        return f"Production is unchanged: version {before} goes on answering."
-    return "Production is unchanged: no version is in production, so nobody gets an answer."
+        told = f"Production is unchanged: version {before} goes on answering."
+    else:
+        told = "Production is unchanged: no version is in production, so nobody gets an answer."
+    return f"{_of_the_hold(report)}{told}"
+
+
+def _of_the_hold(report: "GateReport") -> str:
+    hold = report.hold
+    if hold is None:
+        return ""
+    release = f"leafgate models release {report.model} --version {report.version}"
+    return (
+        f"{hold.who} has kept it out of production since {hold.at_utc}: “{hold.reason}” "
+        f"It can be promoted once that is over: {release}. "
+    )
 
 
 def _contents(report: "GateReport") -> str:

@@ -26,6 +26,7 @@ from serving.limits import counts_of, limits_health, make_limiter
 from serving.live import cores_of
 from serving.live_models import LiveModels
 from serving.metrics import Metrics
+from serving.moves import Moves
 from serving.problems import add_problem_handlers
 from serving.request_logging import RequestLogging
 from serving.revocation import Revocations
@@ -34,6 +35,7 @@ from serving.routes.feedback import feedback_routes
 from serving.routes.generate import generate_routes
 from serving.routes.health import health_routes
 from serving.routes.metrics import metrics_routes
+from serving.routes.moves import move_routes
 from serving.routes.predict import predict_routes
 from serving.routes.token import token_routes
 from serving.routes.versions import version_routes
@@ -93,6 +95,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(health_routes())
     app.include_router(version_routes(settings))
     app.include_router(metrics_routes(settings))
+    app.include_router(move_routes(settings, limiter))
     describe(app, settings.max_generate)
     app.add_middleware(RefuseEarly, doors=_door)
     app.add_middleware(BodyLimit, most=body_limits(settings))
@@ -120,7 +123,8 @@ def _open(
     identities: Identities,
 ) -> AppState:
     database = reached_database(settings)
-    models = LiveModels(settings, SqlAuditTrail(database), metrics)
+    moves = Moves(settings)
+    models = LiveModels(settings, SqlAuditTrail(database), metrics, moves)
     request_log = _open_log(settings, database, identities)
     _watch(metrics, request_log, models)
     counts = counts_of(limiter)
@@ -143,6 +147,7 @@ def _open(
         ThreadPoolExecutor(cores_of(settings) + SPARE_THREADS, thread_name_prefix="decode"),
         uploads,
         Shadows(request_log, metrics),
+        moves,
     )
 
 
@@ -181,6 +186,7 @@ def _door(scope: Scope) -> Admission | None:
 
 
 def _close(state: AppState, limiter: Limiter) -> None:
+    state.moves.close()
     state.decoders.shutdown()
     state.uploads.stop()
     state.sign_in.close()

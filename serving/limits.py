@@ -53,6 +53,7 @@ def make_limiter(settings: Settings) -> Limiter:
     """The limiter that routes are decorated with. Raises UserError for a limit that is none."""
     plans_of(settings)
     limit_text(settings.token_limit, "LEAFGATE_TOKEN_LIMIT")
+    limit_text(settings.move_limit, "LEAFGATE_MOVE_LIMIT")
     one_limit(settings.address_limit, "LEAFGATE_ADDRESS_LIMIT")  # made later, by its middleware
     # It would log a line for every refusal, each of which is a row of the request log.
     logging.getLogger("slowapi").setLevel(logging.ERROR)

@@ -26,6 +26,7 @@ from serving.admission import Admission
 from serving.bake import Bounds
 from serving.live import LiveClassifier, LiveGenerator, Starter
 from serving.metrics import Metrics
+from serving.moves import Moves
 from serving.slots import Slot, Sources
 from serving.taking_back import take_back
 
@@ -40,8 +41,10 @@ class LiveModels:
     Each production slot has an admission: how many images are under way to it.
     """
 
-    def __init__(self, settings: Settings, trail: AuditTrail, metrics: Metrics) -> None:
-        self.settings = settings
+    def __init__(
+        self, settings: Settings, trail: AuditTrail, metrics: Metrics, moves: Moves
+    ) -> None:
+        self.settings, self._moves = settings, moves
         reader, copies = alias_reader(settings), LocalCopies(settings)
         start = Starter(settings, metrics)
         bounds = Bounds.of(settings)
@@ -127,7 +130,7 @@ class LiveModels:
 
     def _record(self, version: ModelVersion, reason: str) -> None:
         """Move the alias back too."""
-        problem = take_back(self.settings, version, f"taken back by the service: {reason}")
+        problem = take_back(self._moves, version, f"taken back by the service: {reason}")
         if problem:
             log.error("%s was taken back here, but not in the registry: %s", version, problem)
 

@@ -57,6 +57,36 @@ CODES = {
     ),
     "not_found": Code(404, "there is no /predictions", "see /docs for what there is"),
     "method_not_allowed": Code(405, "/predict does not take GET", "use POST"),
+    "not_in_production": Code(
+        409,
+        "version 2 of leaf-classifier is not in production: 3 is",
+        "nothing has to be done",
+    ),
+    "in_production": Code(
+        409,
+        "leaf-classifier version 2 is in production, where a hold would change nothing",
+        "go back to the version before",
+    ),
+    "on_hold": Code(
+        409, "leaf-classifier version 1 is on hold: eve says: wait", "release it first"
+    ),
+    "held_already": Code(
+        409, "leaf-classifier version 1 is on hold already", "nothing has to be done"
+    ),
+    "not_held": Code(409, "leaf-classifier version 1 is not on hold", "nothing has to be done"),
+    "not_vouched": Code(
+        409, "leaf-classifier version 1 was never promoted", "have it judged by `leafgate gate`"
+    ),
+    "audit_unsound": Code(
+        409,
+        "the audit of leaf-classifier is not sound: record 4 is missing",
+        "see `leafgate models audit leaf-classifier --verify`",
+    ),
+    "move_overtaken": Code(
+        409,
+        "the registry took more than 60 s, and another command has settled the move",
+        "see `leafgate models audit`",
+    ),
     "body_too_large": Code(413, "the body has 20,000,000 bytes", "send at most 10,551,296"),
     "image_too_large": Code(
         413, "the image has 10000 x 10000 = 100,000,000 pixels", "scale it down"
@@ -68,6 +98,7 @@ CODES = {
     "unknown_class": Code(422, "class=moss", "ask for one of healthy, rust"),
     "too_many_images": Code(422, "100 images in one request", "send at most 64"),
     "invalid_request": Code(422, "body.file: Field required", "correct the request"),
+    "no_reason": Code(422, "promote without a reason", "say why, in `reason`"),
     "too_many_requests": Code(429, "more than 600 per 1 minute requests", _WAIT),
     "sign_in_slowed": Code(429, "too many wrong passwords", _WAIT),
     "internal_error": Code(
@@ -83,9 +114,17 @@ CODES = {
     "log_unavailable": Code(
         503, "the request cannot be recorded: the disk is full or at fault", "try again later"
     ),
+    "no_audit_key": Code(
+        503, "no key to sign the audit trail with", "set LEAFGATE_AUDIT_KEY on this host"
+    ),
+    "registry_error": Code(503, "MLflow does not answer", "check that it runs, then ask again"),
+    "audit_unreachable": Code(503, "the audit trail does not answer", "check the database"),
+    "move_failed": Code(
+        503,
+        "the rollback of leaf-classifier was not finished (nothing after 120 s)",
+        "see `leafgate models audit` for how far it came, then ask again",
+    ),
     "database_away": Code(503, "the database does not answer", "try again in a moment"),
-    "registry_error": Code(503, "MLflow does not answer", "check that its server is up"),
-    "audit_unreachable": Code(503, "the audit trail does not answer", "try again in a moment"),
     "sign_in_busy": Code(503, "too many are signing in", "try again"),
     "overloaded": Code(503, "64 images wait already", _WAIT),
     "queue_timeout": Code(503, "the image waited 5 s for the model", _WAIT),

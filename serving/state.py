@@ -12,6 +12,7 @@ from serving.corrections import Corrections
 from serving.facts import Facts, facts_of
 from serving.live_models import LiveModels
 from serving.metrics import Metrics
+from serving.moves import Moves
 from serving.revocation import Revocations
 from serving.shadows import Shadows
 from serving.sign_in import SignIn
@@ -39,6 +40,7 @@ class AppState:
     decoders: ThreadPoolExecutor
     uploads: Uploads
     shadows: Shadows
+    moves: Moves
 
     @property
     def image_limits(self) -> ImageLimits:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from dashboard.client import ApiClient
 
+MOVE_SECONDS = 150.0  # the API itself gives up after 120
 Move = Literal["promote", "rollback", "hold", "release"]
 
 
@@ -180,7 +181,7 @@ def audit(api: ApiClient, model: str, limit: int = 50) -> tuple[AuditLine, ...]:
 def move(api: ApiClient, model: str, how: Move, version: int | None, reason: str) -> Moved:
     """Promote, hold or release a version, or roll back from the one in production. Scope admin."""
     said = {"version": version, "reason": reason}
-    told = api.ask("POST", f"/models/{model}/{how}", json=said).json()
+    told = api.ask("POST", f"/models/{model}/{how}", json=said, timeout=MOVE_SECONDS).json()
     return Moved(told["version"], told["before"], told["who"], told["told"])
 
 

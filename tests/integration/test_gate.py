@@ -14,6 +14,7 @@ from leafgate.gating import open_ledger
 from leafgate.manifest import Manifest
 from leafgate.settings import Settings
 from registry import GateResult, Ledger, ModelStore, Question, audit_problems, run_gate, watch
+from registry.watching import _unjudged
 from tests.models import register_tiny_classifier, register_tiny_generator
 from tests.policies import write_policy
 
@@ -264,6 +265,38 @@ def test_a_champion_that_came_meanwhile_makes_the_gate_measure_again(
     result = gate(settings, lenient)
     assert (result.report.decision, result.report.champion) == ("promoted", first.version)
     assert ModelStore(settings).get(NAME, "production").version == second.version
+    assert problems(settings) == ()
+
+
+def test_a_version_on_hold_is_judged_and_not_promoted_however_late_the_hold_came(
+    settings: Settings, colour_manifest: Manifest, lenient: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from registry import gate as gate_module
+    from registry import hold, release  # type: ignore[attr-defined]
+
+    version = register_tiny_classifier(settings, alias=None, manifest=colour_manifest)
+    measure = gate_module._measure
+
+    def held_meanwhile(*arguments: Any) -> object:
+        monkeypatch.setattr(gate_module, "_measure", measure)
+        hold(open_ledger(settings), version, "wait for the harvest", "ada")
+        return measure(*arguments)
+
+    monkeypatch.setattr(gate_module, "_measure", held_meanwhile)
+    result = gate(settings, lenient)
+
+    store = ModelStore(settings)
+    assert (result.report.decision, result.passed) == ("on hold", False)
+    assert "is on hold: all checks passed, but ada holds it: wait for the" in result.report.headline
+    assert store.get(NAME, version.version).tags["gate.status"] == "passed"
+    assert store.find(NAME, "production") is None
+    records = open_ledger(settings).records(NAME)
+    assert [record.action for record in records] == ["staged", "held", "verdict"]
+    assert problems(settings) == ()
+    assert _unjudged(open_ledger(settings), NAME) == []  # a watch does not judge it again
+
+    release(open_ledger(settings), version, "it is in")
+    assert gate(settings, lenient).report.decision == "promoted"
     assert problems(settings) == ()
 
 

@@ -34,7 +34,7 @@ def classes_var(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> 
 
 @pytest.fixture
 def free_api(classes_var: Path, tmp_path: Path, start_api: StartApi) -> RunningApi:
-    kinds = ("token", "predict", "generate", "feedback", "address")
+    kinds = ("token", "predict", "generate", "feedback", "move", "address")
     limits = {f"{kind}_limit": FREELY for kind in kinds}
     return start_api(api_settings(classes_var, tmp_path, max_generate=32, **limits))
 

@@ -212,6 +212,7 @@ def test_plans_are_read_and_an_unknown_one_is_standard() -> None:
         ("generate_limit", "", "LEAFGATE_GENERATE_LIMIT='' is no limit"),
         ("feedback_limit", "-1/minute", "LEAFGATE_FEEDBACK_LIMIT='-1/minute' is no limit"),
         ("token_limit", "ten a minute", "LEAFGATE_TOKEN_LIMIT"),
+        ("move_limit", "seldom", "LEAFGATE_MOVE_LIMIT"),
         ("redis_url", "http://here", "LEAFGATE_REDIS_URL"),
     ],
 )

@@ -13,7 +13,7 @@ import pytest
 
 from registry.checks import CHECKS, Verdict
 from registry.gate_pictures import PICTURES, Picture, draw_pictures
-from registry.report import GateReport
+from registry.report import GateReport, Hold
 from tests.evidence import classifier_evidence
 
 EVIL = "<script>alert('rust $5')</script>"
@@ -118,6 +118,10 @@ def test_what_could_not_be_measured_is_not_answered_with_no(page: Any) -> None:
         ({"decision": "held back", "champion": None}, "no version is in production"),
         ({"decision": "promoted"}, "It answers from now on, in place of version 6."),
         ({"decision": "promoted", "champion": None}, "none was in production before"),
+        (
+            {"decision": "on hold", "hold": Hold("ada", "2026-01-31T12:00:00.000Z", "wait")},
+            "ada has kept it out of production since 2026-01-31T12:00:00.000Z: “wait”",
+        ),
         ({"champion": 7}, "version 7 is in production already and goes on answering"),
     ],
 )

@@ -1,0 +1,25 @@
+"""Text that others wrote, as it is: Streamlit would read Markdown, icons and formulas into it."""
+
+import re
+
+MARKS = re.compile(r"([!-/:-@\[-`{-~])")
+# Icons (:tada:), web and mail addresses are read after the marks are: something has to part them.
+READ_LATE = re.compile(r":(?=[A-Za-z+_-][\w+-]*:|//)|www(?=\.)|@(?=[\w-]+\.)", re.IGNORECASE)
+WORD_JOINER = "\u2060"  # no width
+CODE = re.compile(r"`([^`]+)`")
+
+
+def plain(text: object) -> str:
+    """Markdown that shows `text` as it stands, on one line."""
+    words = " ".join(str(text).split())
+    return MARKS.sub(r"\\\1", READ_LATE.sub(lambda found: found[0] + WORD_JOINER, words))
+
+
+def prose(text: object) -> str:
+    """As `plain`, but what stands between backticks is set as code; ends with a full stop."""
+    *parts, last = CODE.split(" ".join(str(text).split()))
+    shown = "".join(
+        f"`{part}`" if number % 2 else plain(part) for number, part in enumerate((*parts, last))
+    )
+    whole = shown[:1].upper() + shown[1:]
+    return whole if whole.endswith((".", "!", "?")) else f"{whole}."

@@ -1,0 +1,1 @@
+"""What the page Models shows: versions, how they compare, what the gate said, and their moves."""
