@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from leafgate.images import FORMATS
+from registry import FEWEST_STEPS, MAX_SEED, MOST_STEPS
 
 CLASSES_VARIABLE = "SCHEMA_CLASSES"  # JSON list: what may be asked of the generator
 
@@ -49,3 +50,24 @@ def filter_case(context: schemathesis.HookContext, case: "schemathesis.Case[Any]
     return not (
         isinstance(files, list) and any(not isinstance(file, bytes | str) for file in files)
     )
+
+
+@schemathesis.hook
+def map_case(
+    context: schemathesis.HookContext, case: "schemathesis.Case[Any]"
+) -> "schemathesis.Case[Any]":
+    """What no schema of a query says of two values together: how many images lie on the way to
+    another seed, and that a grid holds no readings. Values that break the schema stay as they are.
+    """
+    for asked in (case.query, case.body):
+        if isinstance(asked, dict) and case.path == "/generate":
+            _agree(asked)
+    return case
+
+
+def _agree(asked: dict[str, Any]) -> None:
+    n, to_seed = asked.get("n", FEWEST_STEPS), asked.get("to_seed")
+    if type(n) is type(to_seed) is int and n >= 1 and 0 <= to_seed <= MAX_SEED:
+        asked["n"] = min(max(n, FEWEST_STEPS), MOST_STEPS)
+    if asked.get("readings") is True and asked.get("format") == "png":
+        asked["format"] = "zip"
