@@ -56,18 +56,27 @@ def filter_case(context: schemathesis.HookContext, case: "schemathesis.Case[Any]
 def map_case(
     context: schemathesis.HookContext, case: "schemathesis.Case[Any]"
 ) -> "schemathesis.Case[Any]":
-    """What no schema of a query says of two values together: how many images lie on the way to
-    another seed, and that a grid holds no readings. Values that break the schema stay as they are.
+    """Take apart what no schema of a query says of two values together: how many images lie on the
+    way to another seed, and that a grid holds no readings. What breaks the schema goes on to.
     """
     for asked in (case.query, case.body):
         if isinstance(asked, dict) and case.path == "/generate":
-            _agree(asked)
+            _take_apart(asked)
     return case
 
 
-def _agree(asked: dict[str, Any]) -> None:
-    n, to_seed = asked.get("n", FEWEST_STEPS), asked.get("to_seed")
-    if type(n) is type(to_seed) is int and n >= 1 and 0 <= to_seed <= MAX_SEED:
-        asked["n"] = min(max(n, FEWEST_STEPS), MOST_STEPS)
-    if asked.get("readings") is True and asked.get("format") == "png":
+def _take_apart(asked: dict[str, Any]) -> None:
+    n, to_seed = (_number(asked.get(name)) for name in ("n", "to_seed"))
+    goes_there = n is None or FEWEST_STEPS <= n <= MOST_STEPS
+    if not goes_there and to_seed is not None and 0 <= to_seed <= MAX_SEED:
+        del asked["to_seed"]
+    if str(asked.get("readings")).lower() == "true" and asked.get("format") == "png":
         asked["format"] = "zip"
+
+
+def _number(value: object) -> float | None:
+    """In a query it may be a text already, in a body 2.0."""
+    try:
+        return None if isinstance(value, bool) else float(str(value))
+    except ValueError:
+        return None

@@ -3,7 +3,6 @@
 import base64
 import io
 import json
-import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -16,12 +15,10 @@ from PIL import Image
 
 from leafgate.images import decode
 from leafgate.replay import replay
-from leafgate.settings import Settings
 from serving import hash_password
 from sql import add_user, open_database
 from sql.schema import generations, predictions
 from tests.integration.conftest import PASSWORD, RunningApi, StartApi, api_settings
-from tests.models import register_tiny_classifier, register_tiny_generator
 
 IN_TURN = ["blue", "green", "red"]
 NO_WAYS: tuple[tuple[dict[str, int], str], ...] = (
@@ -32,19 +29,9 @@ NO_WAYS: tuple[tuple[dict[str, int], str], ...] = (
 )
 
 
-@pytest.fixture(scope="module")
-def both_var(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
-    """State with a generator that can be asked for each class, and a classifier that knows them."""
-    settings = Settings(_env_file=None, var_dir=tmp_path_factory.mktemp("readings") / "var")
-    shutil.copytree(empty_store, settings.var_dir)
-    register_tiny_classifier(settings, outliers=True)
-    register_tiny_generator(settings, conditional=True)
-    return settings.var_dir
-
-
 @pytest.fixture
-def both(both_var: Path, tmp_path: Path, start_api: StartApi) -> RunningApi:
-    return start_api(api_settings(both_var, tmp_path))
+def both(classes_var: Path, tmp_path: Path, start_api: StartApi) -> RunningApi:
+    return start_api(api_settings(classes_var, tmp_path))
 
 
 def ask(api: RunningApi, **params: Any) -> dict[str, Any]:
@@ -126,9 +113,9 @@ def test_a_picture_that_the_classifier_fails_on_is_there_without_a_reading(
 
 
 def test_readings_need_the_right_to_classify_and_a_form_that_holds_them(
-    both_var: Path, tmp_path: Path, start_api: StartApi
+    classes_var: Path, tmp_path: Path, start_api: StartApi
 ) -> None:
-    api = start_api(api_settings(both_var, tmp_path, generate_limit="10/hour"))
+    api = start_api(api_settings(classes_var, tmp_path, generate_limit="10/hour"))
     add_user(open_database(api.settings.database), "max", hash_password(PASSWORD), ["generate"])
     header = {"Authorization": f"Bearer {api.token('max')}"}
     for params, status in (({"readings": True}, 403), ({}, 200)):
@@ -150,9 +137,9 @@ def test_readings_need_the_right_to_classify_and_a_form_that_holds_them(
 
 
 def test_without_a_classifier_pictures_are_made_and_not_read(
-    both_var: Path, tmp_path: Path, start_api: StartApi
+    classes_var: Path, tmp_path: Path, start_api: StartApi
 ) -> None:
-    api = start_api(api_settings(both_var, tmp_path, classifier_name="nobody"))
+    api = start_api(api_settings(classes_var, tmp_path, classifier_name="nobody"))
     status, code, detail = refusal(api, readings=True)
     assert (status, code) == (503, "no_production_model")
     assert "nobody" in detail
