@@ -60,6 +60,16 @@ def served_var(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> P
 
 
 @pytest.fixture(scope="session")
+def classes_var(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
+    """The same, with a generator that can be asked for each class of the classifier."""
+    settings = Settings(_env_file=None, var_dir=tmp_path_factory.mktemp("classes") / "var")
+    shutil.copytree(empty_store, settings.var_dir)
+    register_tiny_classifier(settings, outliers=True)
+    register_tiny_generator(settings, conditional=True)
+    return settings.var_dir
+
+
+@pytest.fixture(scope="session")
 def two_versions(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
     """State with the right classifier in production, and one that is always wrong in staging."""
     settings = Settings(_env_file=None, var_dir=tmp_path_factory.mktemp("two") / "var")
