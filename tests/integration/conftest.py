@@ -4,6 +4,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,9 +69,9 @@ def two_versions(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) ->
     return settings.var_dir
 
 
-@pytest.fixture
-def start_api() -> Iterator[StartApi]:
-    """Starts APIs, and stops them after the test."""
+@contextmanager
+def apis() -> Iterator[StartApi]:
+    """Starts APIs, and stops them after the block."""
     stops: list[Callable[[], None]] = []
 
     def start(settings: Settings) -> RunningApi:
@@ -100,6 +101,13 @@ def start_api() -> Iterator[StartApi]:
     yield start
     for stop in stops:
         stop()
+
+
+@pytest.fixture
+def start_api() -> Iterator[StartApi]:
+    """Starts APIs, and stops them after the test."""
+    with apis() as start:
+        yield start
 
 
 @pytest.fixture

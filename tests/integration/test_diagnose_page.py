@@ -1,7 +1,9 @@
 """The Diagnose page over a real API: what a person sees of leaves, of what is none, of refusals."""
 
 import io
-from collections.abc import Callable
+import re
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -10,22 +12,21 @@ import sqlalchemy as sa
 from PIL import Image
 from streamlit.testing.v1 import AppTest
 
-from dashboard.client import ApiClient
+from dashboard.client import ApiClient, SignIn
 from dashboard.pages.diagnose import KEPT
 from dashboard.session import KEY
 from leafgate.settings import Settings
 from serving import hash_password
 from sql import add_user, open_database
 from tests.commands import free_port
-from tests.integration.conftest import PASSWORD, RunningApi, StartApi, api_settings
+from tests.integration.conftest import PASSWORD, RunningApi, StartApi, api_settings, apis
 from tests.integration.test_api_answers import eventually, png
 from tests.integration.test_api_refusals import huge_png, truncated_jpeg
 
 File = tuple[str, bytes, str]
-OpenPage = Callable[..., AppTest]
 
 
-def page(settings: Settings) -> None:
+def page(settings: "Settings") -> None:
     """As the app runs it."""
     from dashboard.guard import problems_shown
     from dashboard.pages.diagnose import render
@@ -44,20 +45,29 @@ def white() -> bytes:
     return buffer.getvalue()
 
 
-@pytest.fixture
-def open_page() -> OpenPage:
-    """Opens the page as a user of the API who has `scopes`."""
-
-    def opened(api: RunningApi, *scopes: str, **overrides: object) -> AppTest:
+@pytest.fixture(scope="module")
+def api(served_var: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApi]:
+    """One for the tests of this file, which count what is asked by differences."""
+    with apis() as start:
+        api = start(api_settings(served_var, tmp_path_factory.mktemp("diagnose")))
         database = open_database(api.settings.database)
-        add_user(database, "gardener", hash_password(PASSWORD), scopes or ("predict", "feedback"))
+        add_user(database, "gardener", hash_password(PASSWORD), ["predict", "feedback"])
         database.dispose()
-        settings = api.settings.model_copy(update={"api_url": api.url, **overrides})
-        shown = AppTest.from_function(page, kwargs={"settings": settings}, default_timeout=30)
-        shown.session_state[KEY] = ApiClient(api.url).sign_in("gardener", PASSWORD)
-        return shown.run()
+        yield api
 
-    return opened
+
+@pytest.fixture(scope="module")
+def gardener(api: RunningApi) -> SignIn:
+    """Somebody who may diagnose and correct."""
+    return ApiClient(api.url).sign_in("gardener", PASSWORD)
+
+
+def open_page(api: RunningApi, who: SignIn | None = None, **overrides: object) -> AppTest:
+    """The page as `who`, or as somebody who may diagnose and not correct, sees it first."""
+    settings = api.settings.model_copy(update={"api_url": api.url, **overrides})
+    shown = AppTest.from_function(page, kwargs={"settings": settings}, default_timeout=60)
+    shown.session_state[KEY] = who or ApiClient(api.url).sign_in("ada", PASSWORD)
+    return shown.run()
 
 
 def bring(shown: AppTest, *files: File) -> AppTest:
@@ -74,17 +84,30 @@ def button(shown: AppTest, label: str) -> AppTest:
     return shown.run()
 
 
-def asked(api: RunningApi, path: str) -> int:
-    """Requests of that path that the service counted."""
-    text = httpx.get(f"{api.url}/metrics").text
-    lines = [line for line in text.splitlines() if line.startswith("leafgate_requests_total")]
-    return int(sum(float(line.split()[-1]) for line in lines if f'"{path}"' in line))
+class Asked:
+    """Requests that the service counts from now on, by path."""
+
+    def __init__(self, api: RunningApi) -> None:
+        self._api, self._before = api, Counter[str]()
+        self._before = self._counted()
+
+    def __call__(self, path: str) -> int:
+        """How many of that path."""
+        return self._counted()[path] - self._before[path]
+
+    def _counted(self) -> Counter[str]:
+        found = Counter[str]()
+        for line in httpx.get(f"{self._api.url}/metrics").text.splitlines():
+            if line.startswith("leafgate_requests_total"):
+                for path in re.findall(r'endpoint="([^"]*)"', line):
+                    found[path] += int(float(line.split()[-1]))
+        return found
 
 
 def test_the_page_says_what_to_do_and_asks_for_no_camera_of_its_own_accord(
-    api: RunningApi, open_page: OpenPage
+    api: RunningApi, gardener: SignIn
 ) -> None:
-    shown = open_page(api)
+    shown = open_page(api, gardener)
     assert "one leaf that fills the frame" in shown.info[0].value
     assert not shown.camera_input
     shown.segmented_control[0].set_value("Camera").run()
@@ -95,9 +118,10 @@ def test_the_page_says_what_to_do_and_asks_for_no_camera_of_its_own_accord(
 
 
 def test_one_leaf_is_asked_for_once_and_shown_with_class_confidence_and_receipt(
-    api: RunningApi, open_page: OpenPage
+    api: RunningApi, gardener: SignIn
 ) -> None:
-    shown = bring(open_page(api), leaf("leaf.png", png("green")))
+    asked = Asked(api)
+    shown = bring(open_page(api, gardener), leaf("leaf.png", png("green")))
     assert headings(shown) == ["Green", "Is this right?"]
     labels = {each.label: each.value for each in shown.metric}
     assert labels["Model version"] == "1"
@@ -105,22 +129,23 @@ def test_one_leaf_is_asked_for_once_and_shown_with_class_confidence_and_receipt(
     shown.run()
     bring(shown, leaf("the same under another name.png", png("green")))
     assert headings(shown)[0] == "Green"
-    assert asked(api, "/predict") == 1
+    assert asked("/predict") == 1
     assert not shown.error
 
 
 def test_a_picture_of_something_else_is_answered_by_i_don_t_know(
-    api: RunningApi, open_page: OpenPage
+    api: RunningApi, gardener: SignIn
 ) -> None:
-    shown = bring(open_page(api), leaf("wall.png", white()))
+    shown = bring(open_page(api, gardener), leaf("wall.png", white()))
     assert headings(shown)[0] == "I don't know"
     assert "do not rely on it" in shown.warning[0].value
     assert "It is right" not in [each.label for each in shown.button]
 
 
 def test_of_several_the_good_are_diagnosed_and_the_bad_named_with_reason_and_remedy(
-    api: RunningApi, open_page: OpenPage
+    api: RunningApi, gardener: SignIn
 ) -> None:
+    asked = Asked(api)
     bad = {
         "../../<b>[x](y)": (b"these are words", "is not an image"),
         "empty.png": (b"", "file is empty"),
@@ -132,7 +157,7 @@ def test_of_several_the_good_are_diagnosed_and_the_bad_named_with_reason_and_rem
     }
     good = [leaf(f"{name} 🍃.png", png(name)) for name in ("red", "green")]
     files = [*good, *(leaf(name, data) for name, (data, _) in bad.items()), good[0]]
-    shown = bring(open_page(api, max_upload_bytes=200_000), *files)
+    shown = bring(open_page(api, gardener, max_upload_bytes=200_000), *files)
     assert not shown.exception
     (told,) = [each.value for each in shown.error]
     for number, (_, reason) in enumerate(bad.values()):
@@ -143,39 +168,44 @@ def test_of_several_the_good_are_diagnosed_and_the_bad_named_with_reason_and_rem
     assert counts in [each.value for each in shown.markdown]
     assert list(shown.dataframe[0].value["class"])[:2] == ["Red", "Green"]
     chooser = next(each for each in shown.selectbox if each.label == "Leaf to look at")
-    assert chooser.options == ["1. red 🍃.png: Red", "2. green 🍃.png: Green", "10. red 🍃.png: Red"]
+    assert chooser.options == [
+        "1. red 🍃.png: Red",
+        "2. green 🍃.png: Green",
+        "10. red 🍃.png: Red",
+    ]
     chooser.select_index(1)
     shown.run()
     assert "Green" in headings(shown)
-    assert asked(api, "/predict/batch") == 1
+    assert asked("/predict/batch") == 1
     data = shown.get("download_button")[0]
     assert data.proto.label == "Download results as CSV"
 
 
 def test_a_heat_map_is_asked_for_once_a_class_however_far_the_slider_moves(
-    api: RunningApi, open_page: OpenPage
+    api: RunningApi, gardener: SignIn
 ) -> None:
-    shown = bring(open_page(api), leaf("leaf.png", png("green")))
-    assert asked(api, "/explain") == 0
+    asked = Asked(api)
+    shown = bring(open_page(api, gardener), leaf("leaf.png", png("green")))
+    assert asked("/explain") == 0
     shown.toggle[0].set_value(True).run()
     for strength in (0, 40, 100):
         shown.slider[0].set_value(strength).run()
-    assert asked(api, "/explain") == 1
+    assert asked("/explain") == 1
     assert pictures(shown) == ["leaf.png with a heat map of what spoke for Green"]
     explained = next(each for each in shown.selectbox if each.label == "Explain class")
     explained.set_value("red").run()
     assert pictures(shown) == ["leaf.png with a heat map of what spoke for Red"]
-    assert asked(api, "/explain") == 2
+    assert asked("/explain") == 2
     assert not shown.error
 
 
 def pictures(shown: AppTest) -> list[str]:
     """What screen readers are told of them."""
-    return [image.alt for each in shown.get("imgs") for image in each.proto.imgs]
+    return [image.alt for each in shown.image for image in each.proto.imgs]
 
 
-def test_a_correction_is_sent_told_and_may_be_changed(api: RunningApi, open_page: OpenPage) -> None:
-    shown = bring(open_page(api), leaf("leaf.png", png("green")))
+def test_a_correction_is_sent_told_and_may_be_changed(api: RunningApi, gardener: SignIn) -> None:
+    shown = bring(open_page(api, gardener), leaf("leaf.png", png("green")))
     button(shown, "Send correction")
     assert "Choose or name" in shown.warning[0].value
     truth = next(each for each in shown.selectbox if each.label == "What it really shows")
@@ -210,20 +240,19 @@ def said(api: RunningApi) -> list[str]:
     return found
 
 
-def test_who_may_not_send_corrections_is_told_so_quietly(
-    api: RunningApi, open_page: OpenPage
-) -> None:
-    shown = bring(open_page(api, "predict"), leaf("leaf.png", png("green")))
+def test_who_may_not_send_corrections_is_told_so_quietly(api: RunningApi) -> None:
+    shown = bring(open_page(api), leaf("leaf.png", png("green")))
     assert "lacks the scope `feedback`" in " ".join(each.value for each in shown.caption)
     assert "Send correction" not in [each.label for each in shown.button]
     assert not shown.error
 
 
 def test_while_the_api_is_away_what_is_answered_stays_and_the_rest_is_tried_again(
-    api: RunningApi, open_page: OpenPage
+    api: RunningApi, gardener: SignIn
 ) -> None:
     """The page is pointed elsewhere and back, which is what an outage comes to for it."""
-    shown = bring(open_page(api), leaf("a.png", png("green")))
+    asked = Asked(api)
+    shown = bring(open_page(api, gardener), leaf("a.png", png("green")))
     here, away = api.url, f"http://127.0.0.1:{free_port()}"
     settings = api.settings.model_copy(update={"api_url": away})
     shown.args = ()
@@ -240,11 +269,11 @@ def test_while_the_api_is_away_what_is_answered_stays_and_the_rest_is_tried_agai
     button(shown, "Try again")
     assert not shown.error
     assert "Red" in headings(shown)
-    assert asked(api, "/predict") == 2
+    assert asked("/predict") == 2
 
 
 def test_who_asks_too_often_is_told_how_long_to_wait_and_what_is_missing(
-    served_var: Path, tmp_path: Path, start_api: StartApi, open_page: OpenPage
+    served_var: Path, tmp_path: Path, start_api: StartApi
 ) -> None:
     """Of three files in requests of one the first two pass; the plan takes no more."""
     api = start_api(api_settings(served_var, tmp_path, predict_limit="2/minute"))
@@ -257,7 +286,7 @@ def test_who_asks_too_often_is_told_how_long_to_wait_and_what_is_missing(
 
 
 def test_a_request_that_is_too_much_at_once_is_sent_in_halves(
-    served_var: Path, tmp_path: Path, start_api: StartApi, open_page: OpenPage
+    served_var: Path, tmp_path: Path, start_api: StartApi
 ) -> None:
     """The service may take fewer than the dashboard was told."""
     api = start_api(api_settings(served_var, tmp_path, max_images=2))

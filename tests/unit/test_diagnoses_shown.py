@@ -165,9 +165,7 @@ def test_the_table_has_a_row_for_every_file_diagnosed_or_not() -> None:
 
 
 def test_problems_are_told_with_their_remedy_and_the_wait() -> None:
-    assert problem_told(WORDS) == (
-        "The file is not an image. What to do: Send one of JPEG, PNG."
-    )
+    assert problem_told(WORDS) == ("The file is not an image. What to do: Send one of JPEG, PNG.")
     busy = Problem("too_many_requests", "more than 2", "wait as Retry-After says", "", 37)
     assert problem_told(busy).endswith("What to do: Wait 37 s, then try again.")
     assert named([result(WORDS)] * 10).endswith("leaf.png and 2 more")
