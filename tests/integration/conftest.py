@@ -79,13 +79,6 @@ def two_versions(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) ->
     return settings.var_dir
 
 
-@pytest.fixture
-def start_api() -> Iterator[StartApi]:
-    """Starts APIs, and stops them after the test."""
-    with starting_apis() as start:
-        yield start
-
-
 @contextmanager
 def starting_apis() -> Iterator[StartApi]:
     """Starts APIs, and stops them after the block."""
@@ -120,6 +113,13 @@ def starting_apis() -> Iterator[StartApi]:
     finally:
         for stop in stops:
             stop()
+
+
+@pytest.fixture
+def start_api() -> Iterator[StartApi]:
+    """Starts APIs, and stops them after the test."""
+    with starting_apis() as start:
+        yield start
 
 
 @pytest.fixture
