@@ -2,10 +2,10 @@
 
 import pytest
 
-from dashboard.calls.service import LogState, log_state
+from dashboard.calls.service import LogState, Waiting, waiting
 from dashboard.client import ApiClient
-from dashboard.log_state import in_words, warnings_of
-from serving.routes.health import LogHealth
+from dashboard.log_state import in_words, waiting_figures, warnings_of
+from serving.routes.health import LogHealth, ModelHealth
 
 WELL = LogState(3, 0.4, 0, 0, None, False)
 
@@ -37,10 +37,27 @@ def test_the_service_tells_what_the_dashboard_reads(monkeypatch: pytest.MonkeyPa
 
     class Answer:
         def json(self) -> dict[str, object]:
-            return {"status": "ok", "request_log": told.model_dump()}
+            models = [
+                ModelHealth(name="leaf", version=1, engine=None, problem=None, under_way=3),
+                ModelHealth(name="leaf", alias="staging", version=2, engine=None, problem=None),
+            ]
+            return {
+                "status": "ok",
+                "request_log": told.model_dump(),
+                "models": [each.model_dump() for each in models],
+            }
 
     monkeypatch.setattr(ApiClient, "ask", lambda *_, **__: Answer())
-    assert log_state(ApiClient("http://x")) == state(backlog=1, oldest_age_seconds=2.5)
+    found = waiting(ApiClient("http://x"))
+    assert found == Waiting(state(backlog=1, oldest_age_seconds=2.5), {"leaf": 3})
+
+
+def test_what_waits_is_shown_with_what_it_was_before() -> None:
+    kept = [Waiting(state(backlog=9), {}), Waiting(state(backlog=1200), {"leaf": 2})]
+    images, entries, age = waiting_figures(kept)
+    assert (images.label, images.value, images.past) == ("Images under way: leaf", "2", (0, 2))
+    assert (entries.value, entries.past) == ("1,200", (9, 1200))
+    assert age.value == "0 s"
 
 
 @pytest.mark.parametrize(
