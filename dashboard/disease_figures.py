@@ -41,7 +41,7 @@ class DiseaseFigures:
 def read_figures(
     log: Log, span: Span, only: Only, counts: tuple[ClassCount, ...]
 ) -> DiseaseFigures:
-    """counts: `frequency` of the same, whatever the class. Raises UserError where the log is away."""
+    """counts: `frequency` of the same, of every class. Raises UserError where the log is away."""
     kept = tuple(each for each in counts if only.class_name in (None, each.class_name))
     return DiseaseFigures(
         span,

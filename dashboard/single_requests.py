@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import streamlit as st
 
+from dashboard.choosing import storable
 from dashboard.figures import Log, open_log
 from dashboard.guard import problems_shown
 from dashboard.requests_shown import known_of, latest_table
@@ -27,7 +28,7 @@ def single_requests(settings: Settings) -> None:
     )
     with problems_shown(), open_log(settings) as log:
         if identifier:
-            _one(log, identifier.strip())
+            _one(log, storable(identifier))
         st.subheader("Latest requests")
         _latest(log)
 

@@ -13,7 +13,7 @@ CHART_HEIGHT = 260
 
 @dataclass(frozen=True)
 class Palette:
-    """Colours of one theme. text: for labels and lines that are no series; on_blue: on a blue mark."""
+    """Colours of one theme. text: of labels and lines that are no series; on_blue: on blue."""
 
     blue: str
     orange: str

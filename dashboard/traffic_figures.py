@@ -31,8 +31,8 @@ class TrafficFigures:
 
 @dataclass(frozen=True)
 class Shown:
-    """One total as it stands on the page. delta: against the time before, None: there was nothing;
-    worse: whether more of it is bad news.
+    """One total as it stands on the page. delta: against the time before; None: the same, or there
+    was nothing before; worse: whether more of it is bad news.
     """
 
     label: str
@@ -78,15 +78,16 @@ def _more(now: float, before: float) -> str | None:
     if not before or math.isnan(before) or math.isnan(now):
         return None
     change = now / before - 1
-    if abs(change) >= 10:
+    if change >= 10:
         return f"{now / before:,.0f} times"
-    return f"{change:+.0%}"
+    return f"{change:+.0%}" if abs(change) >= 0.005 else None
 
 
 def _points(now: Summary, before: Summary) -> str | None:
     if not before.requests:
         return None
-    return f"{100 * (now.error_rate - before.error_rate):+.1f} points"
+    change = 100 * (now.error_rate - before.error_rate)
+    return f"{change:+.1f} points" if abs(change) >= 0.05 else None
 
 
 def members_table(found: Members, label: str) -> pd.DataFrame:

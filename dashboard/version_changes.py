@@ -1,12 +1,13 @@
 """When a version began to answer, or took over from another: what a chart over time marks.
 
-A version that is rolled back to has answered before, so it is told by the other's silence: where
-the one that reigned has no answers for so long that its share of what was asked cannot be chance.
+Several versions may answer beside each other, each its share, so that the first answer of one in a
+span is no news by itself; and a version that is rolled back to has answered before. Both are told
+by silence: where a version has no answers for longer than, with its share, could be chance.
 """
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sql.analytics import Seen, VersionVolume
@@ -41,25 +42,46 @@ class Change:
 
 
 def version_changes(seen: Sequence[Seen], volumes: Sequence[VersionVolume]) -> tuple[Change, ...]:
-    """Changes within a span, oldest first. The version of a model that answers first in it is none.
-
-    seen, volumes: of that span, as sql.analytics has them.
-    """
+    """Changes within a span, oldest first. seen, volumes: of that span, by sql.analytics."""
     found: list[Change] = []
-    models = sorted({each.model_name for each in seen})
-    for model in models:
-        first = {each.version: each.first for each in seen if each.model_name == model}
-        began = sorted((at, version) for version, at in first.items())[1:]
-        found += [Change(at, model, version) for at, version in began]
+    for model in sorted({each.model_name for each in seen}):
+        versions = [each for each in seen if each.model_name == model]
         of_model = [each for each in volumes if each.model_name == model]
+        first = {each.version: each.first for each in versions}
+        found += [
+            Change(each.first, model, each.version)
+            for each in versions
+            if _is_new(each, versions, of_model)
+        ]
         found += [
             Change(at, model, version, again=True)
             for at, version, silent_since in _successions(of_model)
             if first.get(version, at) < silent_since
         ]
     several = len({change.model for change in found}) > 1
-    named = [Change(each.at, each.model, each.version, each.again, several) for each in found]
+    named = [replace(each, several=several) for each in found]
     return tuple(sorted(named, key=lambda each: (each.at, each.model, each.version)))
+
+
+def _is_new(one: Seen, versions: Sequence[Seen], volumes: Sequence[VersionVolume]) -> bool:
+    """Whether a version did not answer before its first answer in the span: others did, and either
+    had all ended by then, or it was silent beside them for longer than by chance.
+    """
+    others = [each for each in versions if each.first < one.first]
+    if not others or all(each.last < one.first for each in others):
+        return bool(others)
+    own_buckets = [each.at for each in volumes if each.version == one.version]
+    if not own_buckets:
+        return False
+    since = own_buckets[0]
+    before = sum(each.requests for each in volumes if each.at < since)
+    after = sum(each.requests for each in volumes if each.at >= since)
+    return _is_no_chance(one.requests / max(after, one.requests), before)
+
+
+def _is_no_chance(share: float, others: int) -> bool:
+    """Whether so many answers by others, and none by a version of that share, tell something."""
+    return others * math.log1p(-min(share, MOST_SHARE)) < math.log(CHANCE)
 
 
 def _successions(volumes: Sequence[VersionVolume]) -> list[tuple[datetime, int, datetime]]:
@@ -104,8 +126,7 @@ class _Reign:
             self.silent_from = at
         for version, count in counts.items():
             self.without[version] = self.without.get(version, 0) + count
-        share = min(self.own / self.all, MOST_SHARE)
-        return sum(self.without.values()) * math.log1p(-share) < math.log(CHANCE)
+        return _is_no_chance(self.own / self.all, sum(self.without.values()))
 
 
 def _most(counts: dict[int, int]) -> int:

@@ -4,6 +4,7 @@ import altair as alt
 import streamlit as st
 
 from dashboard import disease_charts as charts
+from dashboard.choosing import choose
 from dashboard.disease_figures import (
     DiseaseFigures,
     frequency,
@@ -22,6 +23,7 @@ from sql import Span, analytics
 from sql.analytics import ClassCount, Only
 
 ALL, NOBODY = "all", "(none)"
+NO_VERSION = -1
 EVERYBODY, ONE_USER, ONE_SOURCE = "everybody", "user", "source"
 
 
@@ -60,12 +62,17 @@ def _chosen(log: Log, span: Span, classifier: str) -> Only:
         key="of",
         bind="query-params",
     )
-    number = int(version) if version is not None and version.isdecimal() else None
+    number = None if version is None else version_number(version)
     if whose == ONE_USER:
         return Only(number, user=_member("User", "user", analytics.users(log, span)))
     if whose == ONE_SOURCE:
         return Only(number, source=_member("Source", "source", analytics.sources(log, span)))
     return Only(number)
+
+
+def version_number(text: str) -> int:
+    """A version as it was chosen; that of none, for what is no number."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else NO_VERSION
 
 
 def _member(label: str, key: str, names: tuple[str, ...]) -> str | None:
@@ -76,19 +83,12 @@ def _member(label: str, key: str, names: tuple[str, ...]) -> str | None:
 def _chosen_class(counts: tuple[ClassCount, ...]) -> str | None:
     names = {readable(each.class_name): each.class_name for each in counts}
     found = _select("Class", "class", sorted(names))
-    return None if found is None else names.get(found, found)
+    return None if found is None else names.get(found, found)  # a link may have it as the log does
 
 
 def _select(label: str, key: str, options: list[str]) -> str | None:
-    """One of them, or another that a link names and that this time has none of; None for all."""
-    found = st.selectbox(
-        label,
-        [ALL, *options],
-        key=key,
-        bind="query-params",
-        accept_new_options=True,
-        width=220,
-    )
+    """One of them; None for all."""
+    found = choose(label, key, [ALL, *options])
     return None if found == ALL else found
 
 

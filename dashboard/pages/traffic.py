@@ -7,6 +7,7 @@ import altair as alt
 import streamlit as st
 
 from dashboard import traffic_charts as charts
+from dashboard.choosing import choose
 from dashboard.figures import Log, open_log
 from dashboard.guard import problems_shown
 from dashboard.log_state import show_waiting
@@ -88,15 +89,7 @@ def _chosen_member(settings: Settings, chosen: TimeRange) -> Member | None:
     with open_log(settings) as log:
         names = names_of(log, chosen.span())
     nobody = [] if dimension == "endpoint" else [NOBODY]
-    # Others are taken too: one that a link names may have been silent in this time.
-    name = st.selectbox(
-        limit.capitalize(),
-        [*names, *nobody],
-        key=limit,
-        bind="query-params",
-        accept_new_options=True,
-        width=240,
-    )
+    name = choose(limit.capitalize(), limit, [*names, *nobody])
     return None if name is None else Member(dimension, "" if name == NOBODY else name)
 
 
@@ -140,7 +133,7 @@ def _totals(shown: list[Shown]) -> None:
                 each.value,
                 each.delta,
                 delta_color="inverse" if each.worse else "off",
-                delta_description="from before" if each.delta else None,
+                delta_description="vs. before" if each.delta else None,
                 width=150,
             )
 
