@@ -1,8 +1,5 @@
 """Whether the answers have moved away from the training reference, on the Diseases page."""
 
-import math
-import time
-
 import altair as alt
 import pandas as pd
 import streamlit as st
@@ -11,13 +8,13 @@ from dashboard import drift_words as words
 from dashboard.calls.service import TrainingReference, training_reference
 from dashboard.figures import Log
 from dashboard.names import readable
-from dashboard.session import client
+from dashboard.session import client, remembered
 from dashboard.theme import palette
 from leafgate.settings import Settings
 from sql import Span, analytics
 from sql.analytics import Drift, Reference
 
-KEPT, KEPT_SECONDS = "training_reference", 15.0  # a page script runs at every click
+KEPT_SECONDS = 15.0  # a roll-back shows soon
 ROW_HEIGHT = 26
 LABEL_WIDTH = 190
 THEN, NOW = "when checked", "now"
@@ -30,7 +27,9 @@ def show_drift(settings: Settings, log: Log, span: Span) -> None:
     away.
     """
     st.subheader("Drift against the training reference")
-    known = _reference(settings)
+    known = remembered(
+        "training reference", KEPT_SECONDS, lambda: training_reference(client(settings))
+    )
     if known is None:
         st.info(
             "There is nothing to compare with: no classifier is in production, or it was trained "
@@ -41,16 +40,6 @@ def show_drift(settings: Settings, log: Log, span: Span) -> None:
         return
     reference = Reference(known.version, known.classes, known.confidences)
     _show(analytics.drift(log, span, reference), known)
-
-
-def _reference(settings: Settings) -> TrainingReference | None:
-    """Asked again after some seconds only."""
-    asked_at, known = st.session_state.get(KEPT, (-math.inf, None))
-    if time.monotonic() - asked_at > KEPT_SECONDS:
-        known = training_reference(client(settings))
-        st.session_state[KEPT] = (time.monotonic(), known)
-    found: TrainingReference | None = known
-    return found
 
 
 def _show(drift: Drift, known: TrainingReference) -> None:

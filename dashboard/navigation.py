@@ -3,6 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import streamlit as st
+
+from dashboard.guard import show_problem
 from dashboard.pages import diagnose, diseases, generate, models, study, traffic
 from leafgate.settings import Settings
 
@@ -26,3 +29,24 @@ PAGES = (
     Entry("Models", ":material/verified:", "models", models.render),
     Entry("Study", ":material/science:", "study", study.render),
 )
+
+
+def _elsewhere(settings: Settings) -> None:
+    """The root address has no page of its own: it leads to the first that is offered."""
+
+
+HOME = Entry("LeafGate", ":material/eco:", "home", _elsewhere)
+
+
+def is_offered(entry: Entry, scopes: frozenset[str]) -> bool:
+    """Whether the page is in the menu of a user with these scopes."""
+    return entry.scope is None or entry.scope in scopes
+
+
+def no_scope_page(entry: Entry) -> None:
+    """What a link to a page shows to a user who may not open it."""
+    st.title(entry.title)
+    show_problem(
+        f"this page needs the scope '{entry.scope}', which you do not have",
+        "ask whoever runs LeafGate for it, then sign in again",
+    )

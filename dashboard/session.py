@@ -1,5 +1,9 @@
 """What belongs to one browser session: who is signed in. The token is kept nowhere else."""
 
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
 import streamlit as st
 
 from dashboard.client import ApiClient, SignIn
@@ -8,6 +12,8 @@ from leafgate.settings import Settings
 KEY, NOTICE = "sign_in", "notice"
 SIGNED_OUT = ("token_expired", "token_invalid", "token_missing", "token_revoked")
 ENDED = "Your session has ended. Please sign in again."
+
+Answer = TypeVar("Answer")
 
 
 def signed_in() -> SignIn | None:
@@ -26,6 +32,18 @@ def client(settings: Settings) -> ApiClient:
         st.rerun()
         raise AssertionError("a rerun ends the run")
     return ApiClient(settings.api_address, who.token)
+
+
+def remembered(key: str, seconds: float, ask: Callable[[], Answer]) -> Answer:
+    """What `ask` answered, for so long, in this session: a page runs anew at every click, and each
+    request of it would stand in the log.
+    """
+    kept = st.session_state.get(f"remembered {key}")
+    if kept is None or time.monotonic() - kept[0] > seconds:
+        kept = (time.monotonic(), ask())
+        st.session_state[f"remembered {key}"] = kept
+    answer: Answer = kept[1]
+    return answer
 
 
 def sign_out(notice: str = "") -> None:

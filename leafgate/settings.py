@@ -82,7 +82,7 @@ class Settings(BaseSettings):
     )
     jwt_issuer: str = "leafgate"
     jwt_audience: str = "leafgate-api"
-    token_minutes: int = Field(60, gt=0)
+    token_minutes: float = Field(60, gt=0)
     redis_url: str = Field("", description="shared rate limits; empty: in memory")
     token_limit: str = "10/minute"  # noqa: S105 - a rate, no secret
     predict_limit: str = Field("600/minute", description="images; of the plan `standard`")

@@ -84,7 +84,7 @@ class Tokens:
             # To the millisecond: a token bought just after all others were revoked is good.
             "iat": now,
             "nbf": int(now),
-            "exp": int(now) + self.settings.token_minutes * 60,
+            "exp": int(now + self.settings.token_minutes * 60),
             "jti": uuid4().hex,
         }
         algorithm = self.source.keys.algorithm

@@ -97,7 +97,7 @@ async def sign_in(
     scopes = user.scopes & frozenset(form.scopes) if form.scopes else user.scopes
     return Token(
         access_token=state.tokens.issue(user.name, scopes, user.plan),
-        expires_in=state.settings.token_minutes * 60,
+        expires_in=int(state.settings.token_minutes * 60),
         scope=" ".join(sorted(scopes)),
     )
 
