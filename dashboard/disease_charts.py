@@ -6,6 +6,7 @@ import altair as alt
 import pandas as pd
 
 from dashboard.disease_figures import OTHER, DiseaseFigures, over_time_frame, series
+from dashboard.layers import layered
 from dashboard.names import readable
 from dashboard.over_time import bars, lines, moment
 from dashboard.theme import CHART_HEIGHT, palette
@@ -30,7 +31,7 @@ def frequency_chart(found: DiseaseFigures) -> alt.LayerChart:
         x=alt.X(
             "leaves:Q",
             axis=alt.Axis(tickMinStep=1, format="~s"),
-            scale=alt.Scale(domain=[0, most * 1.35]),  # room for the label of the longest
+            scale=alt.Scale(domain=[0, most * 1.5]),  # room for the label of the longest
         ),
         y=alt.Y("class:N", sort=None, title=None, axis=alt.Axis(labelLimit=LABEL_WIDTH)),
         tooltip=[
@@ -40,8 +41,7 @@ def frequency_chart(found: DiseaseFigures) -> alt.LayerChart:
         ],
     )
     labels = base.mark_text(align="left", dx=4, color=palette().text).encode(text="told:N")
-    chart = alt.layer(base.mark_bar(color=palette().blue), labels)
-    return chart.properties(height=ROW_HEIGHT * len(frame) + 60)
+    return layered(ROW_HEIGHT * len(frame) + 60, base.mark_bar(color=palette().blue), labels)
 
 
 def frequency_alt(found: DiseaseFigures) -> str:
@@ -137,7 +137,7 @@ def confidence_chart(found: DiseaseFigures) -> alt.LayerChart:
         fontWeight="bold",
         color=palette().text,
     ).encode(y=alt.value(0), text="told:N")
-    return alt.layer(histogram, rule, text).properties(height=CHART_HEIGHT)
+    return layered(CHART_HEIGHT, histogram, rule, text)
 
 
 def confidence_alt(found: DiseaseFigures) -> str:

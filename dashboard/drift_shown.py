@@ -7,6 +7,7 @@ import streamlit as st
 from dashboard import drift_words as words
 from dashboard.calls.service import TrainingReference, training_reference
 from dashboard.figures import Log
+from dashboard.layers import layered
 from dashboard.names import readable
 from dashboard.session import client, remembered
 from dashboard.theme import palette
@@ -105,7 +106,7 @@ def shares_chart(drift: Drift) -> alt.LayerChart:
             tooltip=["class:N", "when:N", alt.Tooltip("share:Q", format=".1%")],
         )
     )
-    return alt.layer(line, marks).properties(height=ROW_HEIGHT * len(rows) + 70)
+    return layered(ROW_HEIGHT * len(rows) + 70, line, marks)
 
 
 def shares_alt(drift: Drift) -> str:

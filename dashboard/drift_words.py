@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -66,18 +66,24 @@ VERDICTS: dict[Verdict, Said] = {
 
 
 def said_of(drift: Drift) -> Said:
-    """The verdict with what has moved, by name."""
+    """The verdict, with what has moved by name, or how many answers it would take."""
     said = VERDICTS[drift.verdict]
-    words = _numbers(drift) if drift.verdict == "too_few" else moved_in_words(drift)
     if drift.verdict == "steady":
-        words = ""
-    advice = said.advice
-    if drift.verdict == "too_few" and needed(drift) is None:
-        advice = (
-            "The model was checked with too few pictures for this comparison, however long one "
-            "waits; train with a larger validation side."
-        )
-    return Said(said.kind, said.icon, said.heading, f"{said.meaning} {words}".strip(), advice)
+        return said
+    if drift.verdict != "too_few":
+        return replace(said, meaning=f"{said.meaning} {moved_in_words(drift)}".strip())
+    enough = needed(drift)
+    if enough is not None:
+        numbers = f"There are {drift.samples:,}; about {enough:,} are needed."
+        return replace(said, meaning=f"{said.meaning} {numbers}")
+    return Said(
+        said.kind,
+        said.icon,
+        "Too few pictures when checked",
+        f"The model was checked with {drift.reference_samples:,} pictures after training. Beside "
+        "so few, chance alone could look like a change, however many answers there are.",
+        "Train and promote a version with a larger validation side.",
+    )
 
 
 def needed(drift: Drift) -> int | None:
@@ -88,12 +94,6 @@ def needed(drift: Drift) -> int | None:
         return None
     each = [samples_needed(drift.reference_samples, number) for number in bins]
     return None if None in each else max(number for number in each if number is not None)
-
-
-def _numbers(drift: Drift) -> str:
-    enough = needed(drift)
-    wanted = f"; about {enough:,} are needed" if enough is not None else ""
-    return f"There are {drift.samples:,}{wanted}."
 
 
 def moved_in_words(drift: Drift) -> str:
@@ -129,7 +129,10 @@ class Share:
 def shares(drift: Drift) -> tuple[Share, ...]:
     """Of each class that either has, the most frequent of the reference first."""
     then, now = drift.reference, drift.answers
-    names = sorted({*then.classes, *now.classes}, key=lambda name: -then.classes.get(name, 0))
+    names = sorted(
+        {*then.classes, *now.classes},
+        key=lambda name: (-then.classes.get(name, 0), -now.classes.get(name, 0), name),
+    )
     return tuple(Share(name, _share(then, name), _share(now, name)) for name in names)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import altair as alt
 import pandas as pd
 
+from dashboard.layers import layered
 from dashboard.names import readable
 from dashboard.theme import palette
 from sql.analytics import Confusion, FeedbackAccuracy, Score
@@ -60,7 +61,7 @@ def scores_chart(found: FeedbackAccuracy) -> alt.LayerChart:
         ),
     )
     classes = len(set(frame["class"]))
-    return alt.layer(lines, dots).properties(height=ROW_HEIGHT * classes + 70)
+    return layered(ROW_HEIGHT * classes + 70, lines, dots)
 
 
 def scores(found: FeedbackAccuracy) -> list[tuple[str, Score]]:
@@ -158,7 +159,9 @@ def confusion_chart(found: FeedbackAccuracy) -> alt.LayerChart:
     )
     names = [readable(name) for name in kept]
     base = alt.Chart(frame).encode(
-        x=alt.X("told:N", sort=names, axis=alt.Axis(labelAngle=-50, labelLimit=140)),
+        x=alt.X(
+            "told:N", sort=names, axis=alt.Axis(labelAngle=-50, labelLimit=140, labelOverlap=False)
+        ),
         y=alt.Y("it was:N", sort=names, axis=alt.Axis(labelLimit=140)),
         tooltip=["told:N", "it was:N", alt.Tooltip("answers:Q", format=",")],
     )
@@ -174,7 +177,7 @@ def confusion_chart(found: FeedbackAccuracy) -> alt.LayerChart:
             "datum.strong", alt.value(palette().on_blue), alt.value(palette().text)
         ),
     )
-    return alt.layer(cell, text).properties(height=ROW_HEIGHT * len(names) + 120)
+    return layered(ROW_HEIGHT * len(names) + 120, cell, text)
 
 
 def confusion_alt(found: FeedbackAccuracy) -> str:

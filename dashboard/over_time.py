@@ -4,6 +4,7 @@ line where a version changed.
 Series differ in colour and in the order, shape or dashes that go with it.
 """
 
+import math
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -12,13 +13,16 @@ import altair as alt
 import pandas as pd
 
 from dashboard.figures import local_times
+from dashboard.layers import layered
 from dashboard.theme import CHART_HEIGHT, palette
 from dashboard.version_changes import Change
 from sql import Span
 
 DASHES = ([1, 0], [7, 3], [2, 3], [7, 3, 2, 3])
 SHAPES = ("circle", "square", "triangle-up", "diamond")
-LATE = 0.8  # of the span; the label of a change after that stands left of its line
+FEW_SERIES, LABEL_WIDTH = 3, 130
+LINE_HEIGHT, LEVELS, LEGEND_ROW = 13, 2, 18
+LATE = 0.6  # of the span; the label of a change after that ends at its line
 
 
 def bars(
@@ -43,11 +47,13 @@ def bars(
             x2="until:T",
             y=alt.Y("low:Q", title=value, axis=alt.Axis(tickMinStep=1, format="~s")),
             y2="high:Q",
-            color=alt.Color(f"{series}:N", title=None, scale=_scale(colours), legend=_legend()),
+            color=alt.Color(
+                f"{series}:N", title=None, scale=_scale(colours), legend=_legend(colours, changes)
+            ),
             tooltip=["time (UTC):N", f"{series}:N", alt.Tooltip(f"{value}:Q", format=",")],
         )
     )
-    return _marked(chart, span, changes)
+    return _marked(chart, span, colours, changes)
 
 
 def lines(
@@ -70,10 +76,13 @@ def lines(
         .encode(
             x=_time(span, "middle"),
             y=alt.Y(f"{value}:Q", title=value, axis=alt.Axis(format=number_format)),
-            color=alt.Color(f"{series}:N", title=None, scale=_scale(colours), legend=_legend()),
+            color=alt.Color(
+                f"{series}:N", title=None, scale=_scale(colours), legend=_legend(colours, changes)
+            ),
             strokeDash=alt.StrokeDash(
                 f"{series}:N",
                 title=None,
+                legend=None,
                 scale=alt.Scale(domain=domain, range=list(DASHES[: len(domain)])),
             ),
             shape=alt.Shape(
@@ -84,7 +93,7 @@ def lines(
             tooltip=["time (UTC):N", f"{series}:N", alt.Tooltip(f"{value}:Q", format=",.3~f")],
         )
     )
-    return _marked(chart, span, changes)
+    return _marked(chart, span, colours, changes)
 
 
 def moment(at: datetime) -> str:
@@ -132,37 +141,45 @@ def _scale(colours: dict[str, str]) -> alt.Scale:
     return alt.Scale(domain=list(colours), range=list(colours.values()))
 
 
-def _legend() -> alt.Legend:
-    return alt.Legend(orient="top", columns=0, labelLimit=220, symbolOpacity=1)
-
-
-def _marked(chart: alt.Chart, span: Span, changes: Sequence[Change]) -> alt.LayerChart:
-    """With a line and a label for each change."""
-    length = max(span.until - span.since, timedelta(seconds=1))
-    marks = pd.DataFrame(
-        {
-            "at": pd.Series(local_times([each.at for each in changes]), dtype="datetime64[ns]"),
-            "label": [each.label for each in changes],
-            "told": [each.sentence for each in changes],
-            "late": [(each.at - span.since) / length > LATE for each in changes],
-        }
+def _legend(colours: dict[str, str], changes: Sequence[Change]) -> alt.Legend:
+    """In one row where there are few, else in two columns, which a phone has room for; above the
+    labels of changes.
+    """
+    return alt.Legend(
+        orient="top",
+        columns=2 if len(colours) > FEW_SERIES else 0,
+        labelLimit=LABEL_WIDTH,
+        symbolOpacity=1,
+        offset=LINE_HEIGHT * LEVELS + 6 if changes else 6,
     )
-    if not changes:
-        return alt.layer(chart).properties(height=CHART_HEIGHT)
-    base = alt.Chart(marks).encode(x="at:T", tooltip=alt.Tooltip("told:N", title="change"))
-    rule = base.mark_rule(color=palette().text, strokeDash=[4, 3])
-    texts = [
-        base.transform_filter("datum.late" if late else "!datum.late")
-        .mark_text(
+
+
+def _marked(
+    chart: alt.Chart, span: Span, colours: dict[str, str], changes: Sequence[Change]
+) -> alt.LayerChart:
+    """With a line for each change, and its label above; those that follow each other are not level.
+
+    The chart is higher by its legend's rows.
+    """
+    length = max(span.until - span.since, timedelta(seconds=1))
+    layers = [chart]
+    for number, change in enumerate(changes):
+        told = {"at": local_times([change.at]), "label": change.label, "told": change.sentence}
+        late = (change.at - span.since) / length > LATE
+        base = alt.Chart(pd.DataFrame(told)).encode(
+            x="at:T", tooltip=alt.Tooltip("told:N", title="change")
+        )
+        text = base.mark_text(
             color=palette().text,
             align="right" if late else "left",
-            dx=-4 if late else 4,
-            dy=6,
-            baseline="top",
+            dx=4 if late else -4,
+            dy=-4 - LINE_HEIGHT * (number % LEVELS),
+            baseline="bottom",
             fontWeight="bold",
         )
-        .encode(y=alt.value(0), text="label:N")
-        for late in (False, True)
-        if late in set(marks["late"])
-    ]
-    return alt.layer(chart, rule, *texts).properties(height=CHART_HEIGHT)
+        layers += [
+            base.mark_rule(color=palette().text, strokeDash=[4, 3]),
+            text.encode(y=alt.value(0), text="label:N"),
+        ]
+    rows = math.ceil(len(colours) / 2) if len(colours) > FEW_SERIES else 0
+    return layered(CHART_HEIGHT + LEGEND_ROW * rows, *layers)

@@ -56,6 +56,7 @@ def chosen_range() -> TimeRange:
         required=True,
         key="range",
         bind="query-params",
+        wrap=True,
     )
     if name != CUSTOM:
         return TimeRange(name or DEFAULT_RANGE)

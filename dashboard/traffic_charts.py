@@ -7,6 +7,7 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
+from dashboard.layers import layered
 from dashboard.over_time import bars, lines, moment
 from dashboard.theme import CHART_HEIGHT, palette
 from dashboard.version_changes import Change
@@ -119,7 +120,7 @@ def batch_chart(rows: Sequence[MemberTraffic]) -> alt.LayerChart:
         y=alt.Y("p95:Q", title=title, scale=scale)
     )
     dot = base.mark_circle(color=palette().blue, size=90, opacity=1).encode(y=height)
-    return alt.layer(whisker, top, dot).properties(height=CHART_HEIGHT)
+    return layered(CHART_HEIGHT, whisker, top, dot)
 
 
 def batch_alt(rows: Sequence[MemberTraffic]) -> str:

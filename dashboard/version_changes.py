@@ -70,13 +70,15 @@ def _is_new(one: Seen, versions: Sequence[Seen], volumes: Sequence[VersionVolume
     others = [each for each in versions if each.first < one.first]
     if not others or all(each.last < one.first for each in others):
         return bool(others)
-    own_buckets = [each.at for each in volumes if each.version == one.version]
-    if not own_buckets:
+    own = [each for each in volumes if each.version == one.version]
+    if not own:
         return False
-    since = own_buckets[0]
+    since = own[0].at
     before = sum(each.requests for each in volumes if each.at < since)
-    after = sum(each.requests for each in volumes if each.at >= since)
-    return _is_no_chance(one.requests / max(after, one.requests), before)
+    # In its first bucket others may have answered most of the time.
+    later = [each for each in volumes if each.at > since] or own[:1]
+    of_later = sum(each.requests for each in later if each.version == one.version)
+    return _is_no_chance(of_later / sum(each.requests for each in later), before)
 
 
 def _is_no_chance(share: float, others: int) -> bool:

@@ -76,7 +76,7 @@ def _chosen_refresh() -> int | None:
 def _chosen_member(settings: Settings, chosen: TimeRange) -> Member | None:
     """Whose figures are shown; None for all requests."""
     limit = st.segmented_control(
-        "Of",
+        "Figures of",
         [EVERYTHING, *LIMITS],
         default=EVERYTHING,
         required=True,
@@ -94,19 +94,21 @@ def _chosen_member(settings: Settings, chosen: TimeRange) -> Member | None:
 
 
 def _figures(settings: Settings, chosen: TimeRange, of: Member | None) -> None:
+    found = None
+    with problems_shown():
+        with open_log(settings) as log:
+            found = read_figures(log, chosen.span(), of)
+        st.caption(f"As of {datetime.now(UTC):%H:%M:%S} UTC. {_whose(of)}")
+        if found.total.requests:
+            _totals(totals(found.total, found.before))
+        else:
+            st.info(_nothing(of), icon=":material/info:")
     show_waiting(settings)
     with problems_shown():
-        span = chosen.span()
-        with open_log(settings) as log:
-            found = read_figures(log, span, of)
-        st.caption(f"As of {datetime.now(UTC):%H:%M:%S} UTC. {_whose(of)}")
-        if not found.total.requests:
-            st.info(_nothing(of), icon=":material/info:")
-            return
-        _totals(totals(found.total, found.before))
-        _over_time(found)
-        _sizes(found)
-        _members(settings, span)
+        if found is not None and found.total.requests:
+            _over_time(found)
+            _sizes(found)
+            _members(settings, found.span)
 
 
 def _whose(of: Member | None) -> str:

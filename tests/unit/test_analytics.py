@@ -173,8 +173,8 @@ def test_versions_over_time_are_counted_bucket_by_bucket(log: sa.Engine) -> None
             if (rows := requests_of(ENTRIES, since, until, model_version=version))
         ]
         found = analytics.versions_over_time(log, span)
-        rows = [(row.at, row.model_name, row.version, row.requests) for row in found]
-        assert rows == wanted, name
+        counted = [(row.at, row.model_name, row.version, row.requests) for row in found]
+        assert counted == wanted, name
 
 
 def cut(moment: datetime) -> datetime:

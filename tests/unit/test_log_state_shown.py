@@ -1,10 +1,12 @@
 """The dashboard says when its figures are not whole, and why."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from dashboard.calls.service import LogState, Waiting, waiting
 from dashboard.client import ApiClient
-from dashboard.log_state import in_words, waiting_figures, warnings_of
+from dashboard.log_state import Reading, in_words, waiting_alt, waiting_figures, warnings_of
 from serving.routes.health import LogHealth, ModelHealth
 
 WELL = LogState(3, 0.4, 0, 0, None, False)
@@ -52,12 +54,15 @@ def test_the_service_tells_what_the_dashboard_reads(monkeypatch: pytest.MonkeyPa
     assert found == Waiting(state(backlog=1, oldest_age_seconds=2.5), {"leaf": 3})
 
 
-def test_what_waits_is_shown_with_what_it_was_before() -> None:
-    kept = [Waiting(state(backlog=9), {}), Waiting(state(backlog=1200), {"leaf": 2})]
-    images, entries, age = waiting_figures(kept)
-    assert (images.label, images.value, images.past) == ("Images under way: leaf", "2", (0, 2))
-    assert (entries.value, entries.past) == ("1,200", (9, 1200))
-    assert age.value == "0 s"
+def test_what_waits_is_shown_with_the_most_that_it_was() -> None:
+    kept = [
+        Reading(datetime(2026, 1, 1, tzinfo=UTC), Waiting(state(backlog=1200), {})),
+        Reading(datetime(2026, 1, 2, tzinfo=UTC), Waiting(state(backlog=9), {"leaf": 2})),
+    ]
+    assert waiting_figures(kept[-1].found) == {
+        **{"Under way: leaf": "2", "Log backlog": "9", "Oldest in the backlog": "0 s"}
+    }
+    assert waiting_alt(kept).endswith("leaf at most 2, log backlog at most 1,200.")
 
 
 @pytest.mark.parametrize(
