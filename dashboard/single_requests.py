@@ -7,6 +7,7 @@ import streamlit as st
 from dashboard.choosing import storable
 from dashboard.figures import Log, open_log
 from dashboard.guard import problems_shown
+from dashboard.plain_text import plain
 from dashboard.requests_shown import known_of, latest_table
 from leafgate.settings import Settings
 from sql import analytics
@@ -37,7 +38,7 @@ def _one(log: Log, identifier: str) -> None:
     found = analytics.one_request(log, identifier)
     if found is None:
         st.warning(
-            f"No request or image {identifier} is in the log. Check the id; a request of the last "
+            f"No request or image {plain(identifier)} is in the log. Check the id; a request of the last "
             "seconds may be on its way, and an old one may have been pruned.",
             icon=":material/search_off:",
         )

@@ -84,3 +84,10 @@ def wider_than_the_window(page: Page) -> bool:
             "document.querySelector('[data-testid=\"stMain\"]').clientWidth + 1"
         )
     )
+
+
+def metric(page: Page, label: str) -> str:
+    """The value of the figure with just that label."""
+    exact = page.get_by_test_id("stMetricLabel").get_by_text(label, exact=True)
+    value = page.get_by_test_id("stMetric").filter(has=exact).get_by_test_id("stMetricValue")
+    return value.first.inner_text().strip()
