@@ -91,3 +91,14 @@ def metric(page: Page, label: str) -> str:
     exact = page.get_by_test_id("stMetricLabel").get_by_text(label, exact=True)
     value = page.get_by_test_id("stMetric").filter(has=exact).get_by_test_id("stMetricValue")
     return value.first.inner_text().strip()
+
+
+def choose(page: Page, label: str, option: str) -> None:
+    """Of a box with several options. Its list closes where the page is drawn or moves meanwhile."""
+    settle(page)
+    box = page.get_by_role("combobox", name=label)
+    box.scroll_into_view_if_needed()
+    page.wait_for_timeout(300)
+    box.click()
+    page.get_by_role("option", name=option).click()
+    settle(page)
