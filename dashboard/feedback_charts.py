@@ -12,6 +12,7 @@ from sql.analytics import Confusion, FeedbackAccuracy, Score
 
 MOST_CLASSES = 20  # in the chart; the table has all
 MOST_CONFUSED = 12
+MOST_MISTAKES = 30  # in the table
 FEW = 30  # answers of a class, below which its interval spans a third and more
 RECALL, PRECISION = "found (recall)", "right when told (precision)"
 ROW_HEIGHT = 34
@@ -133,8 +134,8 @@ def mistakes(found: FeedbackAccuracy) -> tuple[Confusion, ...]:
 
 
 def mistakes_table(found: FeedbackAccuracy) -> pd.DataFrame:
-    """A row for each kind of mistake, most frequent first."""
-    wrong = mistakes(found)
+    """A row for each of the most frequent kinds of mistake, most frequent first."""
+    wrong = mistakes(found)[:MOST_MISTAKES]
     return pd.DataFrame(
         {
             "told": [readable(each.told) for each in wrong],

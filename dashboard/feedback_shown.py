@@ -47,3 +47,6 @@ def _mistakes(found: FeedbackAccuracy) -> None:
     st.altair_chart(charts.confusion_chart(found), width="stretch", alt=charts.confusion_alt(found))
     with st.expander("Mistakes as a table"):
         st.table(charts.mistakes_table(found), hide_index=True, alt="Mistakes, most frequent first")
+        others = len(charts.mistakes(found)) - charts.MOST_MISTAKES
+        if others > 0:
+            st.caption(f"{others:,} other kinds of mistake are rarer.")

@@ -53,7 +53,7 @@ def bars(
             tooltip=["time (UTC):N", f"{series}:N", alt.Tooltip(f"{value}:Q", format=",")],
         )
     )
-    return _marked(chart, span, colours, changes)
+    return _marked([chart], span, colours, changes)
 
 
 def lines(
@@ -66,34 +66,30 @@ def lines(
 ) -> alt.LayerChart:
     """`frame` as for `bars`, as a line for each series; broken where a value is missing."""
     series, value = names
-    shown = _placed(frame, span)
     domain = list(colours)
-    chart = (
-        alt.Chart(shown)
-        .mark_line(
-            point=alt.OverlayMarkDef(size=36, filled=True), invalid="break-paths-show-domains"
-        )
-        .encode(
-            x=_time(span, "middle"),
-            y=alt.Y(f"{value}:Q", title=value, axis=alt.Axis(format=number_format)),
-            color=alt.Color(
-                f"{series}:N", title=None, scale=_scale(colours), legend=_legend(colours, changes)
-            ),
-            strokeDash=alt.StrokeDash(
-                f"{series}:N",
-                title=None,
-                legend=None,
-                scale=alt.Scale(domain=domain, range=list(DASHES[: len(domain)])),
-            ),
-            shape=alt.Shape(
-                f"{series}:N",
-                title=None,
-                scale=alt.Scale(domain=domain, range=list(SHAPES[: len(domain)])),
-            ),
-            tooltip=["time (UTC):N", f"{series}:N", alt.Tooltip(f"{value}:Q", format=",.3~f")],
-        )
+    base = alt.Chart(_placed(frame, span)).encode(
+        x=_time(span, "middle"),
+        y=alt.Y(f"{value}:Q", title=value, axis=alt.Axis(format=number_format)),
+        tooltip=["time (UTC):N", f"{series}:N", alt.Tooltip(f"{value}:Q", format=",.3~f")],
     )
-    return _marked(chart, span, colours, changes)
+    # Not by a scale of dashes, which would eat into the shapes of the legend.
+    dashed = [
+        base.transform_filter(alt.FieldEqualPredicate(field=series, equal=name)).mark_line(
+            color=colour, strokeDash=dash, invalid="break-paths-show-domains"
+        )
+        for (name, colour), dash in zip(colours.items(), DASHES, strict=False)
+    ]
+    points = base.mark_point(size=36, filled=True, opacity=1).encode(
+        color=alt.Color(
+            f"{series}:N", title=None, scale=_scale(colours), legend=_legend(colours, changes)
+        ),
+        shape=alt.Shape(
+            f"{series}:N",
+            title=None,
+            scale=alt.Scale(domain=domain, range=list(SHAPES[: len(domain)])),
+        ),
+    )
+    return _marked([*dashed, points], span, colours, changes)
 
 
 def moment(at: datetime) -> str:
@@ -155,14 +151,14 @@ def _legend(colours: dict[str, str], changes: Sequence[Change]) -> alt.Legend:
 
 
 def _marked(
-    chart: alt.Chart, span: Span, colours: dict[str, str], changes: Sequence[Change]
+    charts: Sequence[alt.Chart], span: Span, colours: dict[str, str], changes: Sequence[Change]
 ) -> alt.LayerChart:
     """With a line for each change, and its label above; those that follow each other are not level.
 
     The chart is higher by its legend's rows.
     """
     length = max(span.until - span.since, timedelta(seconds=1))
-    layers = [chart]
+    layers = [*charts]
     for number, change in enumerate(changes):
         told = {"at": local_times([change.at]), "label": change.label, "told": change.sentence}
         late = (change.at - span.since) / length > LATE

@@ -61,24 +61,23 @@ def chosen_range() -> TimeRange:
     if name != CUSTOM:
         return TimeRange(name or DEFAULT_RANGE)
     today = datetime.now(UTC).date()
-    with st.container(horizontal=True):
-        days = [_day(label, key, today) for label, key in (("From", "from"), ("To", "to"))]
+    days = [_day(label, key, today) for label, key in (("From", "from"), ("To", "to"))]
     return TimeRange(CUSTOM, *days)
 
 
 def _day(label: str, key: str, today: date) -> date:
-    # Not as the default, which would not stand in the URL: a link goes on meaning the same day.
-    if key not in st.query_params and key not in st.session_state:
-        st.session_state[key] = today
+    """Today where none is picked: a day that stood there by itself would be missing in the URL, and
+    a link would mean another day tomorrow.
+    """
     found = st.date_input(
-        f"{label} (UTC)",
+        f"{label} (UTC; empty: today)",
         None,
         min_value=EARLIEST,
         max_value=today,
         key=key,
         bind="query-params",
         format="YYYY-MM-DD",
-        width=180,
+        width=200,
     )
     return found if isinstance(found, date) else today
 

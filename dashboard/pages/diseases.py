@@ -42,11 +42,9 @@ def render(settings: Settings) -> None:
             _answers(found)
         else:
             _nothing(only)
-        # Each by itself: where one fails, the rest stays.
-        with problems_shown():
+        with problems_shown():  # by itself: where it fails, the rest stays
             show_feedback(analytics.feedback_accuracy(log, span))
-        with problems_shown():
-            show_drift(settings, log, span)
+        show_drift(settings, log, span)  # last, since it needs the API too
 
 
 def _chosen(log: Log, span: Span, classifier: str) -> Only:

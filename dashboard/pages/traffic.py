@@ -98,7 +98,8 @@ def _figures(settings: Settings, chosen: TimeRange, of: Member | None) -> None:
     with problems_shown():
         with open_log(settings) as log:
             found = read_figures(log, chosen.span(), of)
-        st.caption(f"As of {datetime.now(UTC):%H:%M:%S} UTC. {_whose(of)}")
+        compared = " Changes are against as long a time before." if found.before.requests else ""
+        st.caption(f"As of {datetime.now(UTC):%H:%M:%S} UTC. {_whose(of)}{compared}")
         if found.total.requests:
             _totals(totals(found.total, found.before))
         else:
@@ -135,7 +136,6 @@ def _totals(shown: list[Shown]) -> None:
                 each.value,
                 each.delta,
                 delta_color="inverse" if each.worse else "off",
-                delta_description="vs. before" if each.delta else None,
                 width=150,
             )
 
