@@ -33,9 +33,8 @@ for _kind in FORMATS:
         st.builds(_image, st.just(_kind), st.integers(1, 64), st.integers(0, 2**32 - 1)),
     )
 
-schemathesis.openapi.format(
-    "class-of-the-model", st.sampled_from(json.loads(os.environ.get(CLASSES_VARIABLE, "[]")))
-)
+CLASSES = json.loads(os.environ.get(CLASSES_VARIABLE, "[]"))
+schemathesis.openapi.format("class-of-the-model", st.sampled_from(CLASSES))
 
 # Of a request that came just now: one that may be on its way to the log's database.
 schemathesis.openapi.format("id-of-a-request", st.builds(lambda: str(uuid_utils.uuid7())))
@@ -43,14 +42,28 @@ schemathesis.openapi.format("id-of-a-request", st.builds(lambda: str(uuid_utils.
 
 @schemathesis.hook
 def filter_case(context: schemathesis.HookContext, case: "schemathesis.Case[Any]") -> bool:
-    """Leave out lists of files that hold a null or a number: in a form such a file is its digits.
+    """Leave out what is not what it seems."""
+    return not (_has_files_that_are_none(case) or _asks_for_a_class_of_another_answer(case))
+
+
+def _has_files_that_are_none(case: "schemathesis.Case[Any]") -> bool:
+    """A list of files that holds a null or a number: in a form such a file is its digits.
 
     So a list that breaks the schema before it is sent keeps to it on the wire.
     """
     body = case.body
     files = body.get("files") if isinstance(body, Mapping) else None
-    return not (
-        isinstance(files, list) and any(not isinstance(file, bytes | str) for file in files)
+    return isinstance(files, list) and any(not isinstance(file, bytes | str) for file in files)
+
+
+def _asks_for_a_class_of_another_answer(case: "schemathesis.Case[Any]") -> bool:
+    """A class that was taken from the answer of /feedback, which takes classes that no model knows,
+    for one that the schema allows here.
+    """
+    drawn = case.meta.semantic_draws if case.meta else ()
+    elsewhere = case.path in ("/generate", "/explain")
+    return elsewhere and any(
+        draw.normalized_name == "class" and draw.value not in CLASSES for draw in drawn
     )
 
 
