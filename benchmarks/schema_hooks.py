@@ -73,10 +73,7 @@ def map_case(
 ) -> "schemathesis.Case[Any]":
     """Take apart what no schema of a query says of two values together: how many images lie on the
     way to another seed, and that a grid holds no readings. What breaks the schema goes on to.
-    Moves are asked of models that do not exist: what answers the other requests stays.
     """
-    if MOVES.fullmatch(case.operation.path):
-        case.path_parameters["name"] = f"no-{case.path_parameters.get('name', '')}"
     for asked in (case.query, case.body):
         if isinstance(asked, dict) and case.path == "/generate":
             _take_apart(asked)
@@ -98,3 +95,12 @@ def _number(value: object) -> float | None:
         return None if isinstance(value, bool) else float(str(value))
     except ValueError:
         return None
+
+
+@schemathesis.hook
+def before_call(
+    context: schemathesis.HookContext, case: "schemathesis.Case[Any]", kwargs: dict[str, Any]
+) -> None:
+    """Move no model that there is; names are also taken from the answers of other requests."""
+    if MOVES.fullmatch(case.operation.path):
+        case.path_parameters["name"] = f"no-{case.path_parameters.get('name', '')}"

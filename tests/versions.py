@@ -19,7 +19,11 @@ CLASSIFIER, GENERATOR = "leaf-classifier", "leaf-generator"
 ROOT = "/home/trainer/secret-photos"
 STAMP = "20260131T120000Z"
 EPOCHS = 5
-CONFUSION: dict[str, Any] = {"labels": ["grün", "rust"], "confusion": [[9, 1], [0, 10]], "images": 20}
+CONFUSION: dict[str, Any] = {
+    "labels": ["grün", "rust"],
+    "confusion": [[9, 1], [0, 10]],
+    "images": 20,
+}
 STUDY: dict[str, Any] = {
     "value": 0.03,
     "low": 0.01,
