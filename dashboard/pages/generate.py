@@ -82,7 +82,7 @@ def _class_choice(classes: tuple[str, ...], all_too: bool) -> str | None:
     """A box to choose one in; None stands for all, and for a generator that knows no classes."""
     if not classes:
         return None
-    by_name = {ALL: None} if all_too else {}
+    by_name: dict[str, str | None] = {ALL: None} if all_too else {}
     by_name |= {readable(name): name for name in classes}
     chosen = st.selectbox("Class", list(by_name), key="class", bind="query-params")
     return by_name[chosen]

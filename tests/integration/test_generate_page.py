@@ -84,17 +84,15 @@ def test_a_link_fills_the_form_and_pictures_are_asked_for_once(
     assert not page.exception
 
 
-def test_bad_values_in_the_address_fall_back(open_page: OpenPage) -> None:
+def test_bad_values_in_the_address_fall_back_and_a_new_seed_is_another(
+    open_page: OpenPage,
+) -> None:
     page = open_page(n="-3", seed="x", mode="Sideways", to_seed="1", **{"class": "Moth"})
     assert page.number_input(key="n").value == 16
     assert page.number_input(key="seed").value == 7
     assert page.selectbox(key="class").value == "All, in turn"
+    assert press(page, "New seed").number_input(key="seed").value != 7
     assert not page.exception
-
-
-def test_a_new_seed_is_another(open_page: OpenPage) -> None:
-    page = press(open_page(seed="3"), "New seed")
-    assert page.number_input(key="seed").value != 3
 
 
 def test_the_way_between_two_seeds_is_a_strip_with_a_slider(
