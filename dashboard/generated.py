@@ -14,7 +14,7 @@ from dashboard.names import readable
 from leafgate.errors import UserError
 from leafgate.metrics.statistics import Interval, wilson
 
-UNKNOWN = "Unlike any training image"
+UNKNOWN = "Unknown"
 AGREES, DIFFERS, STRANGE, PLAIN = "✓", "✗", "?", ""
 MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:])")
 NO_TEST = (
@@ -34,7 +34,7 @@ class Reading:
     @property
     def told(self) -> str:
         """As people read it."""
-        return f"{readable(self.class_name)} {_percent(self.confidence)}"
+        return f"{readable(self.class_name)} {percent(self.confidence)}"
 
 
 @dataclass(frozen=True)
@@ -84,15 +84,17 @@ class Picture:
 class Archive:
     """What came back: the ZIP itself, its pictures in order, and where they come from.
 
-    to_seed: of pictures on the way there from `seed`; read_by: None where nobody read them.
+    version: of the model; to_seed: of pictures on the way there from `seed`; reader: which
+    classifier read them, and its version, None where nobody did.
     """
 
     data: bytes
     pictures: tuple[Picture, ...]
     model: str
+    version: str
     seed: str
     to_seed: str | None
-    read_by: str | None
+    reader: tuple[str, str] | None
     request_id: str
 
     @property
@@ -141,10 +143,11 @@ def _archive(data: bytes, about: dict[str, Any]) -> Archive:
             Picture(number, str(file), asked, _reading(read))
             for number, (file, asked, read) in enumerate(told, 1)
         ),
-        f"{about['model']} version {about['version']}",
+        str(about["model"]),
+        str(about["version"]),
         str(about["seed"]),
         str(about["to_seed"]) if "to_seed" in about else None,
-        f"{reader['name']} version {reader['version']}" if isinstance(reader, dict) else None,
+        (str(reader["name"]), str(reader["version"])) if isinstance(reader, dict) else None,
         str(about["request_id"]),
     )
 
@@ -171,6 +174,11 @@ class ClassCount:
     read: int | None
 
 
+def percent(share: float) -> str:
+    """A share as people read it."""
+    return f"{100 * share:.0f} %"
+
+
 def class_counts(pictures: Sequence[Picture]) -> list[ClassCount]:
     """How many were asked to be of each class, and how many were read as it; by name, and what the
     classifier does not know last.
@@ -194,17 +202,16 @@ def agreement(pictures: Sequence[Picture]) -> Interval | None:
 def agreement_told(archive: Archive) -> str | None:
     """The same in a sentence, with what it does not mean; None where nobody read anything."""
     read = [each for each in archive.pictures if each.reading]
-    if not read:
+    if not read or archive.reader is None:
         return None
     found = agreement(archive.pictures)
     if found is None:
         return f"No class was asked for, so there is nothing to agree with. {NO_TEST}"
     both = [each for each in read if each.asked]
-    right = sum(each.mark == AGREES for each in both)
+    name, right = " version ".join(archive.reader), sum(each.mark == AGREES for each in both)
     told = (
-        f"The classifier ({archive.read_by}) reads {right:,} of {len(both):,} as the class they "
-        f"were asked to be: {_percent(found.value)} (95 % interval {_percent(found.low)} to "
-        f"{_percent(found.high)})."
+        f"The classifier ({name}) reads {right:,} of {len(both):,} as the class they were asked to "
+        f"be: {percent(found.value)} (95 % interval {percent(found.low)} to {percent(found.high)})."
     )
     if strange := sum(each.mark == STRANGE for each in read):
         told += f" {strange:,} are unlike every image that it learnt from."
@@ -225,12 +232,8 @@ def course_told(pictures: Sequence[Picture]) -> str:
 
 def _read_as(picture: Picture) -> str:
     if picture.reading is None:
-        return "nothing"
-    return UNKNOWN.lower() if picture.reading.unknown else readable(picture.reading.class_name)
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.0f} %"
+        return "nothing (it failed)"
+    return "nothing it knows" if picture.reading.unknown else readable(picture.reading.class_name)
 
 
 def _plain(text: str) -> str:

@@ -10,16 +10,18 @@ from dashboard.generated import (
     STRANGE,
     Archive,
     ClassCount,
+    agreement,
     agreement_told,
     class_counts,
     course_told,
+    percent,
 )
 from dashboard.guard import problems_shown
 from dashboard.theme import palette
 
 A_PAGE = 48  # pictures
 SIDE, SIDE_IN_STRIP, SIDE_OF_ONE = 128, 64, 256  # of a picture, in pixels
-BAR = 18  # pixels, of one bar
+BAR, LABEL_PIXELS = 18, 200  # the height of a bar, the width of a class's name
 MOST_TOLD = 12  # classes in the words beside a chart
 ASKED, READ = "asked for", "read by the classifier"
 LEGEND = (
@@ -40,16 +42,23 @@ def show_archive(archive: Archive) -> None:
 
 def _show_figures(archive: Archive) -> None:
     number, seeds = f"{len(archive.pictures):,}", "seed" if archive.to_seed is None else "seeds"
-    st.markdown(f"**{number} SYNTHETIC images** by {archive.model}, {seeds} {archive.seeds}")
+    st.markdown(
+        f"**{number} SYNTHETIC images** by {archive.model} version {archive.version}, "
+        f"{seeds} {archive.seeds}"
+    )
+    found = agreement(archive.pictures)
     figures = {
         "Images": number,
-        "Generator": archive.model,
-        seeds.capitalize(): archive.seeds,
-        **({"Read by": archive.read_by} if archive.read_by else {}),
+        "Generator version": archive.version,
+        "Seed": archive.seed,
+        "Second seed": archive.to_seed,
+        "Classifier version": archive.reader and archive.reader[1],
+        "Read as asked": found and percent(found.value),
     }
-    with st.container(horizontal=True, gap="large"):
+    with st.container(horizontal=True, gap="medium"):
         for label, value in figures.items():
-            st.metric(label, value, width="content")
+            if value is not None:
+                st.metric(label, value, width="content")
     st.download_button(
         "Download as ZIP",
         archive.data,
@@ -75,14 +84,11 @@ def _show_series(archive: Archive) -> None:
         if pages > 1:
             page = st.pagination(pages, key=f"page-{archive.request_id}-{pages}")
         on_page = shown[(page - 1) * A_PAGE : page * A_PAGE]
-        st.image(
-            archive.pngs(on_page),  # type: ignore[arg-type] - a list is invariant
-            caption=[each.caption for each in on_page],
-            alt=[each.alt for each in on_page],
-            width=SIDE,
-        )
+        with st.container(horizontal=True, vertical_alignment="top"):
+            for picture, png in zip(on_page, archive.pngs(on_page), strict=True):
+                st.image(png, caption=picture.caption, alt=picture.alt, width=SIDE)
         told = [f"Pictures {on_page[0].number:,} to {on_page[-1].number:,}."] if pages > 1 else []
-        st.caption(" ".join([*told, *([f"{LEGEND}."] if archive.read_by else [])]))
+        st.caption(" ".join([*told, *([f"{LEGEND}."] if archive.reader else [])]))
 
 
 @st.fragment
@@ -95,16 +101,14 @@ def _show_way(archive: Archive) -> None:
         share = (step - 1) / (steps - 1)
         st.image(
             archive.pngs([one])[0],
-            caption=f"Step {step} of {steps}, {share:.0%} of the way: {one.caption}",
+            caption=f"Step {step} of {steps}, {percent(share)} of the way: {one.caption}",
             alt=one.alt,
             width=SIDE_OF_ONE,
         )
-        st.image(
-            archive.pngs(archive.pictures),  # type: ignore[arg-type] - a list is invariant
-            caption=[f"{each.number} {each.mark}" for each in archive.pictures],
-            alt=[each.alt for each in archive.pictures],
-            width=SIDE_IN_STRIP,
-        )
+        with st.container(horizontal=True, gap="xsmall"):
+            for each, png in zip(archive.pictures, archive.pngs(archive.pictures), strict=True):
+                below = f"{each.number} {each.mark}".strip()
+                st.image(png, caption=below, alt=each.alt, width=SIDE_IN_STRIP)
         st.caption(
             f"From picture 0 of seed {archive.seed} to picture 0 of seed {archive.to_seed}, along "
             f"the arc between what they are drawn from. {course_told(archive.pictures)}"
@@ -129,8 +133,13 @@ def class_bars(counts: list[ClassCount]) -> alt.Chart:
     frame = pd.DataFrame(rows, columns=["class", "kind", "pictures"])
     kinds = [kind for kind in colours if kind in set(frame["kind"])]
     base = alt.Chart(frame).encode(
-        x=alt.X("pictures:Q", axis=alt.Axis(tickMinStep=1)),
-        y=alt.Y("class:N", sort=[count.name for count in counts], title=None),
+        x=alt.X("pictures:Q", axis=alt.Axis(tickMinStep=1, tickCount=6)),
+        y=alt.Y(
+            "class:N",
+            sort=[count.name for count in counts],
+            title=None,
+            axis=alt.Axis(labelLimit=LABEL_PIXELS),
+        ),
         yOffset=alt.YOffset("kind:N", sort=kinds),
         tooltip=["class:N", "kind:N", "pictures:Q"],
     )

@@ -4,13 +4,14 @@ import base64
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic.config import JsonDict
 
 from registry import FEWEST_STEPS, MAX_SEED, MOST_STEPS, Prediction
 from serving.answers import Ranked, UsedModel
 from serving.generating import Piece, Series, Wanted
 
 Format = Literal["json", "png", "zip"]
-SEED_BOUNDS = {"minimum": 0, "maximum": MAX_SEED}
+SEED_BOUNDS: JsonDict = {"minimum": 0, "maximum": MAX_SEED}
 
 
 class GenerateAsk(BaseModel):

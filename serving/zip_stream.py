@@ -70,7 +70,7 @@ class ZipStream:
         return {
             "request_id": self._facts.request_id,
             **self._series.origin(self._series.asked),
-            "read_by": reader and reader.model_dump(),
+            "read_by": None if reader is None else reader.model_dump(),
             "files": self._names,
             "classes": self._classes,
             "readings": self._readings,
@@ -91,6 +91,6 @@ class ZipStream:
             self._names.append(str(PurePosixPath(class_folder(name)) / file))
             self._classes.append(name)
             reading = Reading.of(prediction)
-            self._readings.append(reading and reading.model_dump(by_alias=True))
+            self._readings.append(None if reading is None else reading.model_dump(by_alias=True))
             self._archive.writestr(self._names[-1], png)
         return self._outlet.take()

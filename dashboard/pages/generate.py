@@ -1,7 +1,6 @@
 """Generate: synthetic pictures by number and seed, to look at and to take home as ZIP."""
 
 import secrets
-import time
 
 import streamlit as st
 
@@ -10,11 +9,11 @@ from dashboard.generated import Archive, read_archive
 from dashboard.generated_shown import show_archive
 from dashboard.guard import problems_shown, show_problem
 from dashboard.names import readable
-from dashboard.session import client, may
+from dashboard.session import client, may, remembered
 from leafgate.settings import Settings
 from registry import FEWEST_STEPS, MAX_SEED, MOST_STEPS
 
-ARCHIVE, OFFER = "generated", "on_offer"
+ARCHIVE = "generated"
 OFFER_SECONDS = 30.0  # for which what the models can do is taken as known
 SERIES, WAY = "A series", "Between two seeds"
 ALL = "All, in turn"
@@ -26,7 +25,8 @@ def render(settings: Settings) -> None:
     """The page."""
     st.title("Generate synthetic leaves")
     with problems_shown():
-        offer = _offer(settings)
+        names = (settings.classifier_name, settings.generator_name)
+        offer = remembered("on offer", OFFER_SECONDS, lambda: on_offer(client(settings), *names))
         if offer.problem is None:
             _ask(settings, offer)
         else:
@@ -40,21 +40,11 @@ def render(settings: Settings) -> None:
             show_archive(kept[1])
 
 
-def _offer(settings: Settings) -> Offer:
-    """What the models can do; asked once in a while, since the page runs at every click."""
-    kept: tuple[float, Offer] | None = st.session_state.get(OFFER)
-    if kept is None or time.monotonic() - kept[0] > OFFER_SECONDS:
-        found = on_offer(client(settings), settings.classifier_name, settings.generator_name)
-        st.session_state[OFFER] = kept = (time.monotonic(), found)
-    return kept[1]
-
-
 def _ask(settings: Settings, offer: Offer) -> None:
     order = _order(offer)
     kept: tuple[Order, Archive] | None = st.session_state.get(ARCHIVE)
     if st.button("Generate", type="primary", icon=":material/auto_awesome:"):
         with problems_shown(), st.spinner(f"Making {order.n:,} pictures …"):
-            st.session_state.pop(OFFER, None)  # what is refused may be so for a new version
             archive = read_archive(generate(client(settings), order))
             st.session_state[ARCHIVE] = (order, archive)
     elif kept is None:
@@ -92,7 +82,7 @@ def _class_choice(classes: tuple[str, ...], all_too: bool) -> str | None:
     """A box to choose one in; None stands for all, and for a generator that knows no classes."""
     if not classes:
         return None
-    by_name = {ALL: None} if all_too else {}
+    by_name: dict[str, str | None] = {ALL: None} if all_too else {}
     by_name |= {readable(name): name for name in classes}
     chosen = st.selectbox("Class", list(by_name), key="class", bind="query-params")
     return by_name[chosen]

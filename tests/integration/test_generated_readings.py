@@ -169,7 +169,7 @@ def test_the_way_begins_and_ends_with_the_pictures_of_its_seeds(both: RunningApi
 
 
 def test_the_way_is_packed_named_and_made_again_from_the_log(both: RunningApi) -> None:
-    params = {"n": 4, "seed": 5, "to_seed": 9, "format": "zip"}
+    params: dict[str, Any] = {"n": 4, "seed": 5, "to_seed": 9, "format": "zip"}
     answer = both.client.get("/generate", params={**params, "readings": True})
     about = manifest(answer.content)
     assert "synthetic_5-9.zip" in answer.headers["Content-Disposition"]
