@@ -7,10 +7,11 @@ import streamlit as st
 from dashboard.calls.diagnosing import Diagnosis, HeatMap, explain
 from dashboard.diagnoses import Upload
 from dashboard.diagnosis_words import bars_in_words, caution, heading, latency
+from dashboard.file_names import LONGEST_SENT, cleaned
 from dashboard.guard import problems_shown
 from dashboard.heat_maps import ShownPictures, blended
 from dashboard.names import readable
-from dashboard.plain_text import LONGEST_SENT, cleaned, plain
+from dashboard.plain_text import plain
 from dashboard.session import client
 from dashboard.theme import palette
 from leafgate.images import ImageLimits, Pixels, decode
@@ -80,7 +81,10 @@ def show_answer(diagnosis: Diagnosis) -> None:
     if warning := caution(diagnosis):
         st.warning(warning)
     with st.container(horizontal=True):
-        st.metric("Confidence", f"{diagnosis.confidence:.1%}", width="content")
+        if diagnosis.unknown:  # how probable it is among classes that it may not be of means little
+            st.metric("Nearest class", plain(readable(diagnosis.class_name)), width="content")
+        else:
+            st.metric("Confidence", f"{diagnosis.confidence:.1%}", width="content")
         st.metric("Latency", latency(diagnosis), width="content")
         st.metric("Model version", diagnosis.version, help=diagnosis.by, width="content")
     st.altair_chart(confidence_bars(diagnosis), width="stretch", alt=bars_in_words(diagnosis))

@@ -1,6 +1,7 @@
 """Diagnose: leaves in, the class of each out, with why, and whether it is right."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import streamlit as st
 
@@ -26,6 +27,7 @@ UPLOAD, CAMERA = "Upload", "Camera"
 # By these types a phone offers its camera and its gallery, and sends JPEG for HEIC.
 TYPES = [f"image/{kind}" for kind in ("jpeg", "png", "webp", "bmp", "gif", "tiff")]
 LISTED_PROBLEMS = 10
+MANY, TALLEST = 12, 480  # rows that are all shown; else so many pixels of them
 
 
 def render(settings: Settings) -> None:
@@ -104,13 +106,8 @@ def _show(settings: Settings, kept: Kept, results: Sequence[Result]) -> None:
         _show_all(results)
     if diagnosed:
         _show_one(settings, kept, _chosen(diagnosed))
-    st.download_button(
-        "Download results as CSV",
-        as_csv(results),
-        file_name="diagnoses.csv",
-        mime="text/csv",
-        on_click="ignore",
-    )
+    if len(results) == 1:
+        _offer_csv(results)
 
 
 def _show_problems(kept: Kept, results: Sequence[Result]) -> None:
@@ -139,11 +136,25 @@ def _show_all(results: Sequence[Result]) -> None:
     st.subheader("All files")
     told = counted(results)
     st.write(plain(told))
-    st.dataframe(
+    # Not a data frame: its own download would leave names that are formulas as they are.
+    height: int | Literal["content"] = TALLEST if len(results) > MANY else "content"
+    st.table(
         table(results),
+        border="horizontal",
         hide_index=True,
-        alt=f"Diagnoses. {told}",
-        column_config={"confidence": st.column_config.NumberColumn(format="%.1f %%")},
+        height=height,
+        alt="Diagnoses. " + told,
+    )
+    _offer_csv(results)
+
+
+def _offer_csv(results: Sequence[Result]) -> None:
+    st.download_button(
+        "Download results as CSV",
+        as_csv(results),
+        file_name="diagnoses.csv",
+        mime="text/csv",
+        on_click="ignore",
     )
 
 
