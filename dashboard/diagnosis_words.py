@@ -25,6 +25,12 @@ def heading(diagnosis: Diagnosis) -> str:
     return I_DO_NOT_KNOW if diagnosis.unknown else plain(readable(diagnosis.class_name))
 
 
+def answer_in_words(diagnosis: Diagnosis) -> str:
+    """The answer on a line, as plain text."""
+    name = readable(diagnosis.class_name)
+    return f"{I_DO_NOT_KNOW} (nearest: {name})" if diagnosis.unknown else name
+
+
 def caution(diagnosis: Diagnosis) -> str | None:
     """What to be careful of, if anything; as Markdown."""
     name = plain(readable(diagnosis.class_name))
@@ -136,7 +142,7 @@ def _row(result: Result) -> dict[str, str]:
         said = readable(result.sent.class_name) if result.sent else ""
         row.update(
             {
-                "class": readable(answer.class_name),
+                "class": answer_in_words(answer),
                 "confidence": f"{answer.confidence:.1%}",
                 "unknown": "yes" if answer.unknown else "no",
                 "you said": said,

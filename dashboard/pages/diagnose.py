@@ -8,15 +8,14 @@ import streamlit as st
 from dashboard.calls.diagnosing import Diagnosis, Problem
 from dashboard.diagnoses import MOST_FILES, Kept, Result, Upload, ask
 from dashboard.diagnosis_words import (
-    I_DO_NOT_KNOW,
+    answer_in_words,
     counted,
     named,
     problem_told,
     table,
 )
 from dashboard.feedback_form import feedback_form
-from dashboard.leaf_shown import show_answer, show_picture
-from dashboard.names import readable
+from dashboard.leaf_shown import show_class, show_figures, show_picture
 from dashboard.plain_text import plain
 from dashboard.results_csv import as_csv
 from dashboard.session import client
@@ -174,19 +173,18 @@ def _chosen(diagnosed: Sequence[Result]) -> Result:
 
 
 def _label(result: Result) -> str:
-    answer = result.answer
-    if isinstance(answer, Problem):
+    if isinstance(result.answer, Problem):
         return f"{result.number}. {result.name}"
-    told = I_DO_NOT_KNOW if answer.unknown else readable(answer.class_name)
-    return f"{result.number}. {result.name}: {told}"
+    return f"{result.number}. {result.name}: {answer_in_words(result.answer)}"
 
 
 def _show_one(settings: Settings, kept: Kept, result: Result) -> None:
     if not isinstance(result.answer, Diagnosis):
         return
+    show_class(result.answer)  # above both columns: a phone shows one below the other
     picture, answer = st.columns([2, 3], gap="large")
     with picture:
         show_picture(settings, result.upload, result.answer)
     with answer:
-        show_answer(result.answer)
+        show_figures(result.answer)
         feedback_form(settings, kept, result.answer)

@@ -168,6 +168,8 @@ def test_the_table_has_a_row_for_every_file_diagnosed_or_not() -> None:
     nothing = [""] * 6
     assert cells[0] == ["1", "words.png", *nothing, "The file is not an image."]
     assert cells[1] == ["1", "=1+1.png", "Late blight", "90.0%", "no", "", "12 ms", "3", ""]
+    unsure = table([result(diagnosis(0.9, unknown=True))])
+    assert read(unsure["class"][0]) == "I don't know (nearest: Late blight)"
 
 
 def test_problems_are_told_with_their_remedy_and_the_wait() -> None:
