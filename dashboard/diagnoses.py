@@ -14,7 +14,7 @@ from typing import Any
 
 from dashboard.calls.diagnosing import Correction, Diagnosis, Problem, predict, predict_batch
 from dashboard.client import ApiClient, ApiProblem
-from dashboard.plain_text import LONGEST_SENT, cleaned
+from dashboard.file_names import LONGEST_SENT, cleaned
 from dashboard.session import SIGNED_OUT
 from leafgate.settings import Settings
 

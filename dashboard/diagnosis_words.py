@@ -14,7 +14,7 @@ from dashboard.plain_text import plain
 UNSURE_BELOW = 0.5  # confidence
 UNSURE_WITHIN = 0.1  # between the first two classes
 NAMED_FILES = 8
-ANSWERED = ("class", "confidence", "unknown", "you said", "latency", "version")  # columns
+ANSWERED = ("class", "confidence", "unknown", "you said", "latency", "version", "problem")
 I_DO_NOT_KNOW = "I don't know"
 NOT_DIAGNOSED = "not diagnosed"
 LAST = {I_DO_NOT_KNOW: 1, NOT_DIAGNOSED: 2}  # after the classes
@@ -23,6 +23,12 @@ LAST = {I_DO_NOT_KNOW: 1, NOT_DIAGNOSED: 2}  # after the classes
 def heading(diagnosis: Diagnosis) -> str:
     """The answer, as the first thing to read; as Markdown."""
     return I_DO_NOT_KNOW if diagnosis.unknown else plain(readable(diagnosis.class_name))
+
+
+def answer_in_words(diagnosis: Diagnosis) -> str:
+    """The answer on a line, as plain text."""
+    name = readable(diagnosis.class_name)
+    return f"{I_DO_NOT_KNOW} (nearest: {name})" if diagnosis.unknown else name
 
 
 def caution(diagnosis: Diagnosis) -> str | None:
@@ -71,10 +77,10 @@ def counted(results: Sequence[Result]) -> str:
 
 
 def table(results: Sequence[Result]) -> pd.DataFrame:
-    """A row a file; columns: no., file, class, confidence (in %), unknown, you said, latency,
-    version, problem. Empty: there is none; all but the number and the confidence are texts.
+    """A row a file, of texts that are Markdown; columns: no., file, class, confidence, unknown, you
+    said, latency, version, problem. Empty: there is none.
     """
-    return pd.DataFrame([_row(result) for result in results])
+    return pd.DataFrame([_row(result) for result in results], dtype=str)
 
 
 def problem_told(problem: Problem) -> str:
@@ -127,19 +133,21 @@ def _quoted(name: str) -> str:
     return f"“{name}”" if name == I_DO_NOT_KNOW else name
 
 
-def _row(result: Result) -> dict[str, object]:
+def _row(result: Result) -> dict[str, str]:
     answer = result.answer
-    start = {"no.": result.number, "file": result.name}
+    row = {"no.": str(result.number), "file": result.name, **dict.fromkeys(ANSWERED, "")}
     if isinstance(answer, Problem):
-        nothing = dict.fromkeys(ANSWERED, "")
-        return {**start, **nothing, "confidence": None, "problem": sentence(answer.detail)}
-    return {
-        **start,
-        "class": readable(answer.class_name),
-        "confidence": answer.confidence * 100,
-        "unknown": "yes" if answer.unknown else "no",
-        "you said": readable(result.sent.class_name) if result.sent else "",
-        "latency": latency(answer),
-        "version": str(answer.version),
-        "problem": "",
-    }
+        row["problem"] = sentence(answer.detail)
+    else:
+        said = readable(result.sent.class_name) if result.sent else ""
+        row.update(
+            {
+                "class": answer_in_words(answer),
+                "confidence": f"{answer.confidence:.1%}",
+                "unknown": "yes" if answer.unknown else "no",
+                "you said": said,
+                "latency": latency(answer),
+                "version": str(answer.version),
+            }
+        )
+    return {column: plain(text) for column, text in row.items()}

@@ -1,5 +1,7 @@
 """Saying what a leaf really shows: right answers too, or the accuracy would count errors alone."""
 
+from functools import partial
+
 import streamlit as st
 
 from dashboard.calls.diagnosing import Diagnosis, classes_in_production, send_feedback
@@ -7,11 +9,11 @@ from dashboard.diagnoses import Kept, Sent
 from dashboard.diagnosis_words import correction_told
 from dashboard.guard import problems_shown
 from dashboard.names import readable
-from dashboard.session import client, may
+from dashboard.session import client, may, remembered
 from leafgate.settings import Settings
 
 LONGEST_CLASS = 200  # characters of a class that the API takes
-CLASSES = "classes_in_production"  # by version of the model
+CLASSES_SECONDS = 60.0  # another version may come into production
 OTHER = ""  # no class has this name
 
 
@@ -72,7 +74,6 @@ def _said(settings: Settings, diagnosis: Diagnosis) -> str | None:
 
 def _classes(settings: Settings, diagnosis: Diagnosis) -> tuple[str, ...]:
     """Those of the model in production, or, where none is, those of the answer."""
-    known: dict[str, tuple[str, ...]] = st.session_state.setdefault(CLASSES, {})
-    if diagnosis.by not in known:
-        known[diagnosis.by] = classes_in_production(client(settings), diagnosis.model)
-    return known[diagnosis.by] or tuple(name for name, _ in diagnosis.top)
+    ask = partial(classes_in_production, client(settings), diagnosis.model)
+    known = remembered(f"classes of {diagnosis.model}", CLASSES_SECONDS, ask)
+    return known or tuple(name for name, _ in diagnosis.top)

@@ -1,4 +1,4 @@
-"""One leaf and its answer: picture and heat map on one side, class and confidence on the other."""
+"""One leaf and its answer: the class first, then picture and heat map beside the figures."""
 
 import altair as alt
 import pandas as pd
@@ -7,10 +7,11 @@ import streamlit as st
 from dashboard.calls.diagnosing import Diagnosis, HeatMap, explain
 from dashboard.diagnoses import Upload
 from dashboard.diagnosis_words import bars_in_words, caution, heading, latency
+from dashboard.file_names import LONGEST_SENT, cleaned
 from dashboard.guard import problems_shown
 from dashboard.heat_maps import ShownPictures, blended
 from dashboard.names import readable
-from dashboard.plain_text import LONGEST_SENT, cleaned, plain
+from dashboard.plain_text import plain
 from dashboard.session import client
 from dashboard.theme import palette
 from leafgate.images import ImageLimits, Pixels, decode
@@ -74,14 +75,26 @@ def _heat_map(
     return kept
 
 
-def show_answer(diagnosis: Diagnosis) -> None:
-    """The class, how sure the model is of it, and what answered."""
+def show_class(diagnosis: Diagnosis) -> None:
+    """The answer in a word, and what to be careful of."""
     st.subheader(heading(diagnosis))
     if warning := caution(diagnosis):
         st.warning(warning)
+
+
+def show_figures(diagnosis: Diagnosis) -> None:
+    """How sure the model is of the class and of others, and what answered."""
     with st.container(horizontal=True):
-        st.metric("Confidence", f"{diagnosis.confidence:.1%}", width="content")
-        st.metric("Latency", latency(diagnosis), width="content")
+        if diagnosis.unknown:  # how probable it is among classes that it may not be of means little
+            st.metric("Nearest class", plain(readable(diagnosis.class_name)), width="content")
+        else:
+            st.metric("Confidence", f"{diagnosis.confidence:.1%}", width="content")
+        st.metric(
+            "Latency",
+            latency(diagnosis),
+            help="The service's time for the request, with however many images it brought.",
+            width="content",
+        )
         st.metric("Model version", diagnosis.version, help=diagnosis.by, width="content")
     st.altair_chart(confidence_bars(diagnosis), width="stretch", alt=bars_in_words(diagnosis))
     st.caption(
@@ -104,5 +117,6 @@ def confidence_bars(diagnosis: Diagnosis) -> alt.Chart:
         y=alt.Y("class:N", sort="-x", title=None, axis=alt.Axis(labelLimit=260)),
         tooltip=["class:N", alt.Tooltip("confidence:Q", format=".2%")],
     )
-    labels = base.mark_text(align="left", dx=4).encode(text=alt.Text("confidence:Q", format=".1%"))
-    return (base.mark_bar(color=palette().blue) + labels).properties(height=40 * len(names) + 40)
+    labels = base.mark_text(align="left", dx=4, color=palette().text)
+    told = labels.encode(text=alt.Text("confidence:Q", format=".1%"))
+    return (base.mark_bar(color=palette().blue) + told).properties(height=40 * len(names) + 40)

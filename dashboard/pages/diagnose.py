@@ -1,21 +1,21 @@
 """Diagnose: leaves in, the class of each out, with why, and whether it is right."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import streamlit as st
 
 from dashboard.calls.diagnosing import Diagnosis, Problem
 from dashboard.diagnoses import MOST_FILES, Kept, Result, Upload, ask
 from dashboard.diagnosis_words import (
-    I_DO_NOT_KNOW,
+    answer_in_words,
     counted,
     named,
     problem_told,
     table,
 )
 from dashboard.feedback_form import feedback_form
-from dashboard.leaf_shown import show_answer, show_picture
-from dashboard.names import readable
+from dashboard.leaf_shown import show_class, show_figures, show_picture
 from dashboard.plain_text import plain
 from dashboard.results_csv import as_csv
 from dashboard.session import client
@@ -26,6 +26,7 @@ UPLOAD, CAMERA = "Upload", "Camera"
 # By these types a phone offers its camera and its gallery, and sends JPEG for HEIC.
 TYPES = [f"image/{kind}" for kind in ("jpeg", "png", "webp", "bmp", "gif", "tiff")]
 LISTED_PROBLEMS = 10
+MANY, TALLEST = 12, 480  # rows that are all shown; else so many pixels of them
 
 
 def render(settings: Settings) -> None:
@@ -104,13 +105,8 @@ def _show(settings: Settings, kept: Kept, results: Sequence[Result]) -> None:
         _show_all(results)
     if diagnosed:
         _show_one(settings, kept, _chosen(diagnosed))
-    st.download_button(
-        "Download results as CSV",
-        as_csv(results),
-        file_name="diagnoses.csv",
-        mime="text/csv",
-        on_click="ignore",
-    )
+    if len(results) == 1:
+        _offer_csv(results)
 
 
 def _show_problems(kept: Kept, results: Sequence[Result]) -> None:
@@ -139,11 +135,25 @@ def _show_all(results: Sequence[Result]) -> None:
     st.subheader("All files")
     told = counted(results)
     st.write(plain(told))
-    st.dataframe(
+    # Not a data frame: its own download would leave names that are formulas as they are.
+    height: int | Literal["content"] = TALLEST if len(results) > MANY else "content"
+    st.table(
         table(results),
+        border="horizontal",
         hide_index=True,
-        alt=f"Diagnoses. {told}",
-        column_config={"confidence": st.column_config.NumberColumn(format="%.1f %%")},
+        height=height,
+        alt="Diagnoses. " + told,
+    )
+    _offer_csv(results)
+
+
+def _offer_csv(results: Sequence[Result]) -> None:
+    st.download_button(
+        "Download results as CSV",
+        as_csv(results),
+        file_name="diagnoses.csv",
+        mime="text/csv",
+        on_click="ignore",
     )
 
 
@@ -163,19 +173,18 @@ def _chosen(diagnosed: Sequence[Result]) -> Result:
 
 
 def _label(result: Result) -> str:
-    answer = result.answer
-    if isinstance(answer, Problem):
+    if isinstance(result.answer, Problem):
         return f"{result.number}. {result.name}"
-    told = I_DO_NOT_KNOW if answer.unknown else readable(answer.class_name)
-    return f"{result.number}. {result.name}: {told}"
+    return f"{result.number}. {result.name}: {answer_in_words(result.answer)}"
 
 
 def _show_one(settings: Settings, kept: Kept, result: Result) -> None:
     if not isinstance(result.answer, Diagnosis):
         return
+    show_class(result.answer)  # above both columns: a phone shows one below the other
     picture, answer = st.columns([2, 3], gap="large")
     with picture:
         show_picture(settings, result.upload, result.answer)
     with answer:
-        show_answer(result.answer)
+        show_figures(result.answer)
         feedback_form(settings, kept, result.answer)
