@@ -114,7 +114,7 @@ def cells(confusion: Confusion) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["true", "told", "images", "share", "text"])
 
 
-def heat_map(confusion: Confusion) -> alt.LayerChart:
+def heat_map(confusion: Confusion) -> alt.LayerChart | alt.FacetChart:
     """Cells shrink with the page, and so do their figures; too small ones lose them."""
     order, colours = distinct(confusion.labels), palette()
     dark = is_dark()
