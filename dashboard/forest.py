@@ -92,7 +92,7 @@ def words(study: Study) -> str:
     return f"Forest plot of the gain in {metric_name(study)} by generated pictures: {told}"
 
 
-def forest_plot(study: Study) -> alt.LayerChart:
+def forest_plot(study: Study) -> alt.LayerChart | alt.FacetChart:
     """Points with 95 % intervals about a line at zero, no gain."""
     found, colours = rows(study), palette()
     frame = pd.DataFrame([{**vars(row), "told": row.told} for row in found])

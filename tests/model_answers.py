@@ -252,7 +252,7 @@ def answering(answers: Answers) -> Iterator[Answers]:
             """Quiet."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     answers.url = f"http://127.0.0.1:{server.server_port}"
     try:
         yield answers

@@ -48,7 +48,7 @@ def render(settings: Settings) -> None:
     """The page."""
     st.title("Models")
     model = _chosen_model(settings)
-    found = versions(client(settings), model, _limit("versions", model, FEW))
+    found = _found(settings, model)
     if not found:
         st.info(
             f"No version of {plain(model)} has been trained yet. {_how_to_begin(settings, model)}"
@@ -62,6 +62,17 @@ def render(settings: Settings) -> None:
     _comparison(settings, model, found, records)
     _detail(settings, model, found, records)
     _audit(model, records)
+
+
+def _found(settings: Settings, model: str) -> tuple[Version, ...]:
+    """The newest versions; more of them where production may be older than those."""
+    limit = _limit("versions", model, FEW)
+    found = versions(client(settings), model, limit)
+    seen = all(holder(found, alias) for alias in (PRODUCTION, PREVIOUS))
+    if seen or len(found) < limit or limit == MANY:
+        return found
+    _set_limit("versions", model, MANY)
+    return versions(client(settings), model, MANY)
 
 
 def _chosen_model(settings: Settings) -> str:
@@ -116,10 +127,13 @@ def _standing(settings: Settings, model: str, found: Sequence[Version]) -> None:
         ("Previous", holder(found, PREVIOUS), lambda _: "what a roll back goes to"),
         ("In staging", holder(found, STAGING), lambda each: f"gate: {verdict(each)}"),
     )
+    absent, why = ("none", "no version has this alias")
+    if len(found) == MANY:
+        absent, why = ("older, or none", f"not among the newest {MANY} versions")
     for column, (title, version, more) in zip(st.columns(3, border=True), places, strict=True):
         with column:
-            st.metric(title, f"Version {version.version}" if version else "none")
-            st.caption(more(version) if version else "no version has this alias")
+            st.metric(title, f"Version {version.version}" if version else absent)
+            st.caption(more(version) if version else why)
     roll_back_button(settings, model, found)
 
 
@@ -219,9 +233,13 @@ def _limit(what: str, model: str, few: int) -> int:
     return int(st.session_state.get(f"limit {what} {model}", few))
 
 
+def _set_limit(what: str, model: str, limit: int) -> None:
+    st.session_state[f"limit {what} {model}"] = limit
+
+
 def _more(what: str, model: str, there: int, few: int, most: int, label: str) -> None:
     """A button for older ones, where there may be any."""
     limit = _limit(what, model, few)
     if there >= limit and limit < most and st.button(label):
-        st.session_state[f"limit {what} {model}"] = most
+        _set_limit(what, model, most)
         st.rerun()

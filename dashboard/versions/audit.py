@@ -6,7 +6,8 @@ import pandas as pd
 
 from dashboard.calls.model_versions import AuditLine
 from dashboard.plain_text import plain
-from dashboard.versions.told import MISSING, moment
+from dashboard.versions.figures import MISSING
+from dashboard.versions.told import moment
 
 MOVED = {
     "gate": "the gate put {to} into production{instead}",

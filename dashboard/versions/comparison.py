@@ -89,7 +89,7 @@ def headline_words(headline: Headline, versions: Sequence[Version]) -> str:
     return f"{headline.title}, {headline.better} is better: {'; '.join(told)}"
 
 
-def dots(headline: Headline, frame: pd.DataFrame) -> alt.LayerChart:
+def dots(headline: Headline, frame: pd.DataFrame) -> alt.LayerChart | alt.FacetChart:
     """A dot a version with its interval as a line; the figures stand beside the dots."""
     colours = palette()
     y = alt.Y("version:N", title=None, sort=None, axis=alt.Axis(labelLimit=110))

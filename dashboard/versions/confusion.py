@@ -9,7 +9,7 @@ import streamlit as st
 from dashboard.calls.model_versions import Confusion
 from dashboard.names import readable
 from dashboard.plain_text import plain
-from dashboard.theme import palette
+from dashboard.theme import is_dark, palette
 
 ROW, AROUND = 25, 190  # pixels: of a class, and of the axis below
 LISTED, SPOKEN = 10, 3
@@ -114,10 +114,10 @@ def cells(confusion: Confusion) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["true", "told", "images", "share", "text"])
 
 
-def heat_map(confusion: Confusion) -> alt.LayerChart:
+def heat_map(confusion: Confusion) -> alt.LayerChart | alt.FacetChart:
     """Cells shrink with the page, and so do their figures; too small ones lose them."""
     order, colours = distinct(confusion.labels), palette()
-    dark = colours.text == "#edebe8"
+    dark = is_dark()
     cell = f"(width / {len(order)})"
     side = alt.Axis(
         labelLimit=alt.ExprRef("max(70, width / 3)"), labelOverlap=False, title="images of"

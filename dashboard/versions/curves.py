@@ -107,39 +107,38 @@ def frame(figure: Figure) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["epoch", "series", "value"])
 
 
-def chart(figure: Figure, stage: int | None) -> alt.LayerChart:
+def chart(figure: Figure, stage: int | None) -> alt.LayerChart | alt.FacetChart:
     """A line a curve, told apart by colour and dashes. stage: where a dashed line stands."""
-    rows, names, colours = frame(figure), list(figure.curves), palette()
-    positive = bool((rows["value"] > 0).all())
-    kind = "log" if figure.title in LOGARITHMIC and positive else "linear"
-    sign = {"symbolType": "stroke", "symbolSize": 300, "symbolStrokeWidth": 2}
-    legend = alt.Legend(orient="top", title=None, **sign) if len(names) > 1 else None
-    lines = (
-        alt.Chart(rows)
-        .mark_line(point=len(rows) <= MOST_DOTS * len(names))
-        .encode(
-            x=alt.X("epoch:Q", axis=alt.Axis(tickMinStep=1, format="d")),
-            y=alt.Y(
-                "value:Q", title=None, scale=alt.Scale(zero=False, type=kind), axis=_axis(kind)
-            ),
-            color=alt.Color(
-                "series:N", legend=legend, scale=alt.Scale(domain=names, range=colours.series)
-            ),
-            strokeDash=alt.StrokeDash(
-                "series:N",
-                legend=legend,
-                scale=alt.Scale(domain=names, range=[[1, 0], [6, 3]]),
-            ),
-            tooltip=["epoch:Q", "series:N", alt.Tooltip("value:Q", format=".4~g")],
-        )
-    )
     marked = [] if stage is None else [_mark(stage)]
     title = alt.TitleParams(figure.title, anchor="start")
-    return alt.layer(lines, *marked, title=title).properties(height=HEIGHT)
+    return alt.layer(_lines(figure), *marked, title=title).properties(height=HEIGHT)
 
 
-def _axis(kind: str) -> alt.Axis:
-    return alt.Axis(format="~e", tickCount=4) if kind == "log" else alt.Axis(tickCount=5)
+def _lines(figure: Figure) -> alt.Chart:
+    rows, names = frame(figure), list(figure.curves)
+    legend = _legend() if len(names) > 1 else None
+    colours = alt.Scale(domain=names, range=palette().series)
+    dashes = alt.Scale(domain=names, range=[[1, 0], [6, 3]])
+    base = alt.Chart(rows).encode(
+        x=alt.X("epoch:Q", axis=alt.Axis(tickMinStep=1, format="d")),
+        y=_y(figure.title in LOGARITHMIC and bool((rows["value"] > 0).all())),
+        color=alt.Color("series:N", legend=legend, scale=colours),
+        strokeDash=alt.StrokeDash("series:N", legend=legend, scale=dashes),
+        tooltip=["epoch:Q", "series:N", alt.Tooltip("value:Q", format=".4~g")],
+    )
+    return base.mark_line(point=len(rows) <= MOST_DOTS * len(names))
+
+
+def _y(logarithmic: bool) -> alt.Y:
+    scale = alt.Scale(zero=False, type="log" if logarithmic else "linear")
+    axis = alt.Axis(format="~e", tickCount=4) if logarithmic else alt.Axis(tickCount=5)
+    return alt.Y("value:Q", title=None, scale=scale, axis=axis)
+
+
+def _legend() -> alt.Legend:
+    return alt.Legend(
+        orient="top", title=None, symbolType="stroke", symbolSize=300, symbolStrokeWidth=2
+    )
 
 
 def _mark(stage: int) -> alt.Chart:

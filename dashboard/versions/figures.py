@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TypeGuard
 
 MISSING = "–"
 ENDS = ("_low", "_high", "_sd")
@@ -75,6 +76,6 @@ def with_interval(metrics: Mapping[str, float], name: str) -> str:
     return f"{written(value)} (sd {written(spread)})" if is_number(spread) else written(value)
 
 
-def is_number(value: object) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
     """Whether it can be shown: what is no number came as null, or never."""
     return isinstance(value, int | float) and math.isfinite(value)

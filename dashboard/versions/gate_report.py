@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from dashboard.plain_text import plain
-from dashboard.versions.figures import is_number
-from dashboard.versions.told import MISSING, moment
+from dashboard.versions.figures import MISSING, is_number
+from dashboard.versions.told import moment
 
 DOUBTFUL = 0.8  # of how sure a verdict is: below, more images are asked for
 FACTS = {

@@ -19,8 +19,9 @@ def show_gate(model: str, story: Story, picture: Picture) -> None:
         st.info(_no_report(model, story.version))
         return
     report = read(story.gate_report)
-    show = st.success if not report.failed else st.error
-    sign = "✓" if not report.failed else "✗"
+    show, sign = (st.error, "✗") if report.failed else (st.success, "✓")
+    if report.decision == "on hold" and not report.failed:
+        show, sign = st.warning, "○"
     show(f"{sign} {plain(report.headline)}.")
     st.caption(
         f"{plain(report.judged)} {len(report.passed)} of {len(report.checks)} checks passed."

@@ -69,10 +69,11 @@ def _open(settings: Settings, model: str, plan: Plan) -> None:
     """The dialog. It may confirm one move: a second click on it finds its right used up."""
     st.session_state[OPEN] = secrets.token_hex(8)
     st.session_state.pop(TOLD, None)
-    st.dialog(plan.title)(_confirm)(settings, model, plan, st.session_state[OPEN])
+    st.dialog(plan.title)(confirm)(settings, model, plan, st.session_state[OPEN])
 
 
-def _confirm(settings: Settings, model: str, plan: Plan, right: str) -> None:
+def confirm(settings: Settings, model: str, plan: Plan, right: str) -> None:
+    """What will happen, the reason for it, and the button. right: is used up by one click."""
     st.markdown(plan.happens)
     with st.form(f"confirm-{right}", border=False):
         agreed = True
@@ -89,19 +90,20 @@ def _confirm(settings: Settings, model: str, plan: Plan, right: str) -> None:
     notice = st.empty()  # one place, so that what was missing does not stand beside the spinner
     if not asked:
         return
-    missing = unmet(str(reason or ""), agreed)
+    said = " ".join(str(reason or "").split())  # the audit takes one line
+    missing = unmet(said, agreed)
     if missing:
         notice.error(missing)
         return
     with notice.container(), problems_shown():
-        _carry_out(settings, model, plan, str(reason).strip(), right)
+        _carry_out(settings, model, plan, said, right)
 
 
 def unmet(reason: str, agreed: bool) -> str:
     """What is still asked for before the move; empty for nothing."""
-    if not reason.strip():
+    if not reason:
         return "Give a reason: the audit trail keeps it."
-    if len(reason.strip()) > LONGEST_REASON:
+    if len(reason) > LONGEST_REASON:
         return f"Give a shorter reason, of at most {LONGEST_REASON} characters."
     return "" if agreed else "Tick the box if you want to go on against what the gate says."
 

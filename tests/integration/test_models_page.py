@@ -1,0 +1,68 @@
+"""The pages Models and Study over the real API, and a registry that MLflow wrote."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from dashboard.client import SignIn
+from dashboard.plain_text import plain
+from leafgate.settings import Settings
+from tests.integration.conftest import RunningApi, api_settings, starting_apis
+from tests.versions import CLASSIFIER, fill
+
+
+@pytest.fixture(scope="module")
+def api(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApi]:
+    """Version 1 of the classifier has everything, version 2 nothing; no model is served."""
+    folder = tmp_path_factory.mktemp("page")
+    var_dir = Path(shutil.copytree(empty_store, folder / "var"))
+    fill(Settings(_env_file=None, var_dir=var_dir, audit_key="a1" * 32))  # type: ignore[call-arg, arg-type]
+    with starting_apis() as start:
+        yield start(api_settings(var_dir, folder))
+
+
+def shown(name: str, url: str) -> None:
+    from importlib import import_module
+
+    from dashboard.guard import problems_shown
+    from leafgate.settings import Settings
+
+    with problems_shown():
+        import_module(f"dashboard.pages.{name}").render(Settings(_env_file=None, api_url=url))  # type: ignore[call-arg]
+
+
+def opened(api: RunningApi, name: str, **asked: str) -> AppTest:
+    app = AppTest.from_function(shown, kwargs={"name": name, "url": api.url}, default_timeout=60)
+    app.session_state["sign_in"] = SignIn("ada", api.token(), frozenset({"predict"}), 1e12)
+    for key, value in asked.items():
+        app.query_params[key] = value
+    return app.run()
+
+
+def test_a_link_to_a_version_shows_all_that_the_registry_has_of_it(api: RunningApi) -> None:
+    app = opened(api, "models", version="1", model=CLASSIFIER)
+    assert not app.exception
+    assert app.selectbox[0].value == 1
+    verdict, damaged = (each.value for each in app.error)
+    assert "no picture of 'size'" in damaged  # which costs none of the words around it
+    assert plain(f"{CLASSIFIER} version 1 is promoted: size not passed") in verdict
+    told = "\n".join(str(each.value) for each in (*app.markdown, *app.caption))
+    assert f"Measured: **{plain('not known')}**. Asked for: **{plain('at most 90 MB')}**" in told
+    assert "The most frequent mistakes" in told
+    assert [each.value for each in app.code[1:4]] == ["d" * 64, "a" * 64, "c" * 40]
+
+
+def test_a_version_of_which_nothing_is_known_is_shown_with_what_to_do(api: RunningApi) -> None:
+    app = opened(api, "models", version="2", model=CLASSIFIER)
+    assert not app.exception
+    assert not app.error
+    assert f"leafgate gate {CLASSIFIER} --version 2" in app.info[0].value
+
+
+def test_a_study_stored_with_the_generator_is_shown(api: RunningApi) -> None:
+    app = opened(api, "study")
+    assert not app.exception
+    assert "Generated pictures help: macro F1 changes by +0.030" in app.success[0].value
