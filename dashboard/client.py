@@ -51,9 +51,13 @@ class SignIn:
 class ApiClient:
     """Calls of one user, or of nobody yet."""
 
-    def __init__(self, base_url: str, token: str | None = None) -> None:
+    def __init__(self, base_url: str, token: str | None = None, visitor: str | None = None) -> None:
+        """visitor: whose browser asks, by address, so that limits by address count people and not
+        the dashboard; the API believes it from proxies that it trusts.
+        """
         self._base_url = base_url
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._headers |= {"X-Forwarded-For": visitor} if visitor else {}
 
     def sign_in(self, name: str, password: str) -> SignIn:
         """A token for the user. Raises ApiProblem `bad_credentials`."""

@@ -27,7 +27,7 @@ def show_drift(settings: Settings, log: Log, span: Span) -> None:
     Raises ApiProblem where the API does not tell the reference, and UserError where the log is
     away.
     """
-    st.subheader("Drift against the training reference")
+    st.header("Drift against the training reference")
     known = remembered(
         "training reference", KEPT_SECONDS, lambda: training_reference(client(settings))
     )

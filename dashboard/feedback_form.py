@@ -19,7 +19,7 @@ OTHER = ""  # no class has this name
 
 def feedback_form(settings: Settings, kept: Kept, diagnosis: Diagnosis) -> None:
     """The form, and what became of what was sent with it."""
-    st.subheader("Is this right?")
+    st.header("Is this right?")
     if not may("feedback"):
         st.caption(
             "Corrections are not for you to send: your user lacks the scope `feedback`, which "

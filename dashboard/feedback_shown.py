@@ -10,7 +10,7 @@ def show_feedback(found: FeedbackAccuracy) -> None:
     """Overall, by class and by version, and what is mistaken for what; how to give feedback, where
     there is none.
     """
-    st.subheader("Accuracy by feedback")
+    st.header("Accuracy by feedback")
     if found.all is None:
         st.info(
             "Nobody has said yet what the leaves of this time really show. Say so on the Diagnose "

@@ -74,7 +74,7 @@ def _show_figures(archive: Archive) -> None:
 @st.fragment
 def _show_series(archive: Archive) -> None:
     with problems_shown():
-        st.subheader("Pictures")
+        st.header("Pictures")
         shown = archive.pictures
         if any(each.is_read_otherwise for each in shown) and st.toggle(
             "Only those that are read otherwise", key=f"otherwise-{archive.request_id}"
@@ -94,7 +94,7 @@ def _show_series(archive: Archive) -> None:
 @st.fragment
 def _show_way(archive: Archive) -> None:
     with problems_shown():
-        st.subheader("The way between the seeds")
+        st.header("The way between the seeds")
         steps = len(archive.pictures)
         step = st.slider("Step", 1, steps, 1, key=f"step-{archive.request_id}")
         one = archive.pictures[step - 1]
@@ -119,7 +119,7 @@ def _show_readings(archive: Archive) -> None:
     counts = class_counts(archive.pictures)
     if not counts:
         return
-    st.subheader("Classes of these pictures")
+    st.header("Classes of these pictures")
     told = agreement_told(archive)
     st.write(told or "Nobody read these pictures: the classes are those that were asked for.")
     st.altair_chart(class_bars(counts), width="stretch", alt=counts_told(counts))

@@ -77,7 +77,7 @@ def _heat_map(
 
 def show_class(diagnosis: Diagnosis) -> None:
     """The answer in a word, and what to be careful of."""
-    st.subheader(heading(diagnosis))
+    st.header(heading(diagnosis))
     if warning := caution(diagnosis):
         st.warning(warning)
 

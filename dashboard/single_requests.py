@@ -19,7 +19,7 @@ PAGES, TABLE, REQUEST = "request_pages", "latest_requests", "request"
 
 def single_requests(settings: Settings) -> None:
     """One request by its id, which stands in the URL, and the latest below."""
-    st.subheader("One request")
+    st.header("One request")
     identifier = st.text_input(
         "Request id",
         key=REQUEST,
@@ -30,7 +30,7 @@ def single_requests(settings: Settings) -> None:
     with problems_shown(), open_log(settings) as log:
         if identifier:
             _one(log, storable(identifier))
-        st.subheader("Latest requests")
+        st.header("Latest requests")
         _latest(log)
 
 
@@ -38,8 +38,8 @@ def _one(log: Log, identifier: str) -> None:
     found = analytics.one_request(log, identifier)
     if found is None:
         st.warning(
-            f"No request or image {plain(identifier)} is in the log. Check the id; a request of the last "
-            "seconds may be on its way, and an old one may have been pruned.",
+            f"No request or image {plain(identifier)} is in the log. Check the id; a request of the "
+            "last seconds may be on its way, and an old one may have been pruned.",
             icon=":material/search_off:",
         )
         return

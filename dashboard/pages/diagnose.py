@@ -132,7 +132,7 @@ def _show_problems(kept: Kept, results: Sequence[Result]) -> None:
 
 def _show_all(results: Sequence[Result]) -> None:
     """The table of several, and what they come to."""
-    st.subheader("All files")
+    st.header("All files")
     told = counted(results)
     st.write(plain(told))
     # Not a data frame: its own download would leave names that are formulas as they are.

@@ -123,5 +123,5 @@ def _answers(found: DiseaseFigures) -> None:
 
 
 def _chart(heading: str, chart: alt.LayerChart, told: str) -> None:
-    st.subheader(heading)
+    st.header(heading)
     st.altair_chart(chart, width="stretch", alt=told)

@@ -176,14 +176,14 @@ def _sizes(found: TrafficFigures) -> None:
 
 
 def _chart(heading: str, chart: alt.LayerChart, told: str) -> None:
-    st.subheader(heading)
+    st.header(heading)
     st.altair_chart(chart, width="stretch", alt=told)
 
 
 @st.fragment
 def _members(settings: Settings, span: Span) -> None:
     """Traffic by one dimension, and how many members of it are not in the table."""
-    st.subheader("Who asks, and what")
+    st.header("Who asks, and what")
     label = st.selectbox("By", list(DIMENSIONS), key="by", bind="query-params", width=240)
     with problems_shown(), open_log(settings) as log:
         found = analytics.traffic_by(log, span, DIMENSIONS[label])

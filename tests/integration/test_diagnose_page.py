@@ -81,7 +81,7 @@ def read(markdown: str) -> str:
 
 
 def headings(shown: AppTest) -> list[str]:
-    return [each.value for each in shown.subheader]
+    return [each.value for each in shown.header]
 
 
 def button(shown: AppTest, label: str) -> AppTest:

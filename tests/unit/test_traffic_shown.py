@@ -127,7 +127,7 @@ def test_one_request_is_shown_by_its_id_with_all_that_is_logged(over_log: Settin
     assert dict(zip(request["field"], request["value"], strict=True))["id"] == entry.request.id
     image = dict(page.table[1].value.to_numpy().tolist())
     assert image["class name"] == entry.predictions[0].class_name
-    assert page.subheader[0].value == "One request"  # before the figures
+    assert page.header[0].value == "One request"  # before the figures
 
 
 def test_an_unknown_request_is_told(over_log: Settings) -> None:
