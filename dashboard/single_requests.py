@@ -38,8 +38,8 @@ def _one(log: Log, identifier: str) -> None:
     found = analytics.one_request(log, identifier)
     if found is None:
         st.warning(
-            f"No request or image {plain(identifier)} is in the log. Check the id; a request of the "
-            "last seconds may be on its way, and an old one may have been pruned.",
+            f"No request or image {plain(identifier)} is in the log. Check the id; a request "
+            "of the last seconds may be on its way, and an old one may have been pruned.",
             icon=":material/search_off:",
         )
         return

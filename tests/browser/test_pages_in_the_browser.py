@@ -17,26 +17,20 @@ from sql import Span, analytics, open_database
 from sql.analytics import Member, Only
 from sql.schema import feedback
 from tests.browser.conftest import PASSWORD, Stack
-from tests.browser.visiting import choose, metric, no_box, open_page, settle, sign_in
+from tests.browser.visiting import (
+    choose,
+    metric,
+    no_box,
+    open_page,
+    png,
+    settle,
+    sign_in,
+    upload,
+)
 from tests.colours import colour_picture
 
 MOVE_MS = 90_000
 USER = "user-3"  # of the requests that were there before the dashboard
-
-
-def png(image: Image.Image, name: str = "leaf.png") -> FilePayload:
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return {"name": name, "mimeType": "image/png", "buffer": buffer.getvalue()}
-
-
-def upload(page: Page, *files: FilePayload) -> None:
-    """In the place of whatever was there."""
-    for remove in page.get_by_role("button", name=re.compile("^Remove ")).all()[::-1]:
-        remove.click()
-        settle(page)
-    page.locator("input[type=file]").set_input_files(list(files))
-    settle(page)
 
 
 @pytest.fixture(scope="module", autouse=True)

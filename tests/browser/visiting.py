@@ -1,10 +1,13 @@
 """What a person does on every page of the dashboard: sign in, go somewhere, look at it."""
 
+import io
+import re
 from pathlib import Path
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from PIL import Image
+from playwright.sync_api import FilePayload, Page, expect
 
 from tests.browser.conftest import ARTEFACTS, PASSWORD, Stack
 
@@ -101,4 +104,19 @@ def choose(page: Page, label: str, option: str) -> None:
     page.wait_for_timeout(300)
     box.click()
     page.get_by_role("option", name=option).click()
+    settle(page)
+
+
+def png(image: Image.Image, name: str = "leaf.png") -> FilePayload:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return {"name": name, "mimeType": "image/png", "buffer": buffer.getvalue()}
+
+
+def upload(page: Page, *files: FilePayload) -> None:
+    """In the place of whatever was there."""
+    for remove in page.get_by_role("button", name=re.compile("^Remove ")).all()[::-1]:
+        remove.click()
+        settle(page)
+    page.locator("input[type=file]").set_input_files(list(files))
     settle(page)
