@@ -123,7 +123,7 @@ def test_a_picture_of_something_else_comes_with_a_warning(page: Page, stack: Sta
 def test_a_file_that_is_no_image_is_told_on_the_page(page: Page, stack: Stack) -> None:
     words = {"name": "words.png", "mimeType": "image/png", "buffer": b"these are words"}
     page.locator("input[type=file]").set_input_files(words)  # type: ignore[arg-type]
-    expect(page.get_by_text("The file is not an image.")).to_be_visible()
+    expect(page.get_by_text("words.png: The file is not an image.")).to_be_visible()
     expect(page.get_by_test_id("stException")).to_have_count(0)
 
 
