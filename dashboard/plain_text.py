@@ -11,15 +11,22 @@ CODE = re.compile(r"`([^`]+)`")
 
 def plain(text: object) -> str:
     """Markdown that shows `text` as it stands, on one line."""
-    words = " ".join(str(text).split())
-    return MARKS.sub(r"\\\1", READ_LATE.sub(lambda found: found[0] + WORD_JOINER, words))
+    return _escaped(_one_line(text))
 
 
 def prose(text: object) -> str:
     """As `plain`, but what stands between backticks is set as code; ends with a full stop."""
-    *parts, last = CODE.split(" ".join(str(text).split()))
+    parts = CODE.split(_one_line(text))  # code at the odd places
     shown = "".join(
-        f"`{part}`" if number % 2 else plain(part) for number, part in enumerate((*parts, last))
+        f"`{part}`" if number % 2 else _escaped(part) for number, part in enumerate(parts)
     )
     whole = shown[:1].upper() + shown[1:]
     return whole if whole.endswith((".", "!", "?")) else f"{whole}."
+
+
+def _one_line(text: object) -> str:
+    return " ".join(str(text).split())
+
+
+def _escaped(words: str) -> str:
+    return MARKS.sub(r"\\\1", READ_LATE.sub(lambda found: found[0] + WORD_JOINER, words))
