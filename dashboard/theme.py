@@ -72,10 +72,15 @@ DARK = Palette(
 
 
 # Streamlit writes white on every primary button; on the dark theme's green that is 2.5 to 1.
-DARK_STYLE = """<style>
-[data-testid="stBaseButton-primary"] p, [data-testid="stBaseButton-primaryFormSubmit"] p
-{ color: #0f1210 }
-</style>"""
+DARK_STYLE = """
+[data-testid="stBaseButton-primary"]:not(:hover) p,
+[data-testid="stBaseButton-primaryFormSubmit"]:not(:hover) p { color: #0f1210 }
+"""
+# A table that is wider than a phone would have to be pushed about, which no keyboard does.
+NARROW_STYLE = """@media (max-width: 640px) {
+[data-testid="stTable"] :is(td, th) { overflow-wrap: anywhere; padding: 0.25rem; min-width: 0 }
+[data-testid="stTable"] table { font-size: 0.8rem; table-layout: auto } }
+"""
 
 
 def is_dark() -> bool:
@@ -85,8 +90,7 @@ def is_dark() -> bool:
 
 def show_style() -> None:
     """What the theme's settings cannot say."""
-    if is_dark():
-        st.html(DARK_STYLE)
+    st.html(f"<style>{NARROW_STYLE}{DARK_STYLE if is_dark() else ''}</style>")
 
 
 def palette() -> Palette:

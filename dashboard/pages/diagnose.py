@@ -54,7 +54,7 @@ def _files() -> list[tuple[str, str, bytes]]:
         (UPLOAD, CAMERA),
         default=UPLOAD,
         required=True,
-        key="from",
+        key="pictures",
         bind="query-params",
     )
     if source == CAMERA:

@@ -51,13 +51,13 @@ def _chosen(log: Log, span: Span, classifier: str) -> Only:
     """Whose diagnoses, and by which version."""
     seen = analytics.versions_seen(log, span)
     numbers = sorted({each.version for each in seen if each.model_name == classifier})
-    version = _select("Model version", "version", [str(number) for number in numbers])
+    version = _select("Model version", "by_version", [str(number) for number in numbers])
     whose = st.segmented_control(
         "Asked by",
         [EVERYBODY, ONE_USER, ONE_SOURCE],
         default=EVERYBODY,
         required=True,
-        key="of",
+        key="asked_by",
         bind="query-params",
     )
     number = None if version is None else version_number(version)
@@ -80,7 +80,7 @@ def _member(label: str, key: str, names: tuple[str, ...]) -> str | None:
 
 def _chosen_class(counts: tuple[ClassCount, ...]) -> str | None:
     names = {readable(each.class_name): each.class_name for each in counts}
-    found = _select("Class", "class", sorted(names))
+    found = _select("Class", "disease", sorted(names))
     return None if found is None else names.get(found, found)  # a link may have it as the log does
 
 

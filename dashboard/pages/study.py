@@ -43,7 +43,7 @@ def _chosen(found: Sequence[Study]) -> Study:
     numbers = [study.version for study in found]
     if len(found) == 1:
         return found[0]
-    number = st.selectbox("Version of the generator", numbers, key="version", bind="query-params")
+    number = st.selectbox("Version of the generator", numbers, key="study", bind="query-params")
     return next(study for study in found if study.version == number)
 
 

@@ -101,7 +101,7 @@ def dots(headline: Headline, frame: pd.DataFrame) -> alt.LayerChart | alt.FacetC
         x=alt.X("low:Q", scale=scale, axis=axis), x2="high:Q"
     )
     return alt.layer(
-        lines.mark_rule(color=colours.blue, strokeWidth=2),
+        lines.mark_rule(color=colours.blue, strokeWidth=2, aria=False),
         base.encode(x=x).mark_point(filled=True, size=90, opacity=1, color=colours.blue),
         base.encode(x=x, text="told:N").mark_text(dy=-13, color=colours.text),
         title=alt.TitleParams(headline.title, anchor="start"),

@@ -111,7 +111,7 @@ def test_what_the_classifier_does_not_know_is_said_so(page: Page) -> None:
 
 def test_a_photo_of_the_camera_is_diagnosed(page: Page) -> None:
     page.get_by_role("radio", name="Camera").click()
-    expect(page).to_have_url(re.compile("from=Camera"))
+    expect(page).to_have_url(re.compile("pictures=Camera"))
     page.get_by_role("button", name="Take Photo").click()
     expect(page.get_by_test_id("stMetric").filter(has_text="Confidence")).to_be_visible()
     page.get_by_role("radio", name="Upload").click()
@@ -195,7 +195,7 @@ def test_a_request_is_found_by_its_id_and_an_unknown_one_is_told(page: Page, sta
 
 
 def test_diseases_shows_what_the_queries_answer(page: Page, stack: Stack) -> None:
-    sign_in(page, stack, path=f"diseases?range=7+days&of=user&user={USER}")
+    sign_in(page, stack, path=f"diseases?range=7+days&asked_by=user&user={USER}")
     expect(page.get_by_role("heading", level=1, name="Diseases")).to_be_visible()
     settle(page)
     log = open_database(stack.settings.database)

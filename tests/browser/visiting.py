@@ -11,6 +11,7 @@ from playwright.sync_api import FilePayload, Page, expect
 
 from tests.browser.conftest import ARTEFACTS, PASSWORD, Stack
 
+NARROW = 768  # pixels
 GRAVE = ("serious", "critical")
 SETTLED = """() => {
   const app = document.querySelector('[data-testid="stApp"]');
@@ -39,6 +40,9 @@ def open_page(page: Page, title: str) -> None:
     if unfold.is_visible():
         unfold.click()
     menu.click()
+    fold = page.get_by_test_id("stSidebarCollapseButton").get_by_role("button")
+    if (page.viewport_size or {"width": 0})["width"] < NARROW and fold.is_visible():
+        fold.click()  # it lies over the page there
     expect(page.get_by_role("heading", level=1, name=title)).to_be_visible()
     settle(page)
 
@@ -72,7 +76,7 @@ def grave_faults(page: Page) -> list[str]:
         Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
     )
     return [
-        f"{fault['id']}: {node['html'][:200]}"
+        f"{fault['id']}: {node['html'][:200]} {node.get('failureSummary', '')}"
         for fault in found
         if fault["impact"] in GRAVE
         for node in fault["nodes"]

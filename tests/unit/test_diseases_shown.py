@@ -97,7 +97,7 @@ def test_the_figures_on_the_page_are_the_queries_results(
 def test_what_stands_in_the_url_limits_what_was_answered(
     log: sa.Engine, settings: Settings
 ) -> None:
-    limits = {"version": "2", "of": "user", "user": "müller", "class": "Fäule"}
+    limits = {"by_version": "2", "asked_by": "user", "user": "müller", "disease": "Fäule"}
     page = opened("diseases", over(settings, log), **FILLED, **limits).run()
     only = Only(version=2, user="müller", class_name="fäule")
     (count,) = analytics.disease_frequency(log, SPAN, only)
@@ -107,7 +107,9 @@ def test_what_stands_in_the_url_limits_what_was_answered(
     assert set(limits) <= set(page.query_params)
 
 
-@pytest.mark.parametrize("limits", [{"version": "77"}, {"version": "two"}, {"class": "Blight"}])
+@pytest.mark.parametrize(
+    "limits", [{"by_version": "77"}, {"by_version": "two"}, {"disease": "Blight"}]
+)
 def test_a_link_to_what_was_not_answered_says_so(
     log: sa.Engine, settings: Settings, limits: dict[str, str]
 ) -> None:
