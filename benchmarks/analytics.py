@@ -62,6 +62,8 @@ def queries(engine: sa.Engine, span: Span) -> dict[str, Callable[[], object]]:
     asked: dict[str, Callable[..., object]] = {
         "summary": analytics.summary,
         "volume": analytics.volume,
+        "volume of one user": partial(analytics.volume, of=Member("user", "user-3")),
+        "summary of one user": partial(analytics.summary, of=Member("user", "user-3")),
         "latency": analytics.latency,
         **{
             f"latency of one {dimension}": partial(analytics.latency, of=Member(dimension, name))
@@ -76,6 +78,7 @@ def queries(engine: sa.Engine, span: Span) -> dict[str, Callable[[], object]]:
         "users": analytics.users,
         "sources": analytics.sources,
         "versions seen": analytics.versions_seen,
+        "versions over time": analytics.versions_over_time,
         "disease frequency": analytics.disease_frequency,
         "... of one version": partial(analytics.disease_frequency, only=Only(version=2)),
         "... of one user": partial(analytics.disease_frequency, only=user),

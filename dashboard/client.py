@@ -14,11 +14,23 @@ TIMEOUT_SECONDS = 60.0
 
 
 class ApiProblem(Exception):
-    """What went wrong. status: 0 where the API was not reached; fix: what to do."""
+    """What went wrong. status: 0 where the API was not reached; fix: what to do.
 
-    def __init__(self, detail: str, fix: str, code: str, status: int) -> None:
+    wait_seconds: after which the same may pass, where the API said so; request_id: of the refusal.
+    """
+
+    def __init__(
+        self,
+        detail: str,
+        fix: str,
+        code: str,
+        status: int,
+        wait_seconds: int | None = None,
+        request_id: str = "",
+    ) -> None:
         super().__init__(detail)
         self.detail, self.fix, self.code, self.status = detail, fix, code, status
+        self.wait_seconds, self.request_id = wait_seconds, request_id
 
 
 @dataclass(frozen=True)
@@ -39,9 +51,13 @@ class SignIn:
 class ApiClient:
     """Calls of one user, or of nobody yet."""
 
-    def __init__(self, base_url: str, token: str | None = None) -> None:
+    def __init__(self, base_url: str, token: str | None = None, visitor: str | None = None) -> None:
+        """visitor: whose browser asks, by address, so that limits by address count people and not
+        the dashboard; the API believes it from proxies that it trusts.
+        """
         self._base_url = base_url
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._headers |= {"X-Forwarded-For": visitor} if visitor else {}
 
     def sign_in(self, name: str, password: str) -> SignIn:
         """A token for the user. Raises ApiProblem `bad_credentials`."""
@@ -88,7 +104,15 @@ def _sendable(text: str) -> str:
 def _problem(answer: httpx.Response) -> ApiProblem:
     try:
         told = answer.json()
-        return ApiProblem(told["detail"], told["fix"], told["code"], answer.status_code)
+        wait = answer.headers.get("Retry-After", "")
+        return ApiProblem(
+            told["detail"],
+            told["fix"],
+            told["code"],
+            answer.status_code,
+            int(wait) if wait.isdecimal() else None,
+            told.get("request_id", ""),
+        )
     except (ValueError, KeyError, TypeError):
         detail = f"the API answered {answer.status_code} without a reason"
         return ApiProblem(detail, "look into its log", "unexpected_answer", answer.status_code)

@@ -40,6 +40,8 @@ def options(settings: Settings) -> list[str]:
         "server.maxUploadSize": megabytes,
         "browser.gatherUsageStats": "false",
         "client.toolbarMode": "minimal",
+        # Streamlit complains of a field that has a default and is filled in by a button too.
+        "global.disableWidgetStateDuplicationWarning": "true",
         **THEME,
     }
     return [f"--{name}={value}" for name, value in values.items()]

@@ -31,7 +31,7 @@ def client(settings: Settings) -> ApiClient:
     if who is None:
         st.rerun()
         raise AssertionError("a rerun ends the run")
-    return ApiClient(settings.api_address, who.token)
+    return ApiClient(settings.api_address, who.token, st.context.ip_address)
 
 
 def remembered(key: str, seconds: float, ask: Callable[[], Answer]) -> Answer:

@@ -20,5 +20,7 @@ def sign_in_page(settings: Settings) -> None:
         asked = st.form_submit_button("Sign in", type="primary")
     if asked:
         with problems_shown():
-            st.session_state[KEY] = ApiClient(settings.api_address).sign_in(name, password)
+            st.session_state[KEY] = ApiClient(
+                settings.api_address, None, st.context.ip_address
+            ).sign_in(name, password)
             st.rerun()

@@ -13,7 +13,7 @@ CHART_HEIGHT = 260
 
 @dataclass(frozen=True)
 class Palette:
-    """Colours of one theme. text: for labels and lines that are no series."""
+    """Colours of one theme. text: of labels and lines that are no series; on_blue: on blue."""
 
     blue: str
     orange: str
@@ -24,6 +24,7 @@ class Palette:
     grey: str
     yellow: str
     text: str
+    on_blue: str
 
     @property
     def series(self) -> list[str]:
@@ -54,6 +55,7 @@ LIGHT = Palette(
     grey="#5f5f5f",
     yellow="#9c8f00",
     text="#2f2d2b",
+    on_blue="#ffffff",
 )
 DARK = Palette(
     blue="#4aa8e0",
@@ -65,6 +67,7 @@ DARK = Palette(
     grey="#a8a8a8",
     yellow="#f0e442",
     text="#edebe8",
+    on_blue="#10202b",
 )
 
 

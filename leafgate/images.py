@@ -136,6 +136,11 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     return _in_mode(image, "RGB")
 
 
+def to_rgb(image: Pixels) -> Pixels:
+    """`image` (h, w, 1 to 4 channels) as (h, w, 3): what `decode` reads from a PNG of it."""
+    return np.asarray(_in_mode(_to_rgb(_picture(image)), "RGB"))
+
+
 def resize(image: Pixels, size: int) -> Pixels:
     """`image` (h, w, channels) as (size, size, channels) uint8, antialiased bilinear.
 
@@ -143,8 +148,7 @@ def resize(image: Pixels, size: int) -> Pixels:
     """
     if image.shape[:2] == (size, size):
         return image
-    picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
-    resized = np.asarray(picture.resize((size, size), Image.Resampling.BILINEAR))
+    resized = np.asarray(_picture(image).resize((size, size), Image.Resampling.BILINEAR))
     return resized.reshape(size, size, image.shape[-1])
 
 
@@ -198,9 +202,12 @@ def encode_png(image: Pixels, text: Mapping[str, str] | None = None) -> bytes:
     for key, value in (text or {}).items():
         info.add_itxt(key, value)
     buffer = io.BytesIO()
-    pixels = image[..., 0] if image.shape[-1] == 1 else image
-    Image.fromarray(pixels).save(buffer, "PNG", pnginfo=info)
+    _picture(image).save(buffer, "PNG", pnginfo=info)
     return buffer.getvalue()
+
+
+def _picture(image: Pixels) -> Image.Image:
+    return Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
 
 
 def grid(images: Pixels, columns: int, gap: int = 2) -> Pixels:

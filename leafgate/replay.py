@@ -116,7 +116,11 @@ def _generation(settings: Settings, record: GenerationRecord) -> tuple[Compared,
     generator = Generator.load(_files(settings, record), _engine(record))
     total = hashlib.sha256()
     asked, seed = record.asked or 0, record.seed or 0
-    for piece in generator.drawn(asked, seed, class_name=record.class_name):
+    if record.to_seed is None:
+        pieces = generator.drawn(asked, seed, class_name=record.class_name)
+    else:
+        pieces = generator.between(asked, seed, record.to_seed, record.class_name)
+    for piece in pieces:
         total.update(np.ascontiguousarray(piece.images).data)
     return (_exactly("SHA-256 of the pixels", record.output_sha256, total.hexdigest()),)
 

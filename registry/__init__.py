@@ -32,17 +32,16 @@ from registry.engine import (
     usable_cores,
 )
 from registry.generator_model import (
-    MAX_SEED,
     Drawn,
     Generator,
     GeneratorDescription,
-    latents,
     origin,
     store_generator,
     to_pixels,
 )
 from registry.head import Head, grad_cam
 from registry.heat import overlay
+from registry.latent_series import FEWEST_STEPS, MAX_SEED, MOST_STEPS, latents, latents_between
 from registry.ledger import Ledger, Standing, standing
 from registry.local_copies import LocalCopies
 from registry.mlflow_server import serve_mlflow
@@ -99,7 +98,9 @@ def __getattr__(name: str) -> object:
 __all__ = [
     "CHECK",
     "DIGEST_TAG",
+    "FEWEST_STEPS",
     "MAX_SEED",
+    "MOST_STEPS",
     "OPENVINO_CHOICES",
     "PREVIOUS",
     "PRODUCTION",
@@ -153,6 +154,7 @@ __all__ = [
     "is_vouched",
     "kind_of",
     "latents",
+    "latents_between",
     "one_blas_thread",
     "origin",
     "overlay",

@@ -1,8 +1,8 @@
 """The stored generator: what is in its folder, and how pictures are asked of it.
 
-Picture k of seed s is drawn from its own random stream (s, k): it is the same whether asked for
-alone or among a thousand, and a long series can be cut and continued anywhere. A conditional
-generator's network takes the latent followed by the one-hot of the class.
+Picture k of seed s is the same whether asked for alone or among a thousand, and a long series can
+be cut and continued anywhere. A conditional generator's network takes the latent followed by the
+one-hot of the class.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,16 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from leafgate.errors import UserError
 from leafgate.images import Pixels
 from registry.description import read_description, write_description
 from registry.engine import Engine, EngineChoice, load_engine, store_network
+from registry.latent_series import MAX_SEED, Floats, latents, latents_between, require_way
 
 BATCH = 32
-MAX_SEED = 2**32 - 1
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -88,6 +86,21 @@ class Generator:
             indices = range(first, min(first + BATCH, start + count))
             names = tuple(self.class_of(index, class_name) for index in indices)
             latent = latents(indices, seed, self.description.latent_size)
+            yield Drawn(self.run(latent, names), latent, names)
+
+    def between(
+        self, steps: int, seed: int, to_seed: int, class_name: str | None = None
+    ) -> Iterator[Drawn]:
+        """`steps` pictures on the way from picture 0 of `seed` to picture 0 of `to_seed`, which are
+        the first and the last of them; all are of the class of those two.
+        """
+        require_way(steps, seed, to_seed)
+        self.require_class(class_name)
+        name = self.class_of(0, class_name)
+        for first in range(0, steps, BATCH):
+            places = range(first, min(first + BATCH, steps))
+            latent = latents_between(places, steps, seed, to_seed, self.description.latent_size)
+            names = (name,) * len(places)
             yield Drawn(self.run(latent, names), latent, names)
 
     def draw(self, indices: range, seed: int, class_name: str | None = None) -> Drawn:
@@ -162,12 +175,6 @@ def origin(
         "seed": str(seed),
         **({} if index is None else {"index": str(index)}),
     }
-
-
-def latents(indices: range, seed: int, latent_size: int) -> Floats:
-    """(len(indices), latent_size) standard normal, row k from the stream (seed, k)."""
-    rows = [np.random.default_rng([seed, i]).standard_normal(latent_size) for i in indices]
-    return np.asarray(rows, np.float32)
 
 
 def to_pixels(outputs: Floats) -> Pixels:

@@ -11,16 +11,15 @@ import time
 from dataclasses import dataclass, replace
 from functools import partial
 
-import numpy as np
 from fastapi import Request
 
 from leafgate.errors import UserError
 from leafgate.images import Pixels, decode
-from registry import DIGEST_TAG, TTA_VIEWS, Judgement, Prediction, averaged
+from registry import DIGEST_TAG, TTA_VIEWS, Prediction
 from serving.batching import EngineFailed, Retired, WaitedTooLong
 from serving.facts import ImageFacts, Lane
 from serving.hanging_up import results_unless_gone
-from serving.live import LiveClassifier, View
+from serving.live import LiveClassifier
 from serving.state import AppState
 
 HASHED_AT_ONCE = 2**18  # bytes, which take a quarter of a millisecond
@@ -130,7 +129,7 @@ async def _judge(state: AppState, live: LiveClassifier, image: Asked, lane: Lane
     except EngineFailed:
         live.tally.failed()
         raise
-    prediction = found[0].prediction if len(found) == 1 else _averaged(live, found)
+    prediction = live.answer(found)
     live.tally.answered(prediction.unknown)
     return Classified(prediction, live, lane)
 
@@ -148,14 +147,6 @@ async def _read(state: AppState, live: LiveClassifier, image: Asked) -> list[Pix
         return views
 
     return await asyncio.get_running_loop().run_in_executor(state.decoders, read)
-
-
-def _averaged(live: LiveClassifier, views: list[View]) -> Prediction:
-    """The answer to several views of one picture."""
-    judged = averaged(
-        Judgement(view.logits[None], np.array([view.score], np.float64)) for view in views
-    )
-    return live.model.answers(judged)[0]
 
 
 def note(facts: ImageFacts, found: Classified, image: Asked) -> None:

@@ -80,7 +80,9 @@ def _as_json(top: tuple[tuple[str, float], ...]) -> str | None:
 
 @dataclass
 class GenerationFacts:
-    """What becomes known of a request for pictures. output_sha256: of their pixels, in order."""
+    """What becomes known of a request for pictures. output_sha256: of their pixels, in order;
+    to_seed: of those on the way from one seed to another.
+    """
 
     model_name: str
     model_version: int
@@ -89,6 +91,7 @@ class GenerationFacts:
     asked: int
     seed: int
     class_name: str | None
+    to_seed: int | None = None
     made: int = 0
     output_sha256: str | None = None
 

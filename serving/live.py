@@ -17,7 +17,16 @@ from numpy.typing import NDArray
 from leafgate.errors import UserError
 from leafgate.images import Pixels
 from leafgate.settings import Settings
-from registry import Classifier, Engine, Generator, ModelVersion, Prediction, usable_cores
+from registry import (
+    Classifier,
+    Engine,
+    Generator,
+    Judgement,
+    ModelVersion,
+    Prediction,
+    averaged,
+    usable_cores,
+)
 from serving.batching import Batcher, Item, Result, Run, buckets
 from serving.metrics import Metrics
 from serving.tally import Tally
@@ -55,6 +64,15 @@ class LiveClassifier:
     version: ModelVersion
     batcher: Batcher[Pixels, View]
     tally: Tally
+
+    def answer(self, views: Sequence[View]) -> Prediction:
+        """The answer to one picture, seen in one position or in several."""
+        if len(views) == 1:
+            return views[0].prediction
+        judged = averaged(
+            Judgement(view.logits[None], np.array([view.score], np.float64)) for view in views
+        )
+        return self.model.answers(judged)[0]
 
 
 @dataclass(frozen=True)

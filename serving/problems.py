@@ -175,10 +175,11 @@ def _methods(request: Request) -> list[str]:
 async def _too_many(request: Request, error: Exception) -> Response:
     assert isinstance(error, RateLimitExceeded)  # noqa: S101
     detail = f"more than {error.detail} requests"
-    fix = "wait as long as Retry-After says"
+    seconds = retry_seconds(request)
+    fix = f"wait {seconds} s, as Retry-After says"
     answer = problem_response(request, 429, "too_many_requests", detail, fix)
     limited: Response = request.app.state.limiter._inject_headers(
         answer, request.state.view_rate_limit
     )
-    limited.headers["Retry-After"] = str(retry_seconds(request))
+    limited.headers["Retry-After"] = str(seconds)
     return limited

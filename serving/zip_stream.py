@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 
 from registry import class_folder
 from serving.facts import Facts
+from serving.generated_answers import Reading, read_by
 from serving.generating import PIECE, Made, Piece, Series, pieces
 from serving.state import AppState
 
@@ -42,6 +43,7 @@ class ZipStream:
         self._archive = zipfile.ZipFile(self._outlet, "w", zipfile.ZIP_STORED)  # type: ignore[call-overload]
         self._names: list[str] = []
         self._classes: list[str | None] = []
+        self._readings: list[dict[str, object] | None] = []
         self._pieces = pieces(state, series, Made(facts), None)
 
     async def first(self) -> Piece:
@@ -57,11 +59,22 @@ class ZipStream:
         yield await self._packed(first)
         while piece := await self._next():
             yield await self._packed(piece)
-        about = {"request_id": self._facts.request_id, **self._series.origin(self._series.asked)}
-        told = {**about, "files": self._names, "classes": self._classes}
+        told = self._manifest()
         self._archive.writestr("manifest.json", json.dumps(told, indent=2))
         self._archive.close()
         yield self._outlet.take()
+
+    def _manifest(self) -> dict[str, object]:
+        """Files, classes and readings go together, one a picture."""
+        reader = read_by(self._series)
+        return {
+            "request_id": self._facts.request_id,
+            **self._series.origin(self._series.asked),
+            "read_by": None if reader is None else reader.model_dump(),
+            "files": self._names,
+            "classes": self._classes,
+            "readings": self._readings,
+        }
 
     async def _next(self) -> Piece | None:
         with self._state.models.to_generate.hold(PIECE):
@@ -72,9 +85,12 @@ class ZipStream:
         return await loop.run_in_executor(self._state.decoders, self._pack, piece)
 
     def _pack(self, piece: Piece) -> bytes:
-        for index, name, png in zip(piece.indices, piece.class_names, piece.pngs(), strict=True):
-            file = f"synthetic_{self._series.seed}_{index:05d}.png"
+        told = zip(piece.indices, piece.class_names, piece.pngs(), piece.readings, strict=True)
+        for index, name, png, prediction in told:
+            file = f"{self._series.name}_{index:05d}.png"
             self._names.append(str(PurePosixPath(class_folder(name)) / file))
             self._classes.append(name)
+            reading = Reading.of(prediction)
+            self._readings.append(None if reading is None else reading.model_dump(by_alias=True))
             self._archive.writestr(self._names[-1], png)
         return self._outlet.take()

@@ -61,7 +61,9 @@ class PredictionRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class GenerationRecord:
-    """One request for pictures, whose id it has. output_sha256: of all their pixels, in order."""
+    """One request for pictures, whose id it has. output_sha256: of all their pixels, in order;
+    to_seed: they lie on the way there from `seed`.
+    """
 
     id: str
     at_utc: datetime
@@ -74,6 +76,7 @@ class GenerationRecord:
     class_name: str | None = None
     made: int = 0
     output_sha256: str | None = None
+    to_seed: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -95,7 +95,8 @@ predictions = sa.Table(
     *_by_time("predictions"),
 )
 
-# One row a request for pictures, whose id it has; with its seed they can be made again.
+# One row a request for pictures, whose id it has; with its seed they can be made again. to_seed: of
+# pictures on the way from one seed to another.
 generations = sa.Table(
     "generations",
     metadata,
@@ -110,6 +111,7 @@ generations = sa.Table(
     sa.Column("class_name", Text(200)),
     sa.Column("made", sa.Integer, nullable=False),
     sa.Column("output_sha256", Ascii(64)),
+    sa.Column("to_seed", sa.BigInteger),
     *_by_time("generations"),
 )
 

@@ -10,6 +10,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # its threads spin beside the other worker's
 
+# No test asks anything of the outside world: its certificates take httpx 25 ms a client to read.
+os.environ.pop("SSL_CERT_FILE", None)
+os.environ["SSL_CERT_DIR"] = str(Path(__file__).parent)
+
 from leafgate.manifest import Manifest
 from leafgate.settings import Settings
 from tests.colours import make_colour_folder

@@ -1,9 +1,12 @@
 """Small real models, stored and registered as training does it."""
 
+import shutil
 import tempfile
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 
@@ -90,23 +93,49 @@ def store_tiny_classifier(
     order: int = 1,
     temperature: float = 1.0,
     network: Any = None,
+    outliers: bool = False,
 ) -> None:
-    """Write a colour classifier that cannot tell what is unknown. labels: named as COLOURS or not,
-    they stand for the colours in that order.
+    """Write a colour classifier. labels: named as COLOURS or not, they stand for the colours in
+    that order. outliers: it can tell what is unknown. Stored once, and copied from then on.
     """
-    colours = labels if set(labels) <= set(COLOURS) else tuple(COLOURS)
-    network = network or colour_network(colours, size, order)
-    head = colour_head(colours, order)
+    if network is None:
+        made = _stored_classifier(labels, size, order, temperature, outliers)
+        shutil.copytree(made.name, folder, dirs_exist_ok=True)
+    else:
+        _write_classifier(folder, labels, network, order, temperature)
+        if outliers:
+            add_tiny_outlier_score(folder)
+
+
+@cache
+def _stored_classifier(
+    labels: tuple[str, ...], size: int, order: int, temperature: float, outliers: bool
+) -> "tempfile.TemporaryDirectory[str]":
+    made = tempfile.TemporaryDirectory()
+    network = colour_network(_colours_for(labels), size, order)
+    store_tiny_classifier(
+        Path(made.name), labels, size, order, temperature, network, outliers=outliers
+    )
+    return made
+
+
+def _write_classifier(
+    folder: Path, labels: tuple[str, ...], network: Any, order: int, temperature: float
+) -> None:
     description = ClassifierDescription(
         labels,
-        size,
+        int(network.input_shape[1]),
         "colours",
         "none",
         temperature,
         reference_classes=dict.fromkeys(labels, 20),
         reference_confidences=confidence_counts(np.linspace(0.4, 1, 20 * len(labels))),
     )
-    store_classifier(network, head, description, folder)
+    store_classifier(network, colour_head(_colours_for(labels), order), description, folder)
+
+
+def _colours_for(labels: tuple[str, ...]) -> tuple[str, ...]:
+    return labels if set(labels) <= set(COLOURS) else tuple(COLOURS)
 
 
 def add_tiny_outlier_score(folder: Path) -> None:
@@ -138,9 +167,7 @@ def register_tiny_classifier(
     """
 
     def store(folder: Path) -> None:
-        store_tiny_classifier(folder, labels, size, order, temperature, network)
-        if outliers:
-            add_tiny_outlier_score(folder)
+        store_tiny_classifier(folder, labels, size, order, temperature, network, outliers)
 
     figures = PERFECT if logged is None else logged
     name = settings.classifier_name
@@ -185,6 +212,16 @@ def vouch_for_production(settings: Settings) -> None:
             force(ledger, version, "a test's own model")
 
 
+def have_at_hand(settings: Settings, *versions: ModelVersion) -> None:
+    """Fetch files as the gate does when it measures, so that no service has to: that is a process
+    of its own, which takes seconds to import MLflow. Without `versions`: what is in production.
+    """
+    store = ModelStore(settings)
+    names = (settings.classifier_name, settings.generator_name)
+    for version in versions or filter(None, (store.find(name, PRODUCTION) for name in names)):
+        store.folder(version)
+
+
 def _register(
     settings: Settings,
     kind: StoredKind,
@@ -196,6 +233,7 @@ def _register(
 ) -> ModelVersion:
     with tempfile.TemporaryDirectory() as folder:
         store_in(Path(folder))
+        Path(folder, "training").write_text(uuid4().hex)  # no two trainings write the same files
         with start_run(settings, f"train {kind}") as run:
             if manifest is not None:
                 run.log_data(manifest, "colours")

@@ -170,6 +170,7 @@ def _generation(row: Row) -> Row:
         "asked": asked.get("n"),
         "seed": asked.get("seed"),
         "made": row["images"],
+        "to_seed": None,
     }
 
 

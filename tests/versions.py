@@ -19,8 +19,12 @@ CLASSIFIER, GENERATOR = "leaf-classifier", "leaf-generator"
 ROOT = "/home/trainer/secret-photos"
 STAMP = "20260131T120000Z"
 EPOCHS = 5
-CONFUSION = {"labels": ["grün", "rust"], "confusion": [[9, 1], [0, 10]], "images": 20}
-STUDY = {
+CONFUSION: dict[str, Any] = {
+    "labels": ["grün", "rust"],
+    "confusion": [[9, 1], [0, 10]],
+    "images": 20,
+}
+STUDY: dict[str, Any] = {
     "value": 0.03,
     "low": 0.01,
     "high": 0.05,

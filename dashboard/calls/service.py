@@ -46,6 +46,14 @@ class LogState:
     full: bool
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """The request log, and by model how many images were asked for and are not answered yet."""
+
+    log: LogState
+    under_way: dict[str, int]
+
+
 def models(api: ApiClient) -> tuple[ModelState, ...]:
     """What the API serves now; needs no token, and is in no log."""
     found = api.ask("GET", "/health").json()["models"]
@@ -57,16 +65,14 @@ def check_token(api: ApiClient) -> None:
     api.ask("GET", "/models")
 
 
-def log_state(api: ApiClient) -> LogState:
-    """How far the request log has got."""
-    told = api.ask("GET", "/health").json()["request_log"]
-    return LogState(**{each.name: told[each.name] for each in fields(LogState)})
-
-
-def under_way(api: ApiClient) -> dict[str, int]:
-    """Images that have been asked for and not answered yet, by model."""
-    found = api.ask("GET", "/health").json()["models"]
-    return {m["name"]: m["under_way"] for m in found if m["alias"] == "production"}
+def waiting(api: ApiClient) -> Waiting:
+    """What waits in the service now."""
+    told = api.ask("GET", "/health").json()
+    log = told["request_log"]
+    return Waiting(
+        LogState(**{each.name: log[each.name] for each in fields(LogState)}),
+        {m["name"]: m["under_way"] for m in told["models"] if m["alias"] == "production"},
+    )
 
 
 def training_reference(api: ApiClient) -> TrainingReference | None:

@@ -100,7 +100,7 @@ def _standing(settings: Settings, model: str, found: Sequence[Version]) -> None:
 
 
 def _table(model: str, found: Sequence[Version]) -> None:
-    st.subheader("Versions")
+    st.header("Versions")
     st.table(versions_table(found), hide_index=True, alt=f"Versions of {model}, newest first")
     more_button("versions", model, len(found), FEW, MANY, "Show older versions")
 
@@ -109,7 +109,7 @@ def _table(model: str, found: Sequence[Version]) -> None:
 def _comparison(
     settings: Settings, model: str, found: Sequence[Version], records: Sequence[AuditLine]
 ) -> None:
-    st.subheader("Compare versions")
+    st.header("Compare versions")
     numbers = [version.version for version in found]
     chosen = st.multiselect(
         "Versions to compare",
@@ -130,7 +130,7 @@ def _comparison(
 def _detail(
     settings: Settings, model: str, found: Sequence[Version], records: Sequence[AuditLine]
 ) -> None:
-    st.subheader("One version in detail")
+    st.header("One version in detail")
     numbers = [version.version for version in found]
     number = st.selectbox(
         "Version",
@@ -157,14 +157,14 @@ def _show_story(settings: Settings, model: str, told: Story) -> None:
             lambda: gate_picture(client(settings), model, number, check),
         )
 
-    st.markdown("#### The gate's report")
+    st.markdown("### The gate's report")
     show_gate(model, told, picture)
     if told.confusion is not None or model == settings.classifier_name:
-        st.markdown("#### Confusion matrix")
+        st.markdown("### Confusion matrix")
         show_confusion(told.confusion)
-    st.markdown("#### Learning curves")
+    st.markdown("### Learning curves")
     show_curves(told.curves, told.params)
-    st.markdown("#### Lineage")
+    st.markdown("### Lineage")
     show_lineage(told)
 
 
@@ -181,7 +181,7 @@ def _story(settings: Settings, model: str, version: Version, records: Sequence[A
 
 
 def _audit(model: str, records: Sequence[AuditLine]) -> None:
-    st.subheader("Who moved what")
+    st.header("Who moved what")
     if not records:
         st.caption("Nothing is on record yet.")
         return

@@ -51,7 +51,7 @@ def _show(settings: Settings, study: Study) -> None:
     kind, sentence = verdict(study)
     SHOWN[kind](f"{SIGNS[kind]} {sentence}")
     st.caption(f"With pictures of {plain(settings.generator_name)} version {study.version}.")
-    st.subheader("Gain, arm by arm")
+    st.header("Gain, arm by arm")
     st.altair_chart(forest_plot(study), width="stretch", alt=words(study))
     st.caption(
         "Lines are 95 % intervals. The dashed line is no gain: right of it pictures help, left of "
@@ -59,7 +59,7 @@ def _show(settings: Settings, study: Study) -> None:
     )
     st.table(table(study), hide_index=True, alt="Gains of the study, with their intervals")
     if study.about:
-        st.subheader("What was compared")
+        st.header("What was compared")
         st.table(about_table(study.about), hide_index=True, alt="What the study compared")
 
 

@@ -1,18 +1,37 @@
 """Traffic: how much is asked, how fast it is answered, and what went wrong."""
 
-from dataclasses import asdict
+from collections.abc import Callable
+from datetime import UTC, datetime
 
-import pandas as pd
+import altair as alt
 import streamlit as st
 
-from dashboard.figures import Log, chosen_span, local_times, open_log, over_time
+from dashboard import traffic_charts as charts
+from dashboard.choosing import choose
+from dashboard.figures import Log, open_log
 from dashboard.guard import problems_shown
-from dashboard.log_state import show_log_state
-from dashboard.theme import palette
+from dashboard.log_state import show_waiting
+from dashboard.single_requests import single_requests
+from dashboard.time_range import TimeRange, chosen_range
+from dashboard.traffic_figures import (
+    NOBODY,
+    Shown,
+    TrafficFigures,
+    members_table,
+    read_figures,
+    totals,
+)
 from leafgate.settings import Settings
 from sql import Span, analytics
 from sql.analytics import Dimension, Member
 
+EVERYTHING = "everything"
+# What the figures can be limited to, and who there is of it.
+LIMITS: dict[str, tuple[Dimension, Callable[[Log, Span], tuple[str, ...]]]] = {
+    "endpoint": ("endpoint", analytics.endpoints),
+    "user": ("user", analytics.users),
+    "source": ("source", analytics.sources),
+}
 DIMENSIONS: dict[str, Dimension] = {
     "endpoint": "endpoint",
     "user": "user",
@@ -20,108 +39,158 @@ DIMENSIONS: dict[str, Dimension] = {
     "model version": "version",
     "images in a request": "batch",
 }
-REFRESH_SECONDS = 10
+REFRESH: dict[str, int | None] = {"off": None, "10 s": 10, "1 min": 60}
+DEFAULT_REFRESH = "10 s"
 
 
 def render(settings: Settings) -> None:
     """The page; the figures refresh by themselves."""
     st.title("Traffic")
-    _figures(settings)
+    one_asked_for = bool(st.query_params.get("request"))  # a link to one request shows it first
+    with problems_shown():
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            chosen = chosen_range()
+            of = _chosen_member(settings, chosen)
+            every = _chosen_refresh()
+        requests = st.fragment(single_requests, run_every=every)
+        if one_asked_for:
+            requests(settings)
+        st.fragment(_figures, run_every=every)(settings, chosen, of)
+        if not one_asked_for:
+            requests(settings)
 
 
-@st.fragment(run_every=REFRESH_SECONDS)
-def _figures(settings: Settings) -> None:
-    span = chosen_span()
-    show_log_state(settings)
-    with problems_shown(), open_log(settings) as log:
-        _show(log, span)
+def _chosen_refresh() -> int | None:
+    name = st.segmented_control(
+        "Refresh",
+        list(REFRESH),
+        default=DEFAULT_REFRESH,
+        required=True,
+        key="refresh",
+        bind="query-params",
+    )
+    st.button("Refresh now", icon=":material/refresh:")
+    return REFRESH[name or DEFAULT_REFRESH]
 
 
-def _show(log: Log, span: Span) -> None:
-    total = analytics.summary(log, span)
-    if not total.requests:
-        st.info("No requests in this time. Diagnose a leaf, or choose a longer range.")
+def _chosen_member(settings: Settings, chosen: TimeRange) -> Member | None:
+    """Whose figures are shown; None for all requests."""
+    limit = st.segmented_control(
+        "Figures of",
+        [EVERYTHING, *LIMITS],
+        default=EVERYTHING,
+        required=True,
+        key="of",
+        bind="query-params",
+    )
+    if limit not in LIMITS:
+        return None
+    dimension, names_of = LIMITS[limit]
+    with open_log(settings) as log:
+        names = names_of(log, chosen.span())
+    nobody = [] if dimension == "endpoint" else [NOBODY]
+    name = choose(limit.capitalize(), limit, [*names, *nobody])
+    return None if name is None else Member(dimension, "" if name == NOBODY else name)
+
+
+def _figures(settings: Settings, chosen: TimeRange, of: Member | None) -> None:
+    found = None
+    with problems_shown():
+        with open_log(settings) as log:
+            found = read_figures(log, chosen.span(), of)
+        compared = " Changes are against as long a time before." if found.before.requests else ""
+        st.caption(f"As of {datetime.now(UTC):%H:%M:%S} UTC. {_whose(of)}{compared}")
+        if found.total.requests:
+            _totals(totals(found.total, found.before))
+        else:
+            st.info(_nothing(of), icon=":material/info:")
+    show_waiting(settings)
+    with problems_shown():
+        if found is not None and found.total.requests:
+            _over_time(found)
+            _sizes(found)
+            _members(settings, found.span)
+
+
+def _whose(of: Member | None) -> str:
+    if of is None:
+        return "Figures of all requests."
+    return f"Figures of the {of.dimension} {of.name or NOBODY} alone, where nothing else is said."
+
+
+def _nothing(of: Member | None) -> str:
+    if of is not None:
+        whose = f"{of.dimension} {of.name or NOBODY}"
+        return f"No requests of the {whose} in this time. Choose another, or a longer range."
+    return (
+        "No requests in this time. Diagnose a leaf, send one with `leafgate predict FILE`, or "
+        "choose a longer range."
+    )
+
+
+def _totals(shown: list[Shown]) -> None:
+    with st.container(horizontal=True):
+        for each in shown:
+            st.metric(
+                each.label,
+                each.value,
+                each.delta,
+                delta_color="inverse" if each.worse else "off",
+                width=150,
+            )
+
+
+def _over_time(found: TrafficFigures) -> None:
+    volume, latency, span, changes = found.volume, found.latency, found.span, found.changes
+    _chart(
+        "Requests over time",
+        charts.requests_chart(volume, span, changes),
+        charts.requests_alt(volume, changes),
+    )
+    _chart(
+        "Error rate over time",
+        charts.errors_chart(volume, span, changes),
+        charts.errors_alt(volume, changes),
+    )
+    _chart(
+        "Latency over time",
+        charts.latency_chart(latency, span, changes),
+        charts.latency_alt(latency, changes),
+    )
+    if changes:
+        st.caption("Version changes: " + "; ".join(change.sentence for change in changes) + ".")
+    with st.expander("Figures over time as a table"):
+        table = charts.over_time_table(volume, latency)
+        st.table(table, hide_index=True, alt="Requests, errors and response times over time")
+
+
+def _sizes(found: TrafficFigures) -> None:
+    if not found.sizes:
         return
-    _totals(total)
-    st.subheader("Requests over time")
-    st.altair_chart(
-        over_time(_volume(log, span), "requests", "outcome", palette().outcomes, stacked=True)
+    _chart(
+        "Response time by images in a request",
+        charts.batch_chart(found.sizes),
+        charts.batch_alt(found.sizes),
     )
-    st.subheader("Latency over time")
-    frame = _latency(log, span, _chosen_member(log, span))
-    st.altair_chart(over_time(frame, "ms", "percentile", palette().percentiles, stacked=False))
-    st.subheader("Who asks, and what")
-    _members(log, span)
-    st.subheader("Latest requests")
-    st.dataframe(_latest(log), hide_index=True)
+    st.caption("Of all requests that sent images. Dot: the median; the line ends at p95.")
 
 
-def _chosen_member(log: Log, span: Span) -> Member | None:
-    """The endpoint whose latency is shown; None for all."""
-    endpoint = st.selectbox("Endpoint", ["all", *analytics.endpoints(log, span)])
-    return None if endpoint == "all" else Member("endpoint", endpoint)
+def _chart(heading: str, chart: alt.LayerChart, told: str) -> None:
+    st.header(heading)
+    st.altair_chart(chart, width="stretch", alt=told)
 
 
-def _members(log: Log, span: Span) -> None:
+@st.fragment
+def _members(settings: Settings, span: Span) -> None:
     """Traffic by one dimension, and how many members of it are not in the table."""
-    label = st.selectbox("By", list(DIMENSIONS))
-    found = analytics.traffic_by(log, span, DIMENSIONS[label])
-    st.dataframe(members_table(found, label), hide_index=True)
-    if found.left_out:
-        st.caption(f"{found.left_out:,} others have fewer requests.")
+    st.header("Who asks, and what")
+    label = st.selectbox("By", list(DIMENSIONS), key="by", bind="query-params", width=240)
+    with problems_shown(), open_log(settings) as log:
+        found = analytics.traffic_by(log, span, DIMENSIONS[label])
+        table = members_table(found, label)
+        st.dataframe(table, hide_index=True, alt=f"Traffic by {label}, most requests first")
+        st.caption("Of all requests." + _left_out(found.left_out))
 
 
-def members_table(found: analytics.Members, label: str) -> pd.DataFrame:
-    """A row for each member, in the order they come in."""
-    return pd.DataFrame(
-        {
-            label: [row.name or "none" for row in found.rows],
-            "requests": [row.requests for row in found.rows],
-            "refused": [row.refused for row in found.rows],
-            "failed": [row.failed for row in found.rows],
-            "images": [row.images for row in found.rows],
-            "median ms": [round(row.p50_ms) for row in found.rows],
-            "p95 ms": [round(row.p95_ms) for row in found.rows],
-            "p99 ms": [round(row.p99_ms) for row in found.rows],
-        }
-    )
-
-
-def _totals(total: analytics.Summary) -> None:
-    figures = {
-        "Requests": f"{total.requests:,}",
-        "Refused (4xx)": f"{total.refused:,}",
-        "Failed (5xx)": f"{total.error_rate:.1%}",
-        "Median": f"{total.p50_ms:.0f} ms",
-        "95th percentile": f"{total.p95_ms:.0f} ms",
-        "99th percentile": f"{total.p99_ms:.0f} ms",
-    }
-    for column, (label, value) in zip(st.columns(len(figures)), figures.items(), strict=True):
-        column.metric(label, value)
-
-
-def _volume(log: Log, span: Span) -> pd.DataFrame:
-    rows = analytics.volume(log, span)
-    wide = pd.DataFrame([asdict(row) for row in rows])
-    wide["at"] = local_times([row.at for row in rows])
-    return wide.melt("at", var_name="outcome", value_name="requests")
-
-
-def _latency(log: Log, span: Span, of: Member | None) -> pd.DataFrame:
-    rows = analytics.latency(log, span, of)
-    times = local_times([row.at for row in rows])
-    wide = pd.DataFrame(
-        {
-            "at": times,
-            "p50": [row.p50_ms for row in rows],
-            "p95": [row.p95_ms for row in rows],
-            "p99": [row.p99_ms for row in rows],
-        }
-    )
-    return wide.melt("at", var_name="percentile", value_name="ms")
-
-
-def _latest(log: Log) -> pd.DataFrame:
-    rows = analytics.recent_requests(log, 50)
-    frame = pd.DataFrame([asdict(row) for row in rows])
-    return frame.rename(columns={"at": "time (UTC)", "latency_ms": "ms", "user_name": "user"})
+def _left_out(others: int) -> str:
+    return f" {others:,} others have fewer requests." if others else ""

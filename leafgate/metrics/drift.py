@@ -98,6 +98,14 @@ def psi_noise(reference: int, samples: int, bins: int, level: float = 0.95) -> f
     return (1 / reference + 1 / samples) * chi_square_quantile(level, max(bins - 1, 1))
 
 
+def samples_needed(reference: int, bins: int) -> int | None:
+    """How many samples it takes until `Distance.enough`; None: no number would do, since the
+    reference itself is too small.
+    """
+    left = MOVING / chi_square_quantile(0.95, max(bins - 1, 1)) - 1 / reference
+    return math.floor(1 / left) + 1 if left > 0 else None
+
+
 def chi_square_quantile(level: float, degrees: int) -> float:
     """By Wilson and Hilferty (1931, PNAS 17:684): 3 % off for one degree of freedom, at most 1 %
     for two, and less for more, at the levels that are in use. SciPy's takes most of a second to

@@ -17,7 +17,8 @@ from leafgate.progress import progress
 from registry.checks.evidence import Gain, GeneratorEvidence, Labels, Likeness
 from registry.evaluation_set import run_manifest
 from registry.features import FeatureChoice, FeatureExtractor, find_extractor
-from registry.generator_model import Generator, latents, to_pixels
+from registry.generator_model import Generator, to_pixels
+from registry.latent_series import latents
 from registry.measure.subject import Subject, attempt, measure_origin
 from registry.run_documents import STUDY_ARTIFACT
 from registry.store import ModelVersion

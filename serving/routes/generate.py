@@ -1,84 +1,39 @@
 """GET and POST /generate: pictures from the generator in production, as JSON, PNG grid or ZIP."""
 
 import asyncio
-import base64
 import math
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Literal
+from typing import Annotated
 
 import numpy as np
 from fastapi import APIRouter, Depends, Query, Request, Response, Security
 from fastapi.responses import StreamingResponse
-from pydantic import BaseModel, ConfigDict, Field, field_validator
 from slowapi import Limiter
 
+from leafgate.errors import UserError
 from leafgate.images import encode_png, grid
 from leafgate.settings import Settings
-from registry import MAX_SEED
 from serving.answers import UsedModel
-from serving.auth import current_user
+from serving.auth import current_user, require_scope
 from serving.facts import Facts
-from serving.generating import Piece, Series, begin_series, check_number, whole_series
+from serving.generated_answers import (
+    Format,
+    GenerateAnswer,
+    GenerateAsk,
+    GenerateBody,
+    GeneratedImage,
+    read_by,
+)
+from serving.generating import Series, begin_series, require_bounds, whole_series
 from serving.limits import limited, set_cost
 from serving.problems import documented
 from serving.state import AppState, RequestFacts, State
 from serving.tokens import Claims
 from serving.zip_stream import ZipStream
 
+User = Annotated[Claims, Security(current_user, scopes=["generate"])]
 HELD_WHOLE = 1000  # pictures in one JSON document or grid; a ZIP is streamed
-Format = Literal["json", "png", "zip"]
-
-
-class GenerateAsk(BaseModel):
-    """What is wanted. seed: the same one gives the same pictures; drawn where it is left out."""
-
-    n: int = Field(
-        16, description="number of images", examples=[16], json_schema_extra={"minimum": 1}
-    )
-    seed: int | None = Field(
-        None,
-        description=f"0 to {MAX_SEED}",
-        examples=[7],
-        json_schema_extra={"minimum": 0, "maximum": MAX_SEED},
-    )
-    class_name: str | None = Field(
-        None,
-        alias="class",
-        description="of a conditional generator (see /models); all in turn where it is left out",
-        json_schema_extra={"format": "class-of-the-model"},
-    )
-    format: Format = Field("json", description="json (Base64), png (one grid) or zip (streamed)")
-
-
-class GenerateBody(GenerateAsk):
-    """The same as JSON, where a number is a number."""
-
-    @field_validator("n", "seed", mode="before")
-    @classmethod
-    def _number(cls, value: object) -> object:
-        if isinstance(value, bool | str):
-            raise ValueError("a whole number is wanted")
-        return value
-
-
-class GeneratedImage(BaseModel):
-    """One picture. index: its place in the series of the seed; class: null where not known."""
-
-    model_config = ConfigDict(populate_by_name=True)
-
-    index: int
-    class_name: str | None = Field(alias="class", examples=["rust"])
-    png_base64: str
-
-
-class GenerateAnswer(BaseModel):
-    """The JSON form; with model, seed and index any of its pictures can be made again."""
-
-    request_id: str
-    model: UsedModel
-    seed: int
-    synthetic: Literal[True] = True
-    images: list[GeneratedImage]
+READING_COSTS = 2  # times as much: a second network looks at each picture
 
 
 def generate_routes(settings: Settings, limiter: Limiter) -> APIRouter:
@@ -87,20 +42,24 @@ def generate_routes(settings: Settings, limiter: Limiter) -> APIRouter:
     responses = documented(400, 401, 403, 422, 429, 500, 503)
     responses[200] = {"content": {"image/png": {}, "application/zip": {}}}
 
-    async def by_query(request: Request, ask: Annotated[GenerateAsk, Query()]) -> GenerateAsk:
-        return priced(request, ask)
+    async def by_query(
+        request: Request, user: User, ask: Annotated[GenerateAsk, Query()]
+    ) -> GenerateAsk:
+        return priced(request, user, ask)
 
-    async def by_body(request: Request, ask: GenerateBody) -> GenerateAsk:
-        return priced(request, ask)
+    async def by_body(request: Request, user: User, ask: GenerateBody) -> GenerateAsk:
+        return priced(request, user, ask)
 
-    def priced(request: Request, ask: GenerateAsk) -> GenerateAsk:
+    def priced(request: Request, user: Claims, ask: GenerateAsk) -> GenerateAsk:
+        if ask.readings:
+            _require_readable(user, ask)
         most = settings.max_generate if ask.format == "zip" else held_whole(settings)
-        check_number(ask.n, ask.seed, most)
-        set_cost(request, ask.n)
+        require_bounds(ask.wanted, most)
+        set_cost(request, ask.n * (READING_COSTS if ask.readings else 1))
         return ask
 
     async def answer(request: Request, ask: GenerateAsk, state: AppState, facts: Facts) -> Response:
-        series = begin_series(state, facts, ask.n, ask.seed, ask.class_name)
+        series = begin_series(state, facts, ask.wanted)
         return await FORMATS[ask.format](request, state, series, facts)
 
     @router.get("/generate", responses=responses, response_model=GenerateAnswer)
@@ -108,7 +67,7 @@ def generate_routes(settings: Settings, limiter: Limiter) -> APIRouter:
     async def generate_get(
         request: Request,
         response: Response,
-        user: Annotated[Claims, Security(current_user, scopes=["generate"])],
+        user: User,
         ask: Annotated[GenerateAsk, Depends(by_query)],
         state: State,
         facts: RequestFacts,
@@ -121,7 +80,7 @@ def generate_routes(settings: Settings, limiter: Limiter) -> APIRouter:
     async def generate_post(
         request: Request,
         response: Response,
-        user: Annotated[Claims, Security(current_user, scopes=["generate"])],
+        user: User,
         ask: Annotated[GenerateAsk, Depends(by_body)],
         state: State,
         facts: RequestFacts,
@@ -130,6 +89,17 @@ def generate_routes(settings: Settings, limiter: Limiter) -> APIRouter:
         return await answer(request, ask, state, facts)
 
     return router
+
+
+def _require_readable(user: Claims, ask: GenerateAsk) -> None:
+    """Raises UserError where there is no place for readings, or no right to them."""
+    require_scope(user, "predict")
+    if ask.format == "png":
+        raise UserError(
+            "readings=true with format=png",
+            "ask for format=json or format=zip: a grid has no place for readings",
+            code="invalid_request",
+        )
 
 
 def held_whole(settings: Settings) -> int:
@@ -145,19 +115,13 @@ async def _json(request: Request, state: AppState, series: Series, facts: Facts)
             request_id=facts.request_id,
             model=UsedModel.of(series.live),
             seed=series.seed,
-            images=[image for piece in made for image in _images(piece)],
+            to_seed=series.to_seed,
+            read_by=read_by(series),
+            images=[image for piece in made for image in GeneratedImage.all_of(piece)],
         ).model_dump_json(by_alias=True)
 
     text = await asyncio.get_running_loop().run_in_executor(state.decoders, write)
     return Response(text, media_type="application/json")
-
-
-def _images(piece: Piece) -> list[GeneratedImage]:
-    told = zip(piece.indices, piece.class_names, piece.pngs(), strict=True)
-    return [
-        GeneratedImage(index=k, class_name=name, png_base64=base64.b64encode(png).decode())
-        for k, name, png in told
-    ]
 
 
 async def _png(request: Request, state: AppState, series: Series, facts: Facts) -> Response:
@@ -177,7 +141,7 @@ async def _zip(request: Request, state: AppState, series: Series, facts: Facts) 
     first = await stream.first()
     headers = {
         "X-Seed": str(series.seed),
-        "Content-Disposition": f'attachment; filename="synthetic_{series.seed}.zip"',
+        "Content-Disposition": f'attachment; filename="{series.name}.zip"',
     }
     return StreamingResponse(stream.chunks(first), media_type="application/zip", headers=headers)
 

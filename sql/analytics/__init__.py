@@ -37,7 +37,7 @@ from sql.analytics.traffic import (
     users,
     volume,
 )
-from sql.analytics.versions import Seen, versions_seen
+from sql.analytics.versions import Seen, VersionVolume, versions_over_time, versions_seen
 from sql.lookup import OneRequest, one_request
 
 __all__ = [
@@ -62,6 +62,7 @@ __all__ = [
     "Summary",
     "Traffic",
     "Unknowns",
+    "VersionVolume",
     "Volume",
     "batch_sizes",
     "confidence_distribution",
@@ -79,6 +80,7 @@ __all__ = [
     "traffic_by",
     "unknown_over_time",
     "users",
+    "versions_over_time",
     "versions_seen",
     "volume",
 ]

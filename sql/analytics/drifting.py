@@ -42,15 +42,26 @@ class Reference:
 class Drift:
     """Answers of a span against a reference. Distances: see leafgate/metrics/drift.py.
 
-    verdict: the graver of the two, where each has enough samples; sentence: the same for people.
+    answers: those of the span; verdict: the graver of the two, where each has enough samples;
+    sentence: the same for people.
     """
 
-    samples: int
-    reference_samples: int
+    answers: Reference
+    reference: Reference
     classes: Distance
     confidences: Distance
     verdict: Verdict
     sentence: str
+
+    @property
+    def samples(self) -> int:
+        """Answers of the span."""
+        return self.answers.samples
+
+    @property
+    def reference_samples(self) -> int:
+        """Answers that the reference is made of."""
+        return self.reference.samples
 
     @property
     def enough(self) -> bool:
@@ -71,7 +82,7 @@ def drift(engine: sa.Engine, span: Span, reference: Reference) -> Drift:
     if classes.enough and confidences.enough:
         verdict = worst((classes.verdict, confidences.verdict))
     sentence = _sentence(verdict, classes, confidences, found.samples, reference.samples)
-    return Drift(found.samples, reference.samples, classes, confidences, verdict, sentence)
+    return Drift(found, reference, classes, confidences, verdict, sentence)
 
 
 def reference_of(engine: sa.Engine, span: Span, version: int | None = None) -> Reference:

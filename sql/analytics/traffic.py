@@ -51,9 +51,11 @@ class Traffic:
 
 @dataclass(frozen=True)
 class Summary(Traffic):
-    """Totals of a span. users: how many different ones were signed in."""
+    """Totals of a span. users: how many different ones were signed in; None: of one member alone,
+    whose users are not counted.
+    """
 
-    users: int
+    users: int | None
 
 
 @dataclass(frozen=True)
@@ -92,16 +94,16 @@ class Latency:
     p99_ms: float
 
 
-def summary(engine: sa.Engine, span: Span) -> Summary:
-    """Totals over the span."""
-    found = count(engine, span.whole, Asked("endpoint", histogram=True))
+def summary(engine: sa.Engine, span: Span, of: Member | None = None) -> Summary:
+    """Totals over the span, of one member or of all requests."""
+    found = count(engine, span.whole, _asked(of, histogram=True))
     total = next(iter(found.values()), Counted())
-    return Summary(**_traffic(total), users=len(users(engine, span)))
+    return Summary(**_traffic(total), users=None if of else len(users(engine, span)))
 
 
-def volume(engine: sa.Engine, span: Span) -> tuple[Volume, ...]:
-    """Requests over time; a bucket without any is there with zeros."""
-    found = count(engine, span.edges, Asked("endpoint"))
+def volume(engine: sa.Engine, span: Span, of: Member | None = None) -> tuple[Volume, ...]:
+    """Requests over time, of one member or of all; a bucket without any is there with zeros."""
+    found = count(engine, span.edges, _asked(of))
     each = [found.get((number,), Counted()) for number in range(len(span.starts))]
     return tuple(
         Volume(at, counted.answered, counted.refused, counted.failed)
@@ -111,10 +113,7 @@ def volume(engine: sa.Engine, span: Span) -> tuple[Volume, ...]:
 
 def latency(engine: sa.Engine, span: Span, of: Member | None = None) -> tuple[Latency, ...]:
     """Percentiles over time, of one member or of all requests; a bucket without any is left out."""
-    asked = Asked("endpoint", histogram=True)
-    if of is not None:
-        asked = Asked(of.dimension, names=(of.name,), histogram=True)
-    found = count(engine, span.edges, asked)
+    found = count(engine, span.edges, _asked(of, histogram=True))
     return tuple(
         Latency(span.starts[number], counted.requests, *percentiles(counted.latencies(), LEVELS))
         for (number,), counted in sorted(found.items())
@@ -150,6 +149,13 @@ def users(engine: sa.Engine, span: Span) -> tuple[str, ...]:
 def sources(engine: sa.Engine, span: Span) -> tuple[str, ...]:
     """Where requests of the span came from, in order."""
     return _names(engine, span, "source")
+
+
+def _asked(of: Member | None, *, histogram: bool = False) -> Asked:
+    """Every request is in one endpoint, so that all of these are all requests."""
+    if of is None:
+        return Asked("endpoint", histogram=histogram)
+    return Asked(of.dimension, names=(of.name,), histogram=histogram)
 
 
 def _names(engine: sa.Engine, span: Span, dimension: Dimension) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Which versions of which models answered, and from when to when."""
+"""Which versions of which models answered, from when to when, and how much at a time."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +22,25 @@ class Seen:
     requests: int
     first: datetime
     last: datetime
+
+
+@dataclass(frozen=True)
+class VersionVolume:
+    """Requests that a version answered in one bucket."""
+
+    at: datetime
+    model_name: str
+    version: int
+    requests: int
+
+
+def versions_over_time(engine: sa.Engine, span: Span) -> tuple[VersionVolume, ...]:
+    """How many requests each version answered in each bucket; those without any are left out."""
+    found = count(engine, span.edges, Asked("version", by=("name",)))
+    return tuple(
+        VersionVolume(span.starts[number], *_parts(name), counted.requests)
+        for (number, name), counted in sorted(found.items(), key=lambda item: item[0])
+    )
 
 
 def versions_seen(engine: sa.Engine, span: Span) -> tuple[Seen, ...]:
@@ -73,5 +92,10 @@ def _seen(name: str, total: int, hours: Range | None, moments: Range | None) -> 
     if hours is not None:
         first = first if first < hours[0] + HOUR else hours[0]
         last = last if last >= hours[1] else hours[1]
+    return Seen(*_parts(name), total, first.replace(tzinfo=UTC), last.replace(tzinfo=UTC))
+
+
+def _parts(name: str) -> tuple[str, int]:
+    """Model and version of a member of the dimension `version`."""
     model, _, version = name.rpartition(" ")
-    return Seen(model, int(version), total, first.replace(tzinfo=UTC), last.replace(tzinfo=UTC))
+    return model, int(version)

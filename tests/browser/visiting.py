@@ -1,10 +1,13 @@
 """What a person does on every page of the dashboard: sign in, go somewhere, look at it."""
 
+import io
+import re
 from pathlib import Path
 from typing import Any
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from PIL import Image
+from playwright.sync_api import FilePayload, Page, expect
 
 from tests.browser.conftest import ARTEFACTS, PASSWORD, Stack
 
@@ -84,3 +87,36 @@ def wider_than_the_window(page: Page) -> bool:
             "document.querySelector('[data-testid=\"stMain\"]').clientWidth + 1"
         )
     )
+
+
+def metric(page: Page, label: str) -> str:
+    """The value of the figure with just that label."""
+    exact = page.get_by_test_id("stMetricLabel").get_by_text(label, exact=True)
+    value = page.get_by_test_id("stMetric").filter(has=exact).get_by_test_id("stMetricValue")
+    return value.first.inner_text().strip()
+
+
+def choose(page: Page, label: str, option: str) -> None:
+    """Of a box with several options. Its list closes where the page is drawn or moves meanwhile."""
+    settle(page)
+    box = page.get_by_role("combobox", name=label)
+    box.scroll_into_view_if_needed()
+    page.wait_for_timeout(300)
+    box.click()
+    page.get_by_role("option", name=option).click()
+    settle(page)
+
+
+def png(image: Image.Image, name: str = "leaf.png") -> FilePayload:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return {"name": name, "mimeType": "image/png", "buffer": buffer.getvalue()}
+
+
+def upload(page: Page, *files: FilePayload) -> None:
+    """In the place of whatever was there."""
+    for remove in page.get_by_role("button", name=re.compile("^Remove ")).all()[::-1]:
+        remove.click()
+        settle(page)
+    page.locator("input[type=file]").set_input_files(list(files))
+    settle(page)

@@ -1,11 +1,13 @@
 """A running API for tests: the real app under uvicorn, with tiny real models in production."""
 
 import shutil
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +15,19 @@ import httpx
 import pytest
 import uvicorn
 from fastapi import FastAPI
+from pwdlib.hashers.argon2 import Argon2Hasher
+from pydantic import SecretStr
 
 from leafgate.settings import Settings
-from serving import hash_password
 from serving.app import create_app
 from sql import add_user, migrate, open_database
 from tests.commands import free_port
-from tests.models import register_tiny_classifier, register_tiny_generator, vouch_for_production
+from tests.models import (
+    have_at_hand,
+    register_tiny_classifier,
+    register_tiny_generator,
+    vouch_for_production,
+)
 
 PASSWORD = "correct horse"
 
@@ -60,20 +68,24 @@ def served_var(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> P
 
 
 @pytest.fixture(scope="session")
+def classes_var(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
+    """The same, with a generator that can be asked for each class of the classifier."""
+    settings = Settings(_env_file=None, var_dir=tmp_path_factory.mktemp("classes") / "var")
+    shutil.copytree(empty_store, settings.var_dir)
+    register_tiny_classifier(settings, outliers=True)
+    register_tiny_generator(settings, conditional=True)
+    return settings.var_dir
+
+
+@pytest.fixture(scope="session")
 def two_versions(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
     """State with the right classifier in production, and one that is always wrong in staging."""
     settings = Settings(_env_file=None, var_dir=tmp_path_factory.mktemp("two") / "var")
     shutil.copytree(empty_store, settings.var_dir)
-    register_tiny_classifier(settings)
-    register_tiny_classifier(settings, alias=None, order=-1)
+    right = register_tiny_classifier(settings)
+    wrong = register_tiny_classifier(settings, alias=None, order=-1)
+    have_at_hand(settings, right, wrong)
     return settings.var_dir
-
-
-@pytest.fixture
-def start_api() -> Iterator[StartApi]:
-    """Starts APIs, and stops them after the test."""
-    with starting_apis() as start:
-        yield start
 
 
 @contextmanager
@@ -82,8 +94,8 @@ def starting_apis() -> Iterator[StartApi]:
     stops: list[Callable[[], None]] = []
 
     def start(settings: Settings) -> RunningApi:
-        _add_users(settings)
-        vouch_for_production(settings)
+        prepare_database(settings)
+        have_at_hand(settings)
         port = free_port()
         app = create_app(settings)
         config = uvicorn.Config(app, port=port, log_level="warning")
@@ -113,6 +125,13 @@ def starting_apis() -> Iterator[StartApi]:
 
 
 @pytest.fixture
+def start_api() -> Iterator[StartApi]:
+    """Starts APIs, and stops them after the test."""
+    with starting_apis() as start:
+        yield start
+
+
+@pytest.fixture
 def api(served_var: Path, tmp_path: Path, start_api: StartApi) -> RunningApi:
     """The API with usual settings and a database of its own."""
     return start_api(api_settings(served_var, tmp_path))
@@ -132,13 +151,41 @@ def api_settings(var_dir: Path, tmp_path: Path, **overrides: object) -> Settings
     return Settings(_env_file=None, **values)
 
 
+def prepare_database(settings: Settings) -> None:
+    """Write users into it, and an audit that vouches for what is in production.
+
+    A new SQLite file is a copy of the one first made for that state and key.
+    """
+    file, of = (
+        Path(settings.database.removeprefix("sqlite:///")),
+        (settings.var_dir, settings.audit_key),
+    )
+    fresh = settings.database.startswith("sqlite") and not file.exists()
+    if fresh and of in _prepared:
+        file.write_bytes(_prepared[of])
+        return
+    _add_users(settings)
+    vouch_for_production(settings)
+    if fresh:
+        with closing(sqlite3.connect(file)) as made:
+            _prepared[of] = made.serialize()
+
+
+_prepared: dict[tuple[Path, SecretStr | None], bytes] = {}
+
+
 def _add_users(settings: Settings) -> None:
     database = open_database(settings.database)
     migrate(database)
-    hashed = hash_password(PASSWORD)
     for name, scopes in {"ada": ("predict", "generate"), "eve": ("feedback",)}.items():
-        add_user(database, name, hashed, scopes)
+        add_user(database, name, _hashed(), scopes)
     database.dispose()
+
+
+@cache
+def _hashed() -> str:
+    """Of the password, at the least cost: the usual one takes a fifth of a second a sign-in."""
+    return Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
 
 
 def _await_models(server: uvicorn.Server, url: str) -> None:

@@ -14,8 +14,8 @@ import httpx
 
 from leafgate.settings import Settings
 from tests.commands import environment, free_port
-from tests.integration.conftest import PASSWORD, _add_users, api_settings
-from tests.models import vouch_for_production
+from tests.integration.conftest import PASSWORD, api_settings, prepare_database
+from tests.models import have_at_hand
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,8 @@ def served(var_dir: Path, tmp_path: Path, **overrides: object) -> Iterator[Serve
     port, database = free_port(), f"sqlite:///{tmp_path / 'log.db'}"
     own = {"database_url": database, "api_port": port, **overrides}
     settings = api_settings(var_dir, tmp_path, **own)
-    _add_users(settings)
-    vouch_for_production(settings)
+    prepare_database(settings)
+    have_at_hand(settings)
     env = environment(var_dir, jwt_secret="s" * 40, audit_key="a1" * 32, **own)
     program = [sys.executable, "-m", "leafgate.cli", "serve"]
     log = tmp_path / "serve.log"

@@ -23,7 +23,7 @@ from sql import open_database
 from sql.analytics import recent_requests
 from tests.colours import colour_picture
 from tests.integration.conftest import PASSWORD, RunningApi, StartApi, api_settings
-from tests.models import register_tiny_classifier
+from tests.models import have_at_hand, register_tiny_classifier
 
 
 def png(colour: str = "red", size: int = 40) -> bytes:
@@ -174,12 +174,14 @@ def test_without_a_model_the_api_is_alive_but_not_ready(
 
 
 def test_a_promotion_is_seen_without_a_restart_and_a_broken_one_changes_nothing(
-    tmp_path: Path, start_api: StartApi
+    empty_store: Path, tmp_path: Path, start_api: StartApi
 ) -> None:
-    settings = api_settings(tmp_path / "var", tmp_path)
+    var_dir = Path(shutil.copytree(empty_store, tmp_path / "var"))
+    settings = api_settings(var_dir, tmp_path, model_poll_seconds=1)  # each fetches the broken one
     register_tiny_classifier(settings)
     api = start_api(settings)
     second = register_tiny_classifier(settings, order=-1, alias=None)
+    have_at_hand(settings, second)
     assert version_answering(api) == 1
 
     force(open_ledger(settings), second, "it is better")
@@ -241,7 +243,7 @@ def version_answering(api: RunningApi) -> int:
 def eventually(happened: object) -> bool:
     import time
 
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if happened():  # type: ignore[operator]
             return True

@@ -12,9 +12,9 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from dashboard.calls.generating import classes_to_generate, generate
+from dashboard.calls.generating import Offer, Order, generate, on_offer
 from dashboard.client import ApiClient
-from dashboard.pages.generate import read_archive
+from dashboard.generated import read_archive
 from leafgate.cli import app
 from leafgate.errors import UserError
 from leafgate.images import decode
@@ -74,11 +74,13 @@ def test_the_api_draws_the_class_that_is_asked_for_and_all_in_turn_else(asked: R
 def test_the_zip_has_class_folders_and_the_dashboard_knows_the_classes(asked: RunningApi) -> None:
     token = asked.client.headers["Authorization"].removeprefix("Bearer ")
     client = ApiClient(asked.url, token)
-    assert classes_to_generate(client) == ("blue", "green", "red")
-    assert set(read_archive(generate(client, 3, 1, "green")).classes) == {"green"}
-    archive = read_archive(generate(client, 4, 1))
-    assert archive.classes == tuple(IN_TURN)
-    assert [looks_like(png) for png in archive.pictures] == IN_TURN
+    offer = on_offer(client, "leaf-classifier", "leaf-generator")
+    assert offer == Offer(("blue", "green", "red"), None, is_read=False)
+    green = read_archive(generate(client, Order(3, 1, "green"))).pictures
+    assert {each.asked for each in green} == {"green"}
+    archive = read_archive(generate(client, Order(4, 1)))
+    assert [each.asked for each in archive.pictures] == IN_TURN
+    assert [looks_like(png) for png in archive.pngs(archive.pictures)] == IN_TURN
     with zipfile.ZipFile(io.BytesIO(archive.data)) as held:
         about = json.loads(held.read("manifest.json"))
     assert [name.split("/")[0] for name in about["files"]] == about["classes"] == IN_TURN

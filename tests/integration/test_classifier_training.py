@@ -14,6 +14,7 @@ from leafgate.errors import UserError
 from leafgate.manifest import Manifest
 from leafgate.settings import Settings
 from registry import Classifier, ModelStore
+from tests.backbones import TINY, add_tiny_backbone
 from training.classifier.backbones import BACKBONES, LoadedBackbone, load_backbone
 from training.classifier.config import ClassifierConfig
 from training.classifier.features import image_features, view_features
@@ -145,10 +146,11 @@ def test_the_head_on_stored_features_answers_as_the_whole_network(
 def test_two_stages_end_in_a_staged_version_with_everything_logged(
     settings: Settings, colour_manifest: Manifest, tmp_path: Path
 ) -> None:
-    weights = tmp_path / "resnet18.weights.h5"
-    load_backbone("resnet18", "none").network.save_weights(weights)
+    add_tiny_backbone()
+    weights = tmp_path / "tiny.weights.h5"
+    load_backbone(TINY, "none").network.save_weights(weights)
     config = ClassifierConfig(
-        backbone="resnet18",
+        backbone=TINY,
         weights=str(weights),
         image_size=SIZE,
         stage1_views=2,

@@ -13,7 +13,18 @@ from leafgate.errors import UserError
 from leafgate.gating import open_ledger
 from leafgate.manifest import Manifest
 from leafgate.settings import Settings
-from registry import GateResult, Ledger, ModelStore, Question, audit_problems, run_gate, watch
+from registry import (
+    GateResult,
+    Ledger,
+    ModelStore,
+    Question,
+    audit_problems,
+    gate_picture,
+    gate_report,
+    run_gate,
+    version_reader,
+    watch,
+)
 from registry.watching import _unjudged
 from tests.models import register_tiny_classifier, register_tiny_generator
 from tests.policies import write_policy
@@ -85,6 +96,14 @@ def test_the_report_is_an_artifact_for_people_and_machines(
     assert stored["decision"] == "promoted"
     assert stored["evaluation_set"] == colour_manifest.side_digest("test")
     assert "promoted" in result.page.read_text()
+    reader, told = version_reader(settings), store.get(NAME, version.version)
+    assert gate_report(reader, told) == {
+        **stored,
+        "pictures": sorted(file.stem for file in result.page.parent.glob("*.png")),
+    }
+    assert (
+        gate_picture(reader, told, "accuracy") == (result.page.parent / "accuracy.png").read_bytes()
+    )
 
 
 def test_a_version_whose_artefact_was_changed_is_held_back_with_the_reason(

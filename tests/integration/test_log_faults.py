@@ -26,9 +26,9 @@ from leafgate.settings import Settings
 from sql import open_database
 from sql.schema import generations, hourly, predictions, requests
 from tests.commands import environment, free_port
-from tests.integration.conftest import PASSWORD, _add_users, api_settings
+from tests.integration.conftest import PASSWORD, api_settings, prepare_database
 from tests.integration.test_api_answers import png
-from tests.models import vouch_for_production
+from tests.models import have_at_hand
 from tests.servers import Server, postgresql
 
 KILLS = 20
@@ -189,8 +189,8 @@ def api(served_var: Path, tmp_path: Path, server: Server) -> Iterator[Api]:
     port = free_port()
     own = {"database_url": server.url, "api_port": port, "model_poll_seconds": 0.5, **FREELY}
     settings: Settings = api_settings(served_var, tmp_path, **own)
-    _add_users(settings)
-    vouch_for_production(settings)
+    prepare_database(settings)
+    have_at_hand(settings)
     env = environment(served_var, jwt_secret="s" * 40, audit_key="a1" * 32, **own)
     made = Api(env, f"http://127.0.0.1:{port}", tmp_path / "serve.log")
     yield made

@@ -10,11 +10,10 @@ import httpx
 from leafgate.gating import open_ledger
 from leafgate.settings import Settings
 from registry import ModelStore, force
-from serving import hash_password
-from sql import add_user, migrate, open_database
 from tests.commands import environment, free_port, service
-from tests.integration.conftest import PASSWORD
+from tests.integration.conftest import PASSWORD, prepare_database
 from tests.integration.test_api_answers import eventually, png
+from tests.models import have_at_hand
 from tests.relay import Relay
 
 KEY, SECRET = "a1" * 32, "s" * 40
@@ -67,12 +66,11 @@ def test_the_service_lives_through_mlflow_being_away_and_catches_up(
             database_url=f"sqlite:///{tmp_path / 'log.db'}",
             audit_key=KEY,  # type: ignore[arg-type]
         )
-        database = open_database(settings.database)
-        migrate(database)
-        add_user(database, "ada", hash_password(PASSWORD), ["predict"])
+        prepare_database(settings)
         ledger = open_ledger(settings)
         first, second = (ModelStore(settings).get("leaf-classifier", number) for number in (1, 2))
         force(ledger, first, "a test's own")
+        have_at_hand(settings, second)  # the first is fetched
         with api(settings, mine, tmp_path / "api-1.log") as client:
             assert version(client) == 1
             assert problem(client) == "None"

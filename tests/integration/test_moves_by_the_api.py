@@ -100,7 +100,8 @@ def test_who_asks_too_often_has_to_wait(api: RunningApi) -> None:
 
 def test_a_version_is_promoted_and_of_two_that_roll_back_at_once_one_does(api: RunningApi) -> None:
     status, told = ask(api, "promote", version=2, reason="let us see\nhow it does")
-    assert (status, told["version"], told["before"], told["who"]) == (200, 2, 1, ROOT)
+    assert status == 200, told
+    assert (told["version"], told["before"], told["who"]) == (2, 1, ROOT)
     assert told["told"] == (
         "leaf-classifier version 2 is in production in place of version 1, by force; the gate has "
         "not judged it"
@@ -139,7 +140,8 @@ def test_what_is_held_no_gate_promotes_and_nothing_goes_back_to_until_it_is_rele
     assert (report.decision, report.hold and report.hold.reason) == ("on hold", "I have to go")
 
     status, told = ask(api, "release", version=2, reason="it was a mistake")
-    assert (status, told["version"], told["before"]) == (200, 1, 1)
+    assert status == 200, told
+    assert (told["version"], told["before"]) == (1, 1)
     holds = [record for record in records(api) if record.by == "person"]
     assert [(record.action, record.who) for record in holds] == [("held", ROOT), ("released", ROOT)]
     assert served(api) == 1

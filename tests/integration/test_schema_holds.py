@@ -1,7 +1,6 @@
 """The API keeps to its OpenAPI document, and the document says what can happen."""
 
 import re
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -16,20 +15,9 @@ from serving.refusals import CODES
 from sql import add_user, open_database
 from tests.colours import COLOURS
 from tests.integration.conftest import PASSWORD, RunningApi, StartApi, api_settings
-from tests.models import register_tiny_classifier, register_tiny_generator
 
 SCOPES = ("predict", "generate", "feedback", "admin")
 FREELY = "1000000/minute"
-
-
-@pytest.fixture(scope="module")
-def classes_var(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
-    """State with a generator that can be asked for each class."""
-    settings = Settings(_env_file=None, var_dir=tmp_path_factory.mktemp("schema") / "var")  # type: ignore[call-arg]
-    shutil.copytree(empty_store, settings.var_dir)
-    register_tiny_classifier(settings, outliers=True)
-    register_tiny_generator(settings, conditional=True)
-    return settings.var_dir
 
 
 @pytest.fixture

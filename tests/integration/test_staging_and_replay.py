@@ -20,7 +20,7 @@ from sql import open_database
 from tests.commands import environment, leafgate
 from tests.integration.conftest import RunningApi, StartApi, api_settings
 from tests.integration.test_api_answers import eventually, png, stored
-from tests.models import register_tiny_classifier
+from tests.models import have_at_hand, register_tiny_classifier
 
 
 def classify(api: RunningApi, data: bytes, path: str = "/predict", **params: Any) -> dict[str, Any]:
@@ -201,14 +201,15 @@ def test_a_canary_gets_its_share_and_only_that(
 
 
 def test_a_promotion_that_does_worse_is_taken_back_and_the_audit_says_why(
-    tmp_path: Path, start_api: StartApi
+    settings: Settings, tmp_path: Path, start_api: StartApi
 ) -> None:
-    settings = api_settings(tmp_path / "var", tmp_path, bake_images=20, bake_minutes=5)
+    settings = api_settings(settings.var_dir, tmp_path, bake_images=20, bake_minutes=5)
     register_tiny_classifier(settings, outliers=True)
     api = start_api(settings)
     for _ in range(40):
         assert classify(api, png("red"))["unknown"] is False
     second = register_tiny_classifier(settings, outliers=True, alias=None)
+    have_at_hand(settings, second)
     force(open_ledger(settings), second, "it is better")
     assert eventually(lambda: classify(api, png("red"))["model"]["version"] == 2)
     white = io.BytesIO()

@@ -71,6 +71,22 @@ MEMBERS: tuple[tuple[Member | None, dict[str, object]], ...] = (
 )
 
 
+def test_totals_and_volume_of_one_member_are_those_of_its_requests(log: sa.Engine) -> None:
+    for (of, fields), (name, span) in product(MEMBERS[1:], SPANS.items()):
+        total = analytics.summary(log, span, of)
+        rows = requests_of(ENTRIES, span.since, span.until, **fields)
+        found = (total.requests, total.refused, total.failed, total.images)
+        assert found == counts_of(rows), (of, name)
+        assert_percentiles(total, [row.latency_ms for row in rows])
+        assert total.users is None
+        for volume, (since, until) in zip(
+            analytics.volume(log, span, of), buckets(span), strict=True
+        ):
+            requests_, refused, failed, _ = counts_of(requests_of(ENTRIES, since, until, **fields))
+            counted = (requests_ - refused - failed, refused, failed)
+            assert (volume.at, volume.answered, volume.refused, volume.failed) == (since, *counted)
+
+
 def test_latency_percentiles_are_those_of_all_requests_in_the_bucket(log: sa.Engine) -> None:
     for (of, fields), (name, span) in product(MEMBERS, SPANS.items()):
         wanted = {
@@ -146,6 +162,19 @@ def test_versions_were_seen_from_their_first_request_to_their_last(log: sa.Engin
             seen = found[version]
             assert (seen.first, seen.last) == (min(moments), max(moments)), name
             assert (seen.model_name, seen.requests) == ("leaf", len(rows))
+
+
+def test_versions_over_time_are_counted_bucket_by_bucket(log: sa.Engine) -> None:
+    for name, span in SPANS.items():
+        wanted = [
+            (since, "leaf", version, len(rows))
+            for since, until in buckets(span)
+            for version in (1, 2, 3)
+            if (rows := requests_of(ENTRIES, since, until, model_version=version))
+        ]
+        found = analytics.versions_over_time(log, span)
+        counted = [(row.at, row.model_name, row.version, row.requests) for row in found]
+        assert counted == wanted, name
 
 
 def cut(moment: datetime) -> datetime:

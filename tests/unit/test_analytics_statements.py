@@ -44,10 +44,13 @@ def ask_everything(log: sa.Engine, span: Span) -> None:
     analytics.summary(log, span)
     analytics.volume(log, span)
     for dimension, name in (("endpoint", "/predict"), ("version", "leaf 2"), ("user", "ada")):
-        analytics.latency(log, span, Member(dimension, name))  # type: ignore[arg-type]
+        member = Member(dimension, name)  # type: ignore[arg-type]
+        for limited in (analytics.summary, analytics.volume, analytics.latency):
+            limited(log, span, member)
     analytics.traffic_by(log, span, "source", limit=500)
     analytics.batch_sizes(log, span)
     analytics.versions_seen(log, span)
+    analytics.versions_over_time(log, span)
     for only in (Only(), Only(version=1), Only(user="eve"), Only(source="10.0.0.3")):
         analytics.disease_frequency(log, span, only)
         analytics.diseases_over_time(log, span, only)

@@ -10,15 +10,13 @@ import pytest
 
 from dashboard.calls.service import models
 from dashboard.client import ApiClient, ApiProblem
-from dashboard.figures import RANGES, span_of
 from dashboard.guard import sentence
 from dashboard.names import readable
 from dashboard.navigation import PAGES
-from dashboard.pages.traffic import members_table
 from dashboard.server import options
+from dashboard.time_range import RANGES, TimeRange
 from leafgate.settings import Settings
 from sql import SCOPES
-from sql.analytics import Members, MemberTraffic
 from sql.analytics.span import pieces
 from tests.commands import free_port
 
@@ -87,26 +85,15 @@ def test_an_api_that_is_away_is_told_with_its_address() -> None:
 
 def test_ranges_are_cut_into_a_readable_number_of_buckets() -> None:
     for name in RANGES:
-        span = span_of(name)
+        span = TimeRange(name).span()
         assert 10 <= (span.until - span.since) / span.bucket <= 60
 
 
 def test_long_ranges_are_put_together_from_whole_days_and_hours() -> None:
     """What has to be counted from the rows is less than an hour, at either end."""
     for name in ("24 hours", "7 days", "30 days", "90 days"):
-        rows = pieces(span_of(name).edges).rows
+        rows = pieces(TimeRange(name).span().edges).rows
         assert sum((until - since for since, until in rows), timedelta()) < timedelta(hours=1)
-
-
-def test_members_without_a_name_are_called_none() -> None:
-    row = MemberTraffic(3, 1, 0, 2, p50_ms=1.4, p95_ms=2.6, p99_ms=9.9, name="")
-    table = members_table(Members((row,), 0), "user")
-    assert table.to_dict("records") == [
-        {
-            **{"user": "none", "requests": 3, "refused": 1, "failed": 0, "images": 2},
-            **{"median ms": 1, "p95 ms": 3, "p99 ms": 10},
-        }
-    ]
 
 
 def test_pages_have_addresses_of_their_own_and_known_scopes() -> None:

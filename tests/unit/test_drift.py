@@ -8,6 +8,7 @@ from scipy import stats
 from scipy.spatial.distance import jensenshannon
 
 from leafgate.metrics.drift import (
+    MOVING,
     Distance,
     chi_square_quantile,
     distance,
@@ -15,6 +16,7 @@ from leafgate.metrics.drift import (
     jensen_shannon,
     psi,
     psi_noise,
+    samples_needed,
     worst,
 )
 
@@ -51,6 +53,19 @@ def test_without_drift_the_index_stays_below_its_noise_in_95_percent(
         for _ in range(2000)
     ]
     assert 0.035 < np.mean(above) < 0.065
+
+
+@pytest.mark.parametrize(("bins", "reference"), [(2, 50), (15, 5000), (15, 500)])
+def test_so_many_samples_as_are_needed_are_enough_and_one_less_is_not(
+    bins: int, reference: int
+) -> None:
+    needed = samples_needed(reference, bins)
+    assert needed is not None
+    assert psi_noise(reference, needed, bins) < MOVING <= psi_noise(reference, needed - 1, bins)
+
+
+def test_a_reference_that_is_too_small_is_enough_for_no_number_of_samples() -> None:
+    assert samples_needed(100, 15) is None
 
 
 @pytest.mark.parametrize("degrees", [1, 2, 3, 5, 14, 37, 49])

@@ -17,6 +17,7 @@ from leafgate.images import (
     grid,
     load_images,
     resize,
+    to_rgb,
 )
 
 
@@ -80,6 +81,12 @@ def test_a_sideways_photograph_is_turned_upright() -> None:
 def test_transparency_is_laid_on_white() -> None:
     data = encoded(Image.new("RGBA", (4, 4), (200, 0, 0, 0)), "PNG")
     assert (decode(data) == 255).all()
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_pixels_in_colour_are_what_is_read_from_their_file(channels: int) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (9, 16, channels)).astype(np.uint8)
+    assert np.array_equal(to_rgb(image), decode(encode_png(image)))
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])

@@ -1,11 +1,13 @@
 """The dashboard says when its figures are not whole, and why."""
 
+from datetime import UTC, datetime
+
 import pytest
 
-from dashboard.calls.service import LogState, log_state
+from dashboard.calls.service import LogState, Waiting, waiting
 from dashboard.client import ApiClient
-from dashboard.log_state import in_words, warnings_of
-from serving.routes.health import LogHealth
+from dashboard.log_state import Reading, in_words, waiting_alt, waiting_figures, warnings_of
+from serving.routes.health import LogHealth, ModelHealth
 
 WELL = LogState(3, 0.4, 0, 0, None, False)
 
@@ -37,10 +39,30 @@ def test_the_service_tells_what_the_dashboard_reads(monkeypatch: pytest.MonkeyPa
 
     class Answer:
         def json(self) -> dict[str, object]:
-            return {"status": "ok", "request_log": told.model_dump()}
+            models = [
+                ModelHealth(name="leaf", version=1, engine=None, problem=None, under_way=3),
+                ModelHealth(name="leaf", alias="staging", version=2, engine=None, problem=None),
+            ]
+            return {
+                "status": "ok",
+                "request_log": told.model_dump(),
+                "models": [each.model_dump() for each in models],
+            }
 
     monkeypatch.setattr(ApiClient, "ask", lambda *_, **__: Answer())
-    assert log_state(ApiClient("http://x")) == state(backlog=1, oldest_age_seconds=2.5)
+    found = waiting(ApiClient("http://x"))
+    assert found == Waiting(state(backlog=1, oldest_age_seconds=2.5), {"leaf": 3})
+
+
+def test_what_waits_is_shown_with_the_most_that_it_was() -> None:
+    kept = [
+        Reading(datetime(2026, 1, 1, tzinfo=UTC), Waiting(state(backlog=1200), {})),
+        Reading(datetime(2026, 1, 2, tzinfo=UTC), Waiting(state(backlog=9), {"leaf": 2})),
+    ]
+    assert waiting_figures(kept[-1].found) == {
+        **{"Under way: leaf": "2", "Log backlog": "9", "Oldest in the backlog": "0 s"}
+    }
+    assert waiting_alt(kept).endswith("leaf at most 2, log backlog at most 1,200.")
 
 
 @pytest.mark.parametrize(

@@ -82,3 +82,26 @@ def test_the_documentation_names_no_setting_that_is_none() -> None:
     full = {word if word[0] == "L" else f"LEAFGATE{word}" for words in named for word in words}
     assert len(full) > 40
     assert full <= known
+
+
+@pytest.mark.parametrize(
+    ("overrides", "address"),
+    [
+        ({}, "http://127.0.0.1:5000"),
+        ({"host": "0.0.0.0", "mlflow_port": 5050}, "http://127.0.0.1:5050"),
+        (
+            {"mlflow_tracking_uri": "https://ada:pw@mlflow.example:8443/x/"},
+            "https://mlflow.example:8443/x",
+        ),
+        ({"mlflow_tracking_uri": "postgresql://ada:pw@db/mlflow"}, "http://127.0.0.1:5000"),
+        (
+            {"mlflow_tracking_uri": "http://mlflow:5000", "mlflow_url": "https://ml.example/"},
+            "https://ml.example",
+        ),
+        ({"mlflow_url": "https://ada:pw@ml.example?token=pw#x"}, "https://ml.example"),
+    ],
+)
+def test_people_are_sent_to_mlflow_without_anybodys_password(
+    overrides: dict[str, object], address: str
+) -> None:
+    assert load_settings(_env_file=None, **overrides).mlflow_address == address

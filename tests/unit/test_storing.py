@@ -1,16 +1,14 @@
 """Storing entries: once each, cut to their columns, in UTC, of any version."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 import sqlalchemy as sa
 
-from sql import (
-    Entry,
-)
+from sql import Entry, GenerationRecord
 from sql.records import rows_of
-from sql.schema import hourly, predictions, requests
+from sql.schema import generations, hourly, predictions, requests
 from sql.storing import store, store_entries
 from tests.running_log import counted, entry, ids, stored_ids
 
@@ -48,3 +46,13 @@ def test_an_entry_of_another_version_is_taken_as_far_as_it_is_known(database: sa
         assert connection.scalar(sa.select(requests.c.images)) == 0
     with pytest.raises(ValueError, match="not an entry"):
         rows_of("[]")
+
+
+def test_pictures_that_were_logged_before_there_were_ways_lead_nowhere(database: sa.Engine) -> None:
+    made = GenerationRecord(id="made", at_utc=datetime.now(UTC), seed=7, to_seed=9, made=4)
+    text = Entry(generation=made).as_json()
+    old = text.replace(',"to_seed":9', "").replace('"made"', '"old"', 1)
+    store(database, [rows_of(text), rows_of(old)])
+    with database.connect() as connection:
+        found = connection.execute(sa.select(generations.c.id, generations.c.to_seed)).all()
+    assert dict(map(tuple, found)) == {"made": 9, "old": None}

@@ -1,0 +1,158 @@
+"""The charts of the Traffic page, each with what it shows in words, for who does not see it."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import altair as alt
+import pandas as pd
+
+from dashboard.layers import layered
+from dashboard.over_time import bars, lines, moment
+from dashboard.theme import CHART_HEIGHT, palette
+from dashboard.version_changes import Change
+from sql import Span
+from sql.analytics import Latency, MemberTraffic, Volume
+
+OUTCOMES = ("answered", "refused", "failed")
+PERCENTILES = ("p50", "p95", "p99")
+WIDE = 20  # times the smallest: from there on a scale of latencies is logarithmic
+MISSING = math.nan  # breaks a line
+
+
+def requests_chart(rows: Sequence[Volume], span: Span, changes: Sequence[Change]) -> alt.LayerChart:
+    """Requests of each bucket by how they ended."""
+    frame = pd.DataFrame(
+        [(row.at, name, getattr(row, name)) for row in rows for name in OUTCOMES],
+        columns=["at", "outcome", "requests"],
+    )
+    return bars(frame, ("outcome", "requests"), span, palette().outcomes, changes)
+
+
+def requests_alt(rows: Sequence[Volume], changes: Sequence[Change]) -> str:
+    """How many, where most, and what changed."""
+    busiest = max(rows, key=_asked)
+    sums = [f"{sum(getattr(row, name) for row in rows):,} {name}" for name in OUTCOMES]
+    return _with_changes(
+        f"Stacked bars of requests over time: {', '.join(sums)}. Most in the {_asked(busiest):,} "
+        f"from {moment(busiest.at)} UTC.",
+        changes,
+    )
+
+
+def errors_chart(rows: Sequence[Volume], span: Span, changes: Sequence[Change]) -> alt.LayerChart:
+    """Shares of each bucket's requests that were refused, and that failed."""
+    frame = pd.DataFrame(
+        [
+            (row.at, name, getattr(row, name) / _asked(row) if _asked(row) else MISSING)
+            for row in rows
+            for name in ("failed", "refused")
+        ],
+        columns=["at", "outcome", "share of requests"],
+    )
+    colours = {name: palette().outcomes[name] for name in ("failed", "refused")}
+    return lines(frame, ("outcome", "share of requests"), span, colours, changes, ".1~%")
+
+
+def errors_alt(rows: Sequence[Volume], changes: Sequence[Change]) -> str:
+    """The worst bucket of either kind."""
+    asked = [row for row in rows if _asked(row)]
+    told = []
+    for name in ("failed", "refused"):
+        worst = max(asked, key=lambda row: getattr(row, name) / _asked(row))
+        share = getattr(worst, name) / _asked(worst)
+        told.append(f"{name} at most {share:.1%}, from {moment(worst.at)} UTC")
+    return _with_changes(f"Lines of the share of requests over time: {'; '.join(told)}.", changes)
+
+
+def latency_chart(rows: Sequence[Latency], span: Span, changes: Sequence[Change]) -> alt.LayerChart:
+    """Percentiles of each bucket, in ms."""
+    known = {row.at: row for row in rows}
+    frame = pd.DataFrame(
+        [
+            (at, name, getattr(known[at], f"{name}_ms") if at in known else MISSING)
+            for at in span.starts
+            for name in PERCENTILES
+        ],
+        columns=["at", "percentile", "ms"],
+    )
+    return lines(frame, ("percentile", "ms"), span, palette().percentiles, changes)
+
+
+def latency_alt(rows: Sequence[Latency], changes: Sequence[Change]) -> str:
+    """The range of each percentile."""
+    told = []
+    for name in PERCENTILES:
+        values = [getattr(row, f"{name}_ms") for row in rows]
+        told.append(f"{name} from {min(values):,.0f} to {max(values):,.0f} ms")
+    return _with_changes(f"Lines of response times over time: {', '.join(told)}.", changes)
+
+
+def batch_chart(rows: Sequence[MemberTraffic]) -> alt.LayerChart:
+    """Response time by the number of images in a request: the median, and up to p95."""
+    frame = pd.DataFrame(
+        {
+            "images in a request": [int(row.name) for row in rows],
+            "requests": [row.requests for row in rows],
+            "p50": [row.p50_ms for row in rows],
+            "p95": [row.p95_ms for row in rows],
+        }
+    )
+    wide = len(rows) > 1 and max(row.p95_ms for row in rows) > WIDE * min(
+        row.p50_ms for row in rows
+    )
+    scale = alt.Scale(type="log" if wide else "linear")
+    title = "ms, median and p95" + (" (logarithmic)" if wide else "")
+    base = alt.Chart(frame).encode(
+        x=alt.X("images in a request:O", axis=alt.Axis(labelAngle=0, labelOverlap=True)),
+        tooltip=[
+            "images in a request:O",
+            alt.Tooltip("requests:Q", format=","),
+            *(
+                alt.Tooltip(f"{name}:Q", format=",.0f", title=f"{name} ms")
+                for name in PERCENTILES[:2]
+            ),
+        ],
+    )
+    height = alt.Y("p50:Q", title=title, scale=scale)
+    whisker = base.mark_rule(color=palette().orange, strokeWidth=2).encode(y=height, y2="p95:Q")
+    top = base.mark_tick(color=palette().orange, thickness=2, width=14).encode(
+        y=alt.Y("p95:Q", title=title, scale=scale)
+    )
+    dot = base.mark_circle(color=palette().blue, size=90, opacity=1).encode(y=height)
+    return layered(CHART_HEIGHT, whisker, top, dot)
+
+
+def batch_alt(rows: Sequence[MemberTraffic]) -> str:
+    """Every size, since there are few."""
+    told = [f"{row.name}: {row.p50_ms:,.0f} and {row.p95_ms:,.0f} ms" for row in rows]
+    return f"Median and p95 of the response time by images in a request. {'; '.join(told)}."
+
+
+def over_time_table(volume: Sequence[Volume], latency: Sequence[Latency]) -> pd.DataFrame:
+    """The figures of all three charts over time, a row for each bucket."""
+    known = {row.at: row for row in latency}
+    return pd.DataFrame([_bucket(row, known.get(row.at)) for row in volume])
+
+
+def _bucket(row: Volume, latency: Latency | None) -> dict[str, Any]:
+    asked = _asked(row)
+    return {
+        "time (UTC)": moment(row.at),
+        "requests": f"{asked:,}",
+        "refused": f"{row.refused:,}",
+        "failed": f"{row.failed:,}",
+        "failed, share": f"{row.failed / asked:.1%}" if asked else "",
+        **{
+            f"{name} ms": f"{getattr(latency, f'{name}_ms'):,.0f}" if latency else ""
+            for name in PERCENTILES
+        },
+    }
+
+
+def _asked(row: Volume) -> int:
+    return row.answered + row.refused + row.failed
+
+
+def _with_changes(text: str, changes: Sequence[Change]) -> str:
+    return " ".join([text, *(f"{change.sentence}." for change in changes)])
