@@ -1,6 +1,7 @@
 """Models: which versions there are, what the gate said of them, and what is in production."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import streamlit as st
 
@@ -11,13 +12,21 @@ from dashboard.calls.model_versions import (
     audit,
     gate_picture,
     story,
-    versions,
 )
 from dashboard.guard import problems_shown
 from dashboard.kept_answers import kept
 from dashboard.plain_text import plain
 from dashboard.session import client
 from dashboard.versions.audit import audit_table, shown
+from dashboard.versions.chosen import (
+    FEW,
+    MANY,
+    choose,
+    chosen_model,
+    known_versions,
+    limit_of,
+    more_button,
+)
 from dashboard.versions.comparison import show_comparison
 from dashboard.versions.confusion import show_confusion
 from dashboard.versions.curves import show_curves
@@ -28,8 +37,6 @@ from dashboard.versions.told import (
     PREVIOUS,
     PRODUCTION,
     STAGING,
-    chosen_first,
-    compared_first,
     held_words,
     holder,
     named,
@@ -39,78 +46,33 @@ from dashboard.versions.told import (
 )
 from leafgate.settings import Settings
 
-CHANGED = "another model"
-FEW, MANY = 20, 100
 FEW_RECORDS, MOST_RECORDS = 20, 200
 
 
 def render(settings: Settings) -> None:
     """The page."""
     st.title("Models")
-    model = _chosen_model(settings)
-    found = _found(settings, model)
+    model = chosen_model(settings)
+    found = known_versions(settings, model)
     if not found:
         st.info(
             f"No version of {plain(model)} has been trained yet. {_how_to_begin(settings, model)}"
         )
         return
-    _choose(found)
-    show_outcome(model)
-    records = audit(client(settings), model, _limit("records", model, FEW_RECORDS))
-    _standing(settings, model, found)
-    _table(model, found)
-    _comparison(settings, model, found, records)
-    _detail(settings, model, found, records)
-    _audit(model, records)
-
-
-def _found(settings: Settings, model: str) -> tuple[Version, ...]:
-    """The newest versions; more of them where production may be older than those."""
-    limit = _limit("versions", model, FEW)
-    found = versions(client(settings), model, limit)
-    seen = all(holder(found, alias) for alias in (PRODUCTION, PREVIOUS))
-    if seen or len(found) < limit or limit == MANY:
-        return found
-    _set_limit("versions", model, MANY)
-    return versions(client(settings), model, MANY)
-
-
-def _chosen_model(settings: Settings) -> str:
-    """It stands in the URL, so that a link shows the same."""
-    names = [settings.classifier_name, settings.generator_name]
-    chosen = st.segmented_control(
-        "Model",
-        names,
-        default=names[0],
-        required=True,
-        key="model",
-        bind="query-params",
-        on_change=_note_change,
-    )
-    return chosen or names[0]
-
-
-def _note_change() -> None:
-    """The versions of another model are other versions."""
-    st.session_state[CHANGED] = True
-
-
-def _choose(found: Sequence[Version]) -> None:
-    """What the address asks for, or where that is nothing, what there is to decide on."""
-    numbers = {version.version for version in found}
-    anew = st.session_state.pop(CHANGED, False)
-    for key, first in (("version", chosen_first(found)), ("compare", compared_first(found))):
-        if anew or not _is_chosen(key, numbers):
-            st.session_state[key] = first
-
-
-def _is_chosen(key: str, numbers: set[int]) -> bool:
-    """Whether all that is chosen, or else asked for by the address, is there."""
-    if key in st.session_state:
-        chosen = st.session_state[key]
-        return set(chosen if isinstance(chosen, list) else [chosen]) <= numbers
-    asked = set(st.query_params.get_all(key))
-    return bool(asked) and asked <= set(map(str, numbers))
+    choose(found)
+    records = audit(client(settings), model, limit_of("records", model, FEW_RECORDS))
+    for section in (
+        partial(show_outcome, model),
+        partial(_standing, settings, model, found),
+        partial(_table, model, found),
+        partial(_comparison, settings, model, found, records),
+        partial(_detail, settings, model, found, records),
+        partial(_audit, model, records),
+    ):
+        # Each has a place of its own: a widget that is moved down the page loses its hold on the
+        # address (Streamlit 1.67).
+        with st.container():
+            section()
 
 
 def _how_to_begin(settings: Settings, model: str) -> str:
@@ -140,7 +102,7 @@ def _standing(settings: Settings, model: str, found: Sequence[Version]) -> None:
 def _table(model: str, found: Sequence[Version]) -> None:
     st.header("Versions")
     st.table(versions_table(found), hide_index=True, alt=f"Versions of {model}, newest first")
-    _more("versions", model, len(found), FEW, MANY, "Show older versions")
+    more_button("versions", model, len(found), FEW, MANY, "Show older versions")
 
 
 @st.fragment
@@ -225,21 +187,4 @@ def _audit(model: str, records: Sequence[AuditLine]) -> None:
         return
     st.table(audit_table(shown(records)), hide_index=True, alt=f"Audit trail of {model}")
     st.caption("`leafgate models audit --verify` proves that no record was changed or removed.")
-    _more("records", model, len(records), FEW_RECORDS, MOST_RECORDS, "Show older records")
-
-
-def _limit(what: str, model: str, few: int) -> int:
-    """How many are asked for in this session."""
-    return int(st.session_state.get(f"limit {what} {model}", few))
-
-
-def _set_limit(what: str, model: str, limit: int) -> None:
-    st.session_state[f"limit {what} {model}"] = limit
-
-
-def _more(what: str, model: str, there: int, few: int, most: int, label: str) -> None:
-    """A button for older ones, where there may be any."""
-    limit = _limit(what, model, few)
-    if there >= limit and limit < most and st.button(label):
-        _set_limit(what, model, most)
-        st.rerun()
+    more_button("records", model, len(records), FEW_RECORDS, MOST_RECORDS, "Show older records")

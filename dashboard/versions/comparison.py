@@ -27,8 +27,9 @@ LONG = 10  # rows, from which a table scrolls
 DIFFERS, SAME = "≠", ""
 HONEST = (
     "Lines are 95 % intervals, where the training logged them. Intervals that overlap do not prove "
-    "two versions equal, nor that they differ: both answered the same images, and the gate's "
-    "paired test, on those images, is the judge."
+    "two versions equal, nor does a difference between figures prove one better: each was measured "
+    "in its own training. The gate asks both for the same images (of classifiers in a paired "
+    "test), and is the judge."
 )
 
 
