@@ -31,7 +31,13 @@ def client(settings: Settings) -> ApiClient:
     if who is None:
         st.rerun()
         raise AssertionError("a rerun ends the run")
-    return ApiClient(settings.api_address, who.token, st.context.ip_address)
+    return ApiClient(settings.api_address, who.token, visitor_address())
+
+
+def visitor_address() -> str | None:
+    """Where the browser is; None: on this machine."""
+    address = st.context.ip_address
+    return address if isinstance(address, str) else None
 
 
 def remembered(key: str, seconds: float, ask: Callable[[], Answer]) -> Answer:

@@ -4,7 +4,7 @@ import streamlit as st
 
 from dashboard.client import ApiClient
 from dashboard.guard import problems_shown
-from dashboard.session import KEY, NOTICE
+from dashboard.session import KEY, NOTICE, visitor_address
 from leafgate.settings import Settings
 
 
@@ -21,6 +21,6 @@ def sign_in_page(settings: Settings) -> None:
     if asked:
         with problems_shown():
             st.session_state[KEY] = ApiClient(
-                settings.api_address, None, st.context.ip_address
+                settings.api_address, None, visitor_address()
             ).sign_in(name, password)
             st.rerun()
