@@ -31,7 +31,9 @@ def client(settings: Settings) -> ApiClient:
     if who is None:
         st.rerun()
         raise AssertionError("a rerun ends the run")
-    return ApiClient(settings.api_address, who.token, st.context.ip_address)
+    visitor = st.context.ip_address
+    # Streamlit's own test driver has an object of another kind there.
+    return ApiClient(settings.api_address, who.token, visitor if isinstance(visitor, str) else None)
 
 
 def remembered(key: str, seconds: float, ask: Callable[[], Answer]) -> Answer:
