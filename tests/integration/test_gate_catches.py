@@ -186,7 +186,8 @@ def test_one_with_a_stored_form_that_answers_otherwise(
         wrong.export(str(folder / "openvino/fp32.xml"), format="openvino", verbose=False)
 
     monkeypatch.setattr("registry.classifier_model.store_network", botched)
-    register_tiny_classifier(settings, alias=None, manifest=colour_manifest)
+    network = colour_network()
+    register_tiny_classifier(settings, alias=None, manifest=colour_manifest, network=network)
     other = verdict(settings, policy)
     assert not other.passed
     assert "outside its margin: openvino-fp32, openvino-bf16, pyfunc" in other.sentence
