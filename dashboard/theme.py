@@ -78,7 +78,8 @@ DARK_STYLE = """
 """
 # A table that is wider than a phone would have to be pushed about, which no keyboard does.
 NARROW_STYLE = """@media (max-width: 640px) {
-[data-testid="stTable"] :is(td, th) { overflow-wrap: anywhere; white-space: normal; padding: 0.25rem }
+[data-testid="stTable"] :is(td, th) { white-space: normal; padding: 0.25rem }
+[data-testid="stTable"] :is(td, th, td *, th *) { overflow-wrap: anywhere !important }
 [data-testid="stTable"] table { font-size: 0.8rem } }
 """
 
