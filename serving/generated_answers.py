@@ -1,7 +1,7 @@
 """What /generate is asked, and what it answers as JSON; the manifest of a ZIP says the same."""
 
 import base64
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic.config import JsonDict
@@ -11,6 +11,7 @@ from serving.answers import Ranked, UsedModel
 from serving.generating import Piece, Series, Wanted
 
 Format = Literal["json", "png", "zip"]
+ClassName = Annotated[str, Field(json_schema_extra={"format": "class-of-the-model"})]
 SEED_BOUNDS: JsonDict = {"minimum": 0, "maximum": MAX_SEED}
 
 
@@ -23,11 +24,10 @@ class GenerateAsk(BaseModel):
     seed: int | None = Field(
         None, description=f"0 to {MAX_SEED}", examples=[7], json_schema_extra=SEED_BOUNDS
     )
-    class_name: str | None = Field(
+    class_name: ClassName | None = Field(
         None,
         alias="class",
         description="of a conditional generator (see /models); all in turn where it is left out",
-        json_schema_extra={"format": "class-of-the-model"},
     )
     format: Format = Field("json", description="json (Base64), png (one grid) or zip (streamed)")
     to_seed: int | None = Field(
