@@ -39,7 +39,7 @@ FLAGS = [
     "--use-fake-ui-for-media-stream",
 ]
 REQUESTS = 3000  # in the log when the dashboard opens, over two days
-PATIENCE_MS = 20_000
+PATIENCE_MS = 60_000
 
 
 @dataclass

@@ -113,7 +113,7 @@ def test_a_photo_of_the_camera_is_diagnosed(page: Page) -> None:
     page.get_by_role("radio", name="Camera").click()
     expect(page).to_have_url(re.compile("pictures=Camera"))
     page.get_by_role("button", name="Take Photo").click()
-    expect(page.get_by_test_id("stMetric").filter(has_text="Confidence")).to_be_visible()
+    expect(page.get_by_test_id("stMetric").filter(has_text="Model version")).to_be_visible()
     page.get_by_role("radio", name="Upload").click()
     settle(page)
 
