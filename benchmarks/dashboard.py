@@ -146,7 +146,7 @@ def let_in(state: Prepared, url: str) -> None:
     from serving import hash_password
     from sql import add_user, find_user, open_database
 
-    settings = load_settings(var_dir=state.var_dir, database_url=url)
+    settings = load_settings(var_dir=state.var_dir, database_url=url, audit_key=audit_key(state))
     ledger = open_ledger(settings)
     for name in (settings.classifier_name, settings.generator_name):
         restore(ledger.store, ledger.trail, name, trusted_keys(settings))
@@ -155,11 +155,17 @@ def let_in(state: Prepared, url: str) -> None:
         add_user(database, USER, hash_password(PASSWORD), SCOPES)
 
 
+def audit_key(state: Prepared) -> str:
+    """What the state's audit was signed with; it is the embedded database's unless it is named."""
+    return (state.var_dir / "audit.key").read_text(encoding="utf-8").strip()
+
+
 @contextmanager
 def services(state: Prepared, url: str, folder: Path) -> Iterator[str]:
     """API and dashboard; the address of the latter."""
     api, dashboard = _free_port(), _free_port()
     settings = {"var_dir": state.var_dir, "database_url": url, "jwt_secret": "b" * 40}
+    settings["audit_key"] = audit_key(state)
     env = clean_environment({**settings, "api_port": api, "dashboard_port": dashboard})
     command = (sys.executable, "-m", "leafgate.cli")
     with ExitStack() as stack:
