@@ -33,7 +33,7 @@ bench: .venv/ready  ## measure what the documentation states
 	$(if $(TORCH_PYTHON),$(BIN)/python -m benchmarks.dcgan_step --torch-python "$(TORCH_PYTHON)",\
 	  @echo "DCGAN step against PyTorch not timed: make bench TORCH_PYTHON=an interpreter with torch")
 	@echo "services in full take 20 minutes: $(BIN)/python -m benchmarks.serving, .swaps and .overload"
-	@echo "the dashboard's queries on ten million requests take half an hour: $(BIN)/python -m benchmarks.request_log --help"
+	@echo "queries and pages on ten million requests take half an hour: $(BIN)/python -m benchmarks.analytics --help, .dashboard --help"
 	@echo "families of generators at equal time take an hour: $(BIN)/python -m benchmarks.generators --help"
 
 lock:            ## write requirements.txt anew from pyproject.toml
