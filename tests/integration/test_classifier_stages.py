@@ -1,6 +1,7 @@
 """Two stages on pretrained weights: stopped anywhere they go on as if they had not been."""
 
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -78,8 +79,31 @@ def small(config: ClassifierConfig, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture(scope="module")
-def straight(small: ClassifierConfig, tmp_path_factory: pytest.TempPathFactory) -> tuple[Row, ...]:
-    return fitted(small, tmp_path_factory.mktemp("straight") / "job")
+def traced() -> list[str]:
+    """The names of the models whose step was traced, by `straight`."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def straight(
+    small: ClassifierConfig, tmp_path_factory: pytest.TempPathFactory, traced: list[str]
+) -> tuple[Row, ...]:
+    step = keras.Model.train_step
+
+    def noted(model: Any, batch: Any) -> Any:
+        traced.append(model.name)
+        return step(model, batch)
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(keras.Model, "train_step", noted)
+        return fitted(small, tmp_path_factory.mktemp("straight") / "job")
+
+
+def test_the_step_of_either_stage_is_traced_once(
+    straight: tuple[Row, ...], traced: list[str]
+) -> None:
+    """Building a graph takes longer than many an epoch."""
+    assert len({row["stage"] for row in straight}) == len(traced) == 2
 
 
 @pytest.mark.parametrize(("epoch", "stage"), [(2, "stage 1"), (4, "stage 2")])

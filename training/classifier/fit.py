@@ -70,6 +70,9 @@ def _compile(lesson: Lesson, stage: Stage, config: ClassifierConfig, train: Labe
         jit_compile=False,  # XLA on a CPU runs convolutions at about half the speed
     )
     lesson.model.optimizer.build(lesson.model.trainable_variables)
+    nothing = np.zeros((1, train.classes), np.float32)
+    # Makes the metrics' variables now. Made in the first step, they have it traced a second time.
+    lesson.model.compute_metrics(None, nothing, nothing)
 
 
 def _fit_stage(
