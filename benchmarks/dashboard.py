@@ -59,7 +59,8 @@ DRAWN = """([title, range]) => new Promise((resolve) => {
     changed = changed || !still;
     const heading = document.querySelector('h1');
     const here = heading !== null && heading.innerText.startsWith(title);
-    const charts = [...document.querySelectorAll('[data-testid="stVegaLiteChart"]')];
+    const charts = [...document.querySelectorAll('[data-testid="stVegaLiteChart"]')]
+      .filter((each) => each.checkVisibility());
     const drawn = charts.every((each) => each.querySelector('canvas, svg') !== null);
     const pictures = [...document.images].every((each) => each.complete);
     const waiting = document.querySelector(

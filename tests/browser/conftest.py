@@ -68,7 +68,7 @@ class Stack:
         self._api.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder = tmp_path_factory.mktemp("stack")
     settings = Settings(_env_file=None, var_dir=folder / "var")
@@ -131,8 +131,9 @@ def _tell_study(settings: Settings, version: ModelVersion) -> None:
         run.log_text(json.dumps(found), "study/gain.json")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
+    """Playwright keeps an event loop running in this thread, which later tests could not bear."""
     ARTEFACTS.mkdir(exist_ok=True)
     expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:

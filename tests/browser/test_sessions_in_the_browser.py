@@ -70,6 +70,7 @@ def test_nothing_is_fetched_from_elsewhere(page: Page, stack: Stack) -> None:
     hosts: set[str] = set()
     page.on("request", lambda request: hosts.add(urlsplit(request.url).hostname or ""))
     sign_in(page, stack)
+    expect(page.get_by_role("heading", name="Diagnose a leaf")).to_be_visible()
     for title in ("Traffic", "Diseases", "Models", "Study"):
         open_page(page, title)
     assert hosts <= {"127.0.0.1", ""}

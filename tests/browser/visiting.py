@@ -18,7 +18,8 @@ SETTLED = """() => {
   const waiting = document.querySelector('[data-stale="true"], [data-testid="stSpinner"]');
   const charts = [...document.querySelectorAll('[data-testid="stVegaLiteChart"]')];
   return app !== null && app.dataset.testScriptState === 'notRunning' && waiting === null
-    && charts.every((each) => each.querySelector('canvas, svg') !== null);
+    && charts.every((each) => !each.checkVisibility()
+      || each.querySelector('canvas, svg') !== null);
 }"""
 TALL = """() => Math.ceil(document.querySelector('[data-testid="stMain"]').scrollHeight)"""
 
@@ -35,6 +36,7 @@ def sign_in(
 
 def open_page(page: Page, title: str) -> None:
     """By the menu; done once it is drawn."""
+    settle(page)
     menu = page.get_by_test_id("stSidebarNavLink").filter(has_text=title)
     unfold = page.get_by_test_id("stExpandSidebarButton")
     if unfold.is_visible():

@@ -132,7 +132,7 @@ def test_one_request_is_shown_by_its_id_with_all_that_is_logged(over_log: Settin
 
 def test_an_unknown_request_is_told(over_log: Settings) -> None:
     page = opened("traffic", over_log, **FILLED, request="no-such-id").run()
-    assert "No request or image no-such-id is in the log" in said(page)
+    assert "No request or image no\\-such\\-id is in the log" in said(page)
     assert metrics(page)["Requests"] == "300"
 
 
