@@ -13,7 +13,6 @@ from registry import DIGEST_TAG, ModelVersion, RunDetails, RunRecord, Study
 UTC_TEXT = "UTC, ISO 8601 with milliseconds"
 MOMENT = "2026-01-31T12:00:00.000Z"
 VERDICTS: dict[str, Literal["passed", "failed"]] = {"passed": "passed", "failed": "failed"}
-HOLDING = ("held", "released", "moved")  # the last of these about a version says if it is held
 
 
 class VersionHold(BaseModel):
@@ -203,19 +202,6 @@ def audit_of(records: Iterable[AuditRecord]) -> Audit:
     return Audit(
         records=[AuditLine(**{name: getattr(each, name) for name in names}) for each in records]
     )
-
-
-def holds_of(records: Iterable[AuditRecord]) -> dict[int, AuditRecord]:
-    """The records that hold versions back, by version. records: of one model, oldest first."""
-    last: dict[int | None, AuditRecord] = {}
-    for record in records:
-        if str(record.action) in HOLDING:
-            last[record.to_version or record.from_version] = record
-    return {
-        version: record
-        for version, record in last.items()
-        if version is not None and str(record.action) == "held"
-    }
 
 
 def _without_folder(value: str) -> str:

@@ -12,6 +12,7 @@ from registry import (
     RunMemory,
     gate_picture,
     gate_report,
+    standing,
     study_of,
     version_reader,
 )
@@ -20,7 +21,6 @@ from serving.version_answers import (
     Studies,
     VersionStory,
     facts_of_version,
-    holds_of,
     story_of,
     study_result,
 )
@@ -60,7 +60,7 @@ class VersionStories:
 
     def listed(self, model: str, limit: int, records: Records) -> ModelVersions:
         """The newest versions. records: the model's audit, oldest first."""
-        held = holds_of(records)
+        held = standing(records).held
         return ModelVersions(
             versions=[
                 facts_of_version(each, self._memory.run(each.run_id), held.get(each.version))
@@ -72,7 +72,7 @@ class VersionStories:
         """All of one. Raises UserError `no_such_version`, too."""
         version = self._version(model, number)
         run = self._memory.run(version.run_id)
-        facts = facts_of_version(version, run, holds_of(records).get(number))
+        facts = facts_of_version(version, run, standing(records).held.get(number))
         hidden = run.tags.get("data.root", "") if run else ""
         return story_of(
             facts,
