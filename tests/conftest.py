@@ -1,6 +1,7 @@
 """Fixtures that several kinds of test share."""
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -74,3 +75,13 @@ def colour_manifest(colour_folder: Path) -> Manifest:
     from training.data.split import split
 
     return split(scan_folder(colour_folder), (0.5, 0.25, 0.25))
+
+
+@pytest.fixture(autouse=True)
+def _own_main() -> Iterator[None]:
+    """Streamlit's test driver puts its script in the place of `__main__`, and leaves it there: a
+    process that is spawned later would begin by running that.
+    """
+    main = sys.modules["__main__"]
+    yield
+    sys.modules["__main__"] = main

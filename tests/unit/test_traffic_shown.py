@@ -154,7 +154,8 @@ def _click(page: AppTest, label: str) -> None:
 
 
 def test_an_empty_log_says_what_to_do(settings: Settings) -> None:
-    page = opened("traffic", settings).run()
+    away = settings.model_copy(update={"api_url": f"http://127.0.0.1:{free_port()}"})
+    page = opened("traffic", away).run()
     assert metrics(page) == {}
     assert "leafgate predict FILE" in said(page)
     assert "No request has been logged yet" in said(page)
