@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 WIDTH, SETTLE_MS = 1280, 2500
-HEIGHTS = {"diagnose": 1240, "traffic": 1220, "models": 1180}
+HEIGHTS = {"diagnose": 1240, "traffic": 1220, "models": 1500}
 
 
 def photograph(page: "Page", name: str, out: Path) -> None:
