@@ -9,7 +9,6 @@ once before it is timed; that first time is printed too.
 """
 
 import argparse
-import socket
 import statistics
 import sys
 import time
@@ -31,7 +30,7 @@ from benchmarks.prepare import (
     prepared,
     work_folders,
 )
-from benchmarks.servers import Server, running
+from benchmarks.servers import Server, free_port, running
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -164,7 +163,7 @@ def audit_key(state: Prepared) -> str:
 @contextmanager
 def services(state: Prepared, url: str, folder: Path) -> Iterator[str]:
     """API and dashboard; the address of the latter."""
-    api, dashboard = _free_port(), _free_port()
+    api, dashboard = free_port(), free_port()
     settings = {"var_dir": state.var_dir, "database_url": url, "jwt_secret": "b" * 40}
     settings["audit_key"] = audit_key(state)
     env = clean_environment({**settings, "api_port": api, "dashboard_port": dashboard})
@@ -175,12 +174,6 @@ def services(state: Prepared, url: str, folder: Path) -> Iterator[str]:
         shown = Server((*command, "dashboard"), env, dashboard, "/_stcore/health")
         stack.enter_context(running(shown, folder / "dashboard.log"))
         yield f"http://127.0.0.1:{dashboard}"
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def signed_in(page: "Page", address: str) -> None:

@@ -10,7 +10,8 @@ import streamlit as st
 from dashboard.calls.service import check_token, models
 from dashboard.client import SignIn
 from dashboard.guard import problems_shown
-from dashboard.navigation import HOME, PAGES, Entry, is_offered, no_scope_page
+from dashboard.navigation import PAGES, Entry, is_offered, no_scope_page
+from dashboard.plain_text import plain
 from dashboard.session import client, remembered, sign_out, signed_in
 from dashboard.sign_in import sign_in_page
 from dashboard.theme import show_style
@@ -34,7 +35,8 @@ def _navigate(settings: Settings, who: SignIn | None) -> None:
     so that a link leads on to its page afterwards.
     """
     if who is None:
-        pages = [_page(entry, partial(sign_in_page, settings)) for entry in (HOME, *PAGES)]
+        form = partial(sign_in_page, settings)
+        pages = [_root(form), *(_page(entry, form) for entry in PAGES)]
         st.navigation(pages, position="hidden").run()
         return
     offered = [entry for entry in PAGES if is_offered(entry, who.scopes)]
@@ -44,30 +46,39 @@ def _navigate(settings: Settings, who: SignIn | None) -> None:
         for entry in PAGES
         if entry not in offered
     ]
-    home = _page(HOME, partial(st.switch_page, shown[0]), hidden=True)
-    chosen = st.navigation([home, *shown, *refused])
+    chosen = st.navigation([_root(partial(st.switch_page, shown[0])), *shown, *refused])
     with st.sidebar:
         _sidebar(settings, who.name)
     chosen.run()
 
 
-def _page(entry: Entry, render: Callable[[], None], hidden: bool = False) -> Any:  # noqa: ANN401
-    def shown() -> None:
-        with problems_shown():
-            render()
-
+def _root(render: Callable[[], None]) -> Any:  # noqa: ANN401 - a page of Streamlit's
+    """What the bare address shows; none of ours, since the default page has no other address."""
     return st.Page(
-        shown,
+        _guarded(render), title="LeafGate", url_path="root", default=True, visibility="hidden"
+    )
+
+
+def _page(entry: Entry, render: Callable[[], None], hidden: bool = False) -> Any:  # noqa: ANN401
+    return st.Page(
+        _guarded(render),
         title=entry.title,
         icon=entry.icon,
         url_path=entry.path,
-        default=entry is HOME,
         visibility="hidden" if hidden else "visible",
     )
 
 
+def _guarded(render: Callable[[], None]) -> Callable[[], None]:
+    def shown() -> None:
+        with problems_shown():
+            render()
+
+    return shown
+
+
 def _sidebar(settings: Settings, name: str) -> None:
-    st.caption(f"Signed in as **{name}**")
+    st.caption(f"Signed in as **{plain(name)}**")
     if st.button("Sign out"):
         sign_out()
         st.rerun()
@@ -76,6 +87,6 @@ def _sidebar(settings: Settings, name: str) -> None:
         remembered("token", TOKEN_CHECK_SECONDS, partial(check_token, api))
         for model in models(api):
             if model.version is None:
-                st.warning(f"{model.name} is not served: {model.problem}")
+                st.warning(plain(f"{model.name} is not served: {model.problem}"))
             else:
-                st.caption(f"{model.name}: version {model.version} in {model.alias}")
+                st.caption(plain(f"{model.name}: version {model.version} in {model.alias}"))

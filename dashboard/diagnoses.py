@@ -20,7 +20,6 @@ from leafgate.settings import Settings
 
 MOST_FILES = 500  # at a time on the page
 KEPT_ANSWERS = 2000  # of a session, about a kilobyte each
-BATCH_UPLOADS = 4  # times the largest image is what the API takes in one request of several
 ENVELOPE_BYTES = 1024  # the most that surrounds a file in it; names are cut to LONGEST_SENT
 TOO_MUCH = frozenset(("too_many_images", "out_of_range", "body_too_large"))  # half may pass
 AWAY = frozenset((0, 403, 404, 429, 502, 503, 504))  # statuses that another request would get too
@@ -126,7 +125,7 @@ def ask(api: ApiClient, kept: Kept, missing: Sequence[Upload], settings: Setting
     would fail alike. Raises ApiProblem where the sign-in has ended.
     """
     asked = [each for each in missing if not _is_too_large(kept, each, settings)]
-    waiting = deque(chunks(asked, settings.max_images, BATCH_UPLOADS * settings.max_upload_bytes))
+    waiting = deque(chunks(asked, settings.max_images, settings.max_batch_bytes))
     while waiting:
         chunk = waiting.popleft()
         try:

@@ -7,9 +7,8 @@ import pandas as pd
 
 from dashboard.calls.diagnosing import Diagnosis, Problem
 from dashboard.diagnoses import Result, Sent
-from dashboard.guard import sentence
 from dashboard.names import readable
-from dashboard.plain_text import plain
+from dashboard.plain_text import plain, prose, sentence
 
 UNSURE_BELOW = 0.5  # confidence
 UNSURE_WITHIN = 0.1  # between the first two classes
@@ -85,7 +84,7 @@ def table(results: Sequence[Result]) -> pd.DataFrame:
 
 def problem_told(problem: Problem) -> str:
     """Reason and remedy in two sentences, as Markdown."""
-    return f"{sentence(plain(problem.detail))} What to do: {sentence(plain(remedy(problem)))}"
+    return f"{prose(problem.detail)} What to do: {prose(remedy(problem))}"
 
 
 def remedy(problem: Problem) -> str:

@@ -8,6 +8,7 @@ import pandas as pd
 from dashboard.figures import Log
 from dashboard.names import readable
 from dashboard.over_time import moment
+from dashboard.plain_text import plain
 from sql import Span, analytics
 from sql.analytics import ClassCount, ClassVolume, Confidences, Only, Unknowns
 
@@ -78,7 +79,7 @@ def frequency_table(found: DiseaseFigures) -> pd.DataFrame:
     """A row for each class, most frequent first."""
     return pd.DataFrame(
         {
-            "class": [readable(each.class_name) for each in found.counts],
+            "class": [plain(readable(each.class_name)) for each in found.counts],
             "leaves": [f"{each.count:,}" for each in found.counts],
             "share": [f"{each.count / found.leaves:.1%}" for each in found.counts],
             "told as unknown": [f"{each.unknown:,}" for each in found.counts],
@@ -95,7 +96,7 @@ def over_time_table(found: DiseaseFigures) -> pd.DataFrame:
     rows = []
     for each in found.unknowns:
         of_classes = {
-            name: f"{wide[name].get(each.at, 0) or 0:,.0f}".replace("nan", "0")
+            plain(name): f"{wide[name].get(each.at, 0) or 0:,.0f}".replace("nan", "0")
             for name in names
             if name in wide
         }

@@ -9,6 +9,7 @@ from dashboard.calls.service import TrainingReference, training_reference
 from dashboard.figures import Log
 from dashboard.layers import layered
 from dashboard.names import readable
+from dashboard.plain_text import plain
 from dashboard.session import client, remembered
 from dashboard.theme import palette
 from leafgate.settings import Settings
@@ -48,7 +49,7 @@ def _show(drift: Drift, known: TrainingReference) -> None:
     box = {"success": st.success, "warning": st.warning, "error": st.error, "info": st.info}
     box[said.kind](f"**{said.heading}.** {said.meaning} What to do: {said.advice}", icon=said.icon)
     st.caption(
-        f"{drift.samples:,} answers of {known.model} version {known.version} in this time, "
+        f"{drift.samples:,} answers of {plain(known.model)} version {known.version} in this time, "
         f"whoever asked, against {drift.reference_samples:,} on its validation pictures. This is "
         "about what is answered, not about whether it is right."
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from dashboard.names import readable
+from dashboard.plain_text import plain
 from leafgate.metrics.drift import Verdict, even_bins, samples_needed
 from sql.analytics import Drift, Reference
 
@@ -71,7 +72,7 @@ def said_of(drift: Drift) -> Said:
     if drift.verdict == "steady":
         return said
     if drift.verdict != "too_few":
-        return replace(said, meaning=f"{said.meaning} {moved_in_words(drift)}".strip())
+        return replace(said, meaning=f"{said.meaning} {plain(moved_in_words(drift))}".strip())
     enough = needed(drift)
     if enough is not None:
         numbers = f"There are {drift.samples:,}; about {enough:,} are needed."
@@ -150,7 +151,7 @@ def shares_table(drift: Drift) -> pd.DataFrame:
     rows: Sequence[Share] = shares(drift)
     return pd.DataFrame(
         {
-            "class": [readable(row.class_name) for row in rows],
+            "class": [plain(readable(row.class_name)) for row in rows],
             "when checked": [f"{row.then:.1%}" for row in rows],
             "now": [f"{row.now:.1%}" for row in rows],
             "change, points": [f"{100 * (row.now - row.then):+.1f}" for row in rows],

@@ -7,6 +7,7 @@ import pandas as pd
 
 from dashboard.layers import layered
 from dashboard.names import readable
+from dashboard.plain_text import plain
 from dashboard.theme import palette
 from sql.analytics import Confusion, FeedbackAccuracy, Score
 
@@ -99,13 +100,13 @@ def interval(score: Score) -> str:
 
 
 def scores_table(found: FeedbackAccuracy) -> pd.DataFrame:
-    """A row for each class, with both of its scores."""
+    """A row for each class, with both of its scores; cells are Markdown."""
     recall = {score.name: score for score in found.by_true}
     precision = {score.name: score for score in found.by_told}
     names = sorted({*recall, *precision}, key=lambda name: _answers(name, recall, precision))
     return pd.DataFrame(
         {
-            "class": [readable(name) for name in names],
+            "class": [plain(readable(name)) for name in names],
             RECALL: [interval(recall[name]) if name in recall else "" for name in names],
             PRECISION: [interval(precision[name]) if name in precision else "" for name in names],
         }
@@ -116,7 +117,7 @@ def versions_table(found: FeedbackAccuracy) -> pd.DataFrame:
     """A row for each version that got feedback."""
     return pd.DataFrame(
         {
-            "version": [score.name for score in found.by_version],
+            "version": [plain(score.name) for score in found.by_version],
             "answers with feedback": [f"{score.answers:,}" for score in found.by_version],
             "right": [f"{score.right:,}" for score in found.by_version],
             "share": [f"{score.share.value:.1%}" for score in found.by_version],
@@ -138,8 +139,8 @@ def mistakes_table(found: FeedbackAccuracy) -> pd.DataFrame:
     wrong = mistakes(found)[:MOST_MISTAKES]
     return pd.DataFrame(
         {
-            "told": [readable(each.told) for each in wrong],
-            "it was": [readable(each.true) for each in wrong],
+            "told": [plain(readable(each.told)) for each in wrong],
+            "it was": [plain(readable(each.true)) for each in wrong],
             "times": [f"{each.count:,}" for each in wrong],
         }
     )

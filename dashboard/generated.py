@@ -2,7 +2,6 @@
 
 import io
 import json
-import re
 import zipfile
 from collections import Counter
 from collections.abc import Sequence
@@ -11,12 +10,12 @@ from itertools import groupby
 from typing import Any
 
 from dashboard.names import readable
+from dashboard.plain_text import plain
 from leafgate.errors import UserError
 from leafgate.metrics.statistics import Interval, wilson
 
 UNKNOWN = "Unknown"
 AGREES, DIFFERS, STRANGE, PLAIN = "✓", "✗", "?", ""
-MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:])")
 NO_TEST = (
     "This is the classifier's opinion, and no test of either model: nobody has looked at these "
     "pictures, and where both models learnt from the same photographs they can share a mistake."
@@ -65,11 +64,11 @@ class Picture:
     @property
     def caption(self) -> str:
         """Two lines in Markdown: what was asked for, what was read."""
-        asked = _plain(readable(self.asked)) if self.asked else f"Picture {self.number}"
+        asked = plain(readable(self.asked)) if self.asked else f"Picture {self.number}"
         if self.reading is None:
             return asked
         words = {STRANGE: "unknown, perhaps ", DIFFERS: "read as "}.get(self.mark, "")
-        return f"{asked}  \n{self.mark} {words}{_plain(self.reading.told)}".replace("\n ", "\n")
+        return f"{asked}  \n{self.mark} {words}{plain(self.reading.told)}".replace("\n ", "\n")
 
     @property
     def alt(self) -> str:
@@ -208,7 +207,7 @@ def agreement_told(archive: Archive) -> str | None:
     if found is None:
         return f"No class was asked for, so there is nothing to agree with. {NO_TEST}"
     both = [each for each in read if each.asked]
-    name, right = " version ".join(archive.reader), sum(each.mark == AGREES for each in both)
+    name, right = plain(" version ".join(archive.reader)), sum(each.mark == AGREES for each in both)
     told = (
         f"The classifier ({name}) reads {right:,} of {len(both):,} as the class they were asked to "
         f"be: {percent(found.value)} (95 % interval {percent(found.low)} to {percent(found.high)})."
@@ -231,11 +230,8 @@ def course_told(pictures: Sequence[Picture]) -> str:
 
 
 def _read_as(picture: Picture) -> str:
+    """As Markdown."""
     if picture.reading is None:
         return "nothing (it failed)"
-    return "nothing it knows" if picture.reading.unknown else readable(picture.reading.class_name)
-
-
-def _plain(text: str) -> str:
-    """The text as Markdown that shows it to the letter."""
-    return MARKDOWN.sub(r"\\\1", text)
+    known = plain(readable(picture.reading.class_name))
+    return "nothing it knows" if picture.reading.unknown else known

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import streamlit as st
 
 from dashboard.client import ApiProblem
+from dashboard.plain_text import prose
 from dashboard.session import ENDED, SIGNED_OUT, sign_out
 from leafgate.errors import UserError
 
@@ -40,10 +41,5 @@ def problems_shown() -> Iterator[None]:
 
 
 def show_problem(problem: str, fix: str) -> None:
-    """An error as everywhere: what was wrong, and what to do."""
-    st.error(f"{sentence(problem)} What to do: {sentence(fix)}")
-
-
-def sentence(text: str) -> str:
-    """With a capital and a full stop."""
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
+    """An error as everywhere: what was wrong, and what to do; names in it stand to the letter."""
+    st.error(f"{prose(problem)} What to do: {prose(fix)}")

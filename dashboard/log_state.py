@@ -10,6 +10,7 @@ import streamlit as st
 
 from dashboard.calls.service import LogState, Waiting, waiting
 from dashboard.guard import problems_shown
+from dashboard.plain_text import plain
 from dashboard.session import client
 from dashboard.theme import palette
 from leafgate.settings import Settings
@@ -106,7 +107,7 @@ def warnings_of(state: LogState) -> list[str]:
     if state.dropped:
         found.append(f"{state.dropped:,} requests were answered and are in no log.")
     if state.problem or state.oldest_age_seconds > LATE_SECONDS:
-        reason = f" ({state.problem})" if state.problem else ""
+        reason = f" ({plain(state.problem)})" if state.problem else ""
         found.append(
             f"{state.backlog:,} requests of the last {in_words(state.oldest_age_seconds)} are not "
             f"in these figures yet{reason}. They are kept, and come in by themselves."

@@ -31,13 +31,6 @@ PAGES = (
 )
 
 
-def _elsewhere(settings: Settings) -> None:
-    """The root address has no page of its own: it leads to the first that is offered."""
-
-
-HOME = Entry("LeafGate", ":material/eco:", "home", _elsewhere)
-
-
 def is_offered(entry: Entry, scopes: frozenset[str]) -> bool:
     """Whether the page is in the menu of a user with these scopes."""
     return entry.scope is None or entry.scope in scopes

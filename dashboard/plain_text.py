@@ -20,7 +20,12 @@ def prose(text: object) -> str:
     shown = "".join(
         f"`{part}`" if number % 2 else _escaped(part) for number, part in enumerate(parts)
     )
-    whole = shown[:1].upper() + shown[1:]
+    return sentence(shown)
+
+
+def sentence(text: str) -> str:
+    """With a capital, and a full stop where nothing else ends it."""
+    whole = text[:1].upper() + text[1:]
     return whole if whole.endswith((".", "!", "?")) else f"{whole}."
 
 

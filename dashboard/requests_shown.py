@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from dashboard.names import readable
+from dashboard.plain_text import plain
 from sql.analytics import LoggedRequest, OneRequest
 
 
@@ -44,11 +45,11 @@ def known_of(found: OneRequest) -> dict[str, pd.DataFrame]:
 
 
 def _upright(records: Sequence[Any]) -> pd.DataFrame:
-    """A row for each field that any of them has, and a column for each record."""
+    """A row for each field that any of them has, and a column for each record; as Markdown."""
     names = [name for name in vars(records[0]) if any(_has(each, name) for each in records)]
     columns = ["value"] if len(records) == 1 else [str(n) for n in range(1, len(records) + 1)]
     shown = {
-        column: [_text(getattr(record, name)) for name in names]
+        column: [plain(_text(getattr(record, name))) for name in names]
         for column, record in zip(columns, records, strict=True)
     }
     return pd.DataFrame({"field": [name.replace("_", " ") for name in names], **shown})

@@ -78,7 +78,7 @@ def models_list(
     from registry import standing
 
     configured = settings()
-    for name in [model] if model else [configured.classifier_name, configured.generator_name]:
+    for name in [model] if model else configured.model_names:
         store, records = look_at(configured, name)
         versions, held = store.versions(name), standing(records).held
         say(f"{name}: {len(versions)} versions")
@@ -132,7 +132,7 @@ def models_audit(
         say(signing_key(configured).public_key_hex)
         return
     sound = True
-    for name in [model] if model else [configured.classifier_name, configured.generator_name]:
+    for name in [model] if model else configured.model_names:
         if restore:
             _restore(name)
         store, records = look_at(configured, name)

@@ -159,6 +159,16 @@ class Settings(BaseSettings):
         return self.database_url or f"sqlite:///{self.var_dir / 'leafgate.db'}"
 
     @property
+    def model_names(self) -> tuple[str, str]:
+        """Of the classifier and of the generator."""
+        return self.classifier_name, self.generator_name
+
+    @property
+    def max_batch_bytes(self) -> int:
+        """What one request of several images may send: four of the largest."""
+        return 4 * self.max_upload_bytes
+
+    @property
     def uploads_dir(self) -> Path:
         """Where classified images are kept, by hash."""
         return self.var_dir / "uploads"

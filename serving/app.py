@@ -50,7 +50,6 @@ from sql import LogSettings, RequestLog, SqlAuditTrail, folder_of
 
 FORM_BYTES = 64 * 1024  # what multipart adds around images, and the most where there are none
 SPARE_THREADS = 2  # beyond cores: reading an image leaves them to others now and then
-BATCH_UPLOADS = 4  # times the largest image: what one request of several may send
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -110,7 +109,7 @@ def body_limits(settings: Settings) -> dict[str, int]:
     return {
         "/predict": image,
         "/explain": image,
-        "/predict/batch": BATCH_UPLOADS * settings.max_upload_bytes + FORM_BYTES,
+        "/predict/batch": settings.max_batch_bytes + FORM_BYTES,
         OTHER_PATHS: FORM_BYTES,
     }
 

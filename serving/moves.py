@@ -12,6 +12,7 @@ from leafgate.child_process import Child, ChildFailed, command_of
 from leafgate.errors import UserError
 from leafgate.settings import Settings
 from registry import Move, Moved
+from serving.model_names import require_model
 from serving.refusals import CODES
 
 log = logging.getLogger(__name__)
@@ -27,23 +28,17 @@ class Moves:
         self._settings = settings
         self._queues = {
             name: ThreadPoolExecutor(1, thread_name_prefix=f"move {name}")
-            for name in (settings.classifier_name, settings.generator_name)
+            for name in settings.model_names
         }
         self._running: set[Child] = set()
         self._closed = False
-
-    def require_model(self, name: str) -> None:
-        """Raise UserError `no_such_model` for one that is none of the service's two."""
-        if name not in self._queues:
-            known = " and ".join(self._queues)
-            raise UserError(f"there is no model {name!r}", f"there are {known}", "no_such_model")
 
     def ask(self, move: Move) -> "Future[Moved]":
         """What becomes of it; the future raises the UserError of whatever is in the way.
 
         Raises UserError `no_such_model`, and `shutting_down` after `close`.
         """
-        self.require_model(move.model)
+        require_model(self._settings, move.model)
         if self._closed:
             raise _stopping()
         return self._queues[move.model].submit(self._carry_out, move)

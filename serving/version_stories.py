@@ -32,7 +32,7 @@ Records = Sequence[AuditRecord]
 
 class VersionStories:
     """Of the models in `settings`, asked by threads. Each call raises UserError `registry_error`
-    where the registry does not answer. model: one of `models`.
+    where the registry does not answer. model: the name of one of the service's two.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -42,21 +42,6 @@ class VersionStories:
     def _memory(self) -> RunMemory:
         """Made when it is first asked: a start should not wait for an HTTP client."""
         return RunMemory(version_reader(self.settings))
-
-    @property
-    def models(self) -> tuple[str, str]:
-        """Names of those that there are."""
-        return self.settings.classifier_name, self.settings.generator_name
-
-    def require(self, model: str) -> str:
-        """The name. Raises UserError `no_such_model` for a name that is none of `models`."""
-        if model not in self.models:
-            raise UserError(
-                f"there is no model {model[:80]!r}",
-                f"ask for {' or '.join(self.models)}",
-                code="no_such_model",
-            )
-        return model
 
     def listed(self, model: str, limit: int, records: Records) -> ModelVersions:
         """The newest versions. records: the model's audit, oldest first."""

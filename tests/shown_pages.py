@@ -1,6 +1,7 @@
 """Pages of the dashboard, run without a browser, for a user who is signed in."""
 
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -39,10 +40,15 @@ def metrics(test: AppTest) -> dict[str, str]:
     return {each.label: each.value for each in test.metric}
 
 
+def read(markdown: str) -> str:
+    """What stands escaped in it, as it is shown."""
+    return re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", markdown)
+
+
 def said(test: AppTest) -> str:
-    """All sentences of the page: boxes and captions."""
+    """All sentences of the page, as they are shown: boxes and captions."""
     boxes = (test.error, test.warning, test.info, test.success, test.caption)
-    return "\n".join(each.value for some in boxes for each in some)
+    return read("\n".join(each.value for some in boxes for each in some))
 
 
 def alts(test: AppTest) -> list[str]:

@@ -11,6 +11,7 @@ from dashboard.choosing import choose
 from dashboard.figures import Log, open_log
 from dashboard.guard import problems_shown
 from dashboard.log_state import show_waiting
+from dashboard.plain_text import plain
 from dashboard.single_requests import single_requests
 from dashboard.time_range import TimeRange, chosen_range
 from dashboard.traffic_figures import (
@@ -115,12 +116,13 @@ def _figures(settings: Settings, chosen: TimeRange, of: Member | None) -> None:
 def _whose(of: Member | None) -> str:
     if of is None:
         return "Figures of all requests."
-    return f"Figures of the {of.dimension} {of.name or NOBODY} alone, where nothing else is said."
+    whose = f"{of.dimension} {plain(of.name or NOBODY)}"
+    return f"Figures of the {whose} alone, where nothing else is said."
 
 
 def _nothing(of: Member | None) -> str:
     if of is not None:
-        whose = f"{of.dimension} {of.name or NOBODY}"
+        whose = f"{of.dimension} {plain(of.name or NOBODY)}"
         return f"No requests of the {whose} in this time. Choose another, or a longer range."
     return (
         "No requests in this time. Diagnose a leaf, send one with `leafgate predict FILE`, or "
@@ -158,7 +160,9 @@ def _over_time(found: TrafficFigures) -> None:
         charts.latency_alt(latency, changes),
     )
     if changes:
-        st.caption("Version changes: " + "; ".join(change.sentence for change in changes) + ".")
+        st.caption(
+            "Version changes: " + "; ".join(plain(change.sentence) for change in changes) + "."
+        )
     with st.expander("Figures over time as a table"):
         table = charts.over_time_table(volume, latency)
         st.table(table, hide_index=True, alt="Requests, errors and response times over time")

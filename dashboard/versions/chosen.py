@@ -21,7 +21,7 @@ FEW, MANY = 20, 100
 
 def chosen_model(settings: Settings) -> str:
     """It stands in the URL, so that a link shows the same."""
-    names = [settings.classifier_name, settings.generator_name]
+    names = settings.model_names
     chosen = st.segmented_control(
         "Model",
         names,

@@ -15,6 +15,7 @@ from leafgate.settings import Settings
 from registry import Move
 from serving.auth import current_user
 from serving.live_models import LiveModels
+from serving.model_names import require_model
 from serving.moves import Moves
 from serving.problems import documented
 from serving.state import State
@@ -128,7 +129,7 @@ async def _mover(
     state: State,
     name: Annotated[str, Path(description="of the classifier or the generator, see /models")],
 ) -> Mover:
-    state.moves.require_model(name)
+    require_model(state.settings, name)
     return Mover(state.moves, state.models, name, f"{user.subject} (signed in at the service)")
 
 

@@ -16,6 +16,7 @@ from leafgate.settings import Settings
 from registry import CHECK
 from serving.answers import json_answer
 from serving.auth import current_user
+from serving.model_names import require_model
 from serving.problems import documented
 from serving.state import AppState, State
 from serving.tokens import Claims
@@ -36,7 +37,7 @@ class Asking:
 
     def __init__(self, settings: Settings) -> None:
         self.stories = VersionStories(settings)
-        self.known = _known(self.stories)  # the parameter `name`
+        self.known = _known(settings)  # the parameter `name`
         self._free = asyncio.Semaphore(AT_A_TIME)
 
     async def wait(self, make: Callable[[], Answer]) -> Answer:
@@ -118,11 +119,11 @@ _PNG = {
 }
 
 
-def _known(stories: VersionStories) -> Callable[..., Awaitable[str]]:
-    names: dict[str, Any] = {"enum": list(stories.models)}
+def _known(settings: Settings) -> Callable[..., Awaitable[str]]:
+    names: dict[str, Any] = {"enum": list(settings.model_names)}
 
     async def known(name: Annotated[str, Path(json_schema_extra=names)]) -> str:
-        return stories.require(name)
+        return require_model(settings, name)
 
     return known
 

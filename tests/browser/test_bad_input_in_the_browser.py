@@ -1,9 +1,16 @@
 """Whatever is sent, typed or put into the address, the page says in words what was wrong."""
 
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
 import pytest
+import uuid_utils
 from PIL import Image
 from playwright.sync_api import FilePayload, Page, expect
 
+from sql import Entry, FeedbackRecord, PredictionRecord, RequestRecord, open_database
+from sql.storing import store_entries
 from tests.browser.conftest import Stack
 from tests.browser.visiting import no_box, settle, sign_in, upload
 from tests.integration.test_api_refusals import huge_png, truncated_jpeg
@@ -39,6 +46,9 @@ ADDRESSES = (
 )
 
 
+EVIL = "![leaf](http://elsewhere.invalid/leaf.png) **rust**"
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _signed_in(page: Page, stack: Stack) -> None:
     sign_in(page, stack)
@@ -64,6 +74,45 @@ def test_names_of_any_spelling_are_shown_as_they_are(page: Page) -> None:
     no_box(page)
     expect(page.get_by_role("link", name="link", exact=True)).to_have_count(0)
     expect(page.get_by_text("**bold** [link]").first).to_be_visible()
+
+
+def test_what_others_wrote_is_shown_to_the_letter_and_fetches_nothing(
+    page: Page, stack: Stack
+) -> None:
+    """A class that somebody told, a user and a file's name are in the log as they came."""
+    now, identifier = datetime.now(UTC), str(uuid_utils.uuid7())
+    common: dict[str, Any] = {"id": identifier, "at_utc": now, "status": 200, "latency_ms": 5.0}
+    of_model: dict[str, Any] = {"model_name": "leaf-classifier", "model_version": 2}
+    request = RequestRecord(
+        **common, method="POST", endpoint="/predict", user_name=EVIL, images=1, **of_model
+    )
+    told = PredictionRecord(
+        **common, **of_model, request_id=identifier, class_name=EVIL, confidence=0.9, file_name=EVIL
+    )
+    said = FeedbackRecord(
+        id=str(uuid_utils.uuid7()), at_utc=now, prediction_id=identifier, true_class=f"no {EVIL}"
+    )
+    store_entries(
+        open_database(stack.settings.database),
+        [Entry(request=request, predictions=(told,)), Entry(feedback=said)],
+    )
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    user = quote(EVIL)
+    for path in (
+        f"traffic?request={identifier}&of=user&user={user}",
+        f"diseases?asked_by=user&user={user}",
+        f"traffic?of=user&user={quote('nobody ' + EVIL)}",
+    ):
+        sign_in(page, stack, path=path)
+        expect(page.get_by_text("Signed in as")).to_be_visible()
+        settle(page)
+        for each in page.locator("details > summary").all():
+            each.click()
+        settle(page)
+        expect(page.locator("img[src*='elsewhere']")).to_have_count(0)
+        no_box(page)
+    assert not [url for url in asked if "elsewhere" in url]
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "1e308", "999999999999", "seven", "3.7"])

@@ -22,6 +22,7 @@ from tests.commands import free_port
 from tests.integration.conftest import PASSWORD, RunningApi, StartApi, api_settings, starting_apis
 from tests.integration.test_api_answers import eventually, png
 from tests.integration.test_api_refusals import huge_png, truncated_jpeg
+from tests.shown_pages import read
 
 File = tuple[str, bytes, str]
 
@@ -73,11 +74,6 @@ def open_page(api: RunningApi, who: SignIn | None = None, **overrides: object) -
 def bring(shown: AppTest, *files: File) -> AppTest:
     shown.file_uploader[0].set_value(list(files))
     return shown.run()
-
-
-def read(markdown: str) -> str:
-    """As it is shown."""
-    return re.sub(r"\\([!-/:-@\[-`{-~])", r"\1", markdown)
 
 
 def headings(shown: AppTest) -> list[str]:

@@ -13,6 +13,7 @@ from dashboard.session import KEY
 from sql import open_database
 from sql.schema import requests
 from tests.integration.conftest import PASSWORD, RunningApi, StartApi, api_settings
+from tests.shown_pages import read
 
 OpenPage = Callable[..., AppTest]
 
@@ -64,7 +65,7 @@ def asked(api: RunningApi) -> int:
 
 def texts(page: AppTest) -> str:
     kinds: tuple[Any, ...] = (page.markdown, page.caption, page.info, page.error)
-    return "\n".join(each.value for kind in kinds for each in kind)
+    return read("\n".join(each.value for kind in kinds for each in kind))
 
 
 def test_a_link_fills_the_form_and_pictures_are_asked_for_once(
@@ -74,7 +75,7 @@ def test_a_link_fills_the_form_and_pictures_are_asked_for_once(
     assert "press Generate" in texts(page)
     assert asked(api) == 0
     page = press(page, "Generate")
-    assert captions(page) == ["Red  \n? unknown, perhaps Red 100 %"] * 5
+    assert captions(page) == ["Red  \n? unknown, perhaps Red 100 \\%"] * 5
     assert "**5 SYNTHETIC images** by leaf-generator version 1, seed 3" in texts(page)
     assert "reads 0 of 5 as the class they were asked to be: 0 % (95 % interval" in texts(page)
     page = page.number_input(key="seed").set_value(4).run()
@@ -116,7 +117,7 @@ def test_what_the_api_refuses_is_told_and_the_pictures_before_stay(
     page = press(open_page(n="50"), "Generate")
     assert len(captions(page)) == 48  # and two on the next page
     page = press(page.number_input(key="n").set_value(100_000).run(), "Generate")
-    assert [each.value for each in page.error] == [
+    assert [read(each.value) for each in page.error] == [
         "N=100000. What to do: Ask for 1 to 1000 images."
     ]
     page = press(page.number_input(key="n").set_value(180).run(), "Generate")

@@ -47,7 +47,7 @@ def test_a_link_to_a_version_shows_all_that_the_registry_has_of_it(api: RunningA
     assert not app.exception
     assert app.selectbox[0].value == 1
     verdict, damaged = (each.value for each in app.error)
-    assert "no picture of 'size'" in damaged  # which costs none of the words around it
+    assert plain("no picture of 'size'") in damaged  # which costs none of the words around it
     assert plain(f"{CLASSIFIER} version 1 is promoted: size not passed") in verdict
     told = "\n".join(str(each.value) for each in (*app.markdown, *app.caption))
     assert f"Measured: **{plain('not known')}**. Asked for: **{plain('at most 90 MB')}**" in told

@@ -10,9 +10,9 @@ import pytest
 
 from dashboard.calls.service import models
 from dashboard.client import ApiClient, ApiProblem
-from dashboard.guard import sentence
 from dashboard.names import readable
 from dashboard.navigation import PAGES
+from dashboard.plain_text import sentence
 from dashboard.server import options
 from dashboard.time_range import RANGES, TimeRange
 from leafgate.settings import Settings

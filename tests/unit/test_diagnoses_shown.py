@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from dashboard.calls.diagnosing import Correction, Diagnosis, Problem
-from dashboard.diagnoses import BATCH_UPLOADS, KEPT_ANSWERS, MOST_FILES, Kept, Result, Sent, Upload
 from dashboard.diagnoses import ENVELOPE_BYTES as ENVELOPE
+from dashboard.diagnoses import KEPT_ANSWERS, MOST_FILES, Kept, Result, Sent, Upload
 from dashboard.diagnoses import chunks as chunks_of
 from dashboard.diagnosis_words import (
     bars_in_words,
@@ -66,9 +66,9 @@ def test_requests_keep_to_what_the_api_takes_and_to_the_order() -> None:
 
 
 def test_the_bounds_of_the_api_are_known_here(settings: Settings) -> None:
-    """The dashboard does not import the service, so it has numbers of its own."""
+    """The dashboard does not import the service, so it has some numbers of its own."""
     most = body_limits(settings)["/predict/batch"]
-    assert BATCH_UPLOADS * settings.max_upload_bytes <= most
+    assert settings.max_batch_bytes <= most
     assert LONGEST_CLASS == LONGEST_TAKEN
     assert KEPT_ANSWERS >= MOST_FILES, "what is forgotten while it is shown is asked for again"
     assert 4 * LONGEST_SENT + 200 < ENVELOPE, "four bytes a character, and the part's headers"

@@ -23,7 +23,7 @@ from sql.analytics import ClassCount, ClassVolume, Confidences, Drift, Only, Ref
 from sql.storing import store_entries
 from tests.commands import free_port
 from tests.random_log import START, random_entries, store_out_of_order
-from tests.shown_pages import alts, api_that_serves, metrics, opened, said
+from tests.shown_pages import alts, api_that_serves, metrics, opened, read, said
 
 FILLED = {"range": CUSTOM, "from": "2026-03-27", "to": "2026-03-30"}
 SPAN = TimeRange(CUSTOM, date(2026, 3, 27), date(2026, 3, 30)).span()
@@ -89,7 +89,7 @@ def test_the_figures_on_the_page_are_the_queries_results(
     assert table["leaves"].tolist() == [f"{each.count:,}" for each in counts]
     assert table["class"].tolist() == [readable(each.class_name) for each in counts]
     told = analytics.drift(log, SPAN, Reference(2, reference.classes, reference.confidences))
-    assert said_of(told).meaning in said(page)
+    assert read(said_of(told).meaning) in said(page)
     assert "version 2" in said(page)
     assert all(alts(page)), "every chart says what it shows"
 
@@ -207,8 +207,8 @@ def test_drift_is_told_by_the_class_that_moved_and_what_to_do() -> None:
     )
     told = said_of(drift)
     assert told.heading == "Drifted"
-    assert "Leaf rust is answered more often (90% instead of 50%)" in told.meaning
-    assert "the model is less sure (50% on average instead of 90%)" in told.meaning
+    assert "Leaf rust is answered more often (90% instead of 50%)" in read(told.meaning)
+    assert "the model is less sure (50% on average instead of 90%)" in read(told.meaning)
     assert "train it again" in told.advice
     assert "90% instead of 50%" in shares_alt(drift)
     assert shares_table(drift)["change, points"].tolist() == ["+40.0", "-40.0"]

@@ -70,17 +70,17 @@ def test_each_picture_has_its_file_its_class_and_its_reading(mixed: Archive) -> 
 
 def test_a_caption_says_by_sign_and_word_whether_the_reading_agrees(mixed: Archive) -> None:
     assert [each.caption for each in mixed.pictures] == [
-        "Rust  \n✓ Rust 97 %",
-        r"Rust  " + "\n" + r"✗ read as Leaf\: healthy 1\* 61 %",
-        "Rust  \n? unknown, perhaps Rust 50 %",
-        r"Leaf\: healthy 1\*" + "  \n" + r"✓ Leaf\: healthy 1\* 61 %",
+        "Rust  \n✓ Rust 97 \\%",
+        r"Rust  " + "\n" + r"✗ read as Leaf\: healthy 1\* 61 \%",
+        "Rust  \n? unknown, perhaps Rust 50 \\%",
+        r"Leaf\: healthy 1\*" + "  \n" + r"✓ Leaf\: healthy 1\* 61 \%",
         "Rust",
     ]
     assert mixed.pictures[2].alt == (
         "Synthetic picture 3, asked for as Rust, read as Rust 50 %, unlike every training image"
     )
     assert Picture(4, "4.png", None, Reading("rust", 1.0, False)).caption == (
-        "Picture 4  \nRust 100 %"
+        "Picture 4  \nRust 100 \\%"
     )
 
 
@@ -107,7 +107,7 @@ def test_agreement_comes_with_its_interval_and_with_what_it_is_not(mixed: Archiv
     assert (found.value, round(found.low, 3), round(found.high, 3)) == (0.5, 0.15, 0.85)
     told = agreement_told(mixed)
     assert told is not None
-    assert "(leaf-classifier version 2) reads 2 of 4" in told
+    assert "(leaf\\-classifier version 2) reads 2 of 4" in told
     assert "50 % (95 % interval 15 % to 85 %). 1 are unlike every image" in told
     assert "no test of either model" in told
     unread, unasked = read_archive(packed(["rust"])), read_archive(packed([None], [RUST]))
