@@ -28,6 +28,7 @@ from tests.models import (
     register_tiny_generator,
     vouch_for_production,
 )
+from tests.versions import Told, fill
 
 PASSWORD = "correct horse"
 
@@ -55,6 +56,14 @@ def settings(settings: Settings, empty_store: Path) -> Settings:
     """The same settings, over a store that is there already."""
     shutil.copytree(empty_store, settings.var_dir)
     return settings
+
+
+@pytest.fixture(scope="module")
+def told(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Told:
+    """A registry on SQLite with versions of both models."""
+    var_dir = tmp_path_factory.mktemp("told") / "var"
+    shutil.copytree(empty_store, var_dir)
+    return fill(Settings(_env_file=None, var_dir=var_dir, audit_key="a1" * 32))  # type: ignore[call-arg, arg-type]
 
 
 @pytest.fixture(scope="session")

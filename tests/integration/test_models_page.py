@@ -1,27 +1,21 @@
 """The pages Models and Study over the real API, and a registry that MLflow wrote."""
 
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from dashboard.client import SignIn
 from dashboard.plain_text import plain
-from leafgate.settings import Settings
 from tests.integration.conftest import RunningApi, api_settings, starting_apis
-from tests.versions import CLASSIFIER, fill
+from tests.versions import CLASSIFIER, Told
 
 
 @pytest.fixture(scope="module")
-def api(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApi]:
+def api(told: Told, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApi]:
     """Version 1 of the classifier has everything, version 2 nothing; no model is served."""
-    folder = tmp_path_factory.mktemp("page")
-    var_dir = Path(shutil.copytree(empty_store, folder / "var"))
-    fill(Settings(_env_file=None, var_dir=var_dir, audit_key="a1" * 32))  # type: ignore[call-arg, arg-type]
     with starting_apis() as start:
-        yield start(api_settings(var_dir, folder))
+        yield start(api_settings(told.settings.var_dir, tmp_path_factory.mktemp("page")))
 
 
 def shown(name: str, url: str) -> None:

@@ -18,9 +18,8 @@ from leafgate.audit import AuditEntry
 from leafgate.errors import UserError
 from leafgate.gating import open_ledger
 from leafgate.settings import Settings
-from registry import VersionReader, gate_picture, gate_report, study_of, version_reader
+from registry import VersionReader, version_reader
 from registry.store_versions import StoreVersions
-from registry.versions import RunRecord
 from tests.commands import environment, free_port, service
 from tests.integration.conftest import RunningApi, StartApi, api_settings, starting_apis
 from tests.integration.test_api_answers import stored
@@ -33,24 +32,14 @@ from tests.versions import (
     STAMP,
     STUDY,
     Told,
-    add_version,
     artifact_file,
     as_stored,
-    fill,
     keep_report,
     png,
 )
 
 LATEST = [(epoch, 1 / epoch) for epoch in range(1, EPOCHS)] + [(EPOCHS, 0.125)]
 REPORT = f"gate/version-1/{STAMP}"
-
-
-@pytest.fixture(scope="module")
-def told(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> Told:
-    """A registry on SQLite with versions of both models."""
-    var_dir = tmp_path_factory.mktemp("told") / "var"
-    shutil.copytree(empty_store, var_dir)
-    return fill(Settings(_env_file=None, var_dir=var_dir, audit_key="a1" * 32))  # type: ignore[call-arg, arg-type]
 
 
 @pytest.fixture(scope="module")
@@ -130,19 +119,6 @@ def test_no_artifact_is_read_outside_its_run(told: Told, either: Settings, path:
         assert reader.files(told.whole.run_id, path) == {}
 
 
-def test_an_artifact_that_is_a_link_out_of_its_run_is_none(told: Told, tmp_path: Path) -> None:
-    (tmp_path / "own.json").write_text("{}")
-    link = artifact_file(told, "evaluation/link.json")
-    link.symlink_to(tmp_path / "own.json")
-    ring = artifact_file(told, "evaluation/ring.json")
-    ring.symlink_to(ring)
-    reader = version_reader(told.settings)
-    assert reader.artifact(told.whole.run_id, "evaluation/link.json", 100) is None
-    assert reader.artifact(told.whole.run_id, "evaluation/ring.json", 100) is None
-    for each in (link, ring):
-        each.unlink()
-
-
 def test_no_more_of_an_artifact_is_read_than_asked(
     told: Told, either: Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -150,21 +126,6 @@ def test_no_more_of_an_artifact_is_read_than_asked(
         caplog.clear()
         assert reader.artifact(told.whole.run_id, "evaluation/test.json", 10) is None
         assert "at most 10 are read" in caplog.text
-
-
-def test_tables_of_another_shape_and_other_stores_of_artifacts_are_left_to_mlflow(
-    told: Told, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run_id, expected = told.whole.run_id, version_reader(told.settings)
-    for name in ("registry.sqlite_file.TAGS", "registry.sqlite_versions.RUN"):
-        reader = version_reader(told.settings)
-        with monkeypatch.context() as patch:
-            patch.setattr(name, "SELECT word FROM runs")
-            assert reader.versions(CLASSIFIER, 9) == expected.versions(CLASSIFIER, 9)
-            assert reader.run(run_id) == expected.run(run_id)
-            assert reader.files(run_id, REPORT) == expected.files(run_id, REPORT)
-    monkeypatch.setattr("registry.sqlite_versions.folder_of", lambda _: None)
-    assert version_reader(told.settings).files(run_id, REPORT) == expected.files(run_id, REPORT)
 
 
 def test_versions_are_told_newest_first_with_their_figures(told: Told, client: ApiClient) -> None:
@@ -301,55 +262,6 @@ def test_a_report_that_is_stored_anew_in_its_place_is_told_anew(
         assert report is not None and report["decision"] == decision
 
 
-@pytest.mark.parametrize(
-    "tag",
-    [
-        "runs:/{run}/gate/version-1/../../x",
-        "runs:/{run}/gate/version-2/20260131T120000Z",
-        "runs:/{other}/gate/version-1/20260131T120000Z",
-        "runs:/{run}/evaluation",
-        "file:///etc",
-        "runs:/{run}/gate/version-1/20260131T120000Z/more",
-    ],
-)
-def test_a_tag_that_names_no_report_of_its_own_is_not_followed(
-    told: Told, tag: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    reader = version_reader(told.settings)
-    named = tag.format(run=told.whole.run_id, other=told.bare.run_id)
-    version = told.store.get(CLASSIFIER, told.whole.version)
-    version.tags["gate.report"] = named
-    assert gate_report(reader, version) is None
-    assert gate_picture(reader, version, "accuracy") is None
-    assert "names no report of its own" in caplog.text
-
-
-@pytest.mark.parametrize(
-    "text", ["{", "[]", '{"value": NaN}', '{"value": 1e999}', '{"a": "\\ud800"}', "[" * 50_000]
-)
-def test_a_report_that_cannot_be_told_on_is_none(told: Told, text: str) -> None:
-    file = artifact_file(told, f"{REPORT}/report.json")
-    whole = file.read_bytes()
-    file.write_text(text)
-    version = told.store.get(CLASSIFIER, told.whole.version)
-    assert gate_report(version_reader(told.settings), version) is None
-    file.write_bytes(whole)
-
-
-def test_a_study_may_name_its_metric_and_keeps_what_else_it_says(told: Told) -> None:
-    study = {"value": 1, "low": 0, "high": 2, "metric": "accuracy", "made_at": "2026"}
-    version = add_version(told.store, CLASSIFIER, {"study/gain.json": study})
-    found = study_of(version_reader(told.settings), version.run_id)
-    assert found is not None
-    assert (found.metric, found.value, found.arms, found.about) == (
-        "accuracy",
-        1.0,
-        [],
-        {"made_at": "2026"},
-    )
-    told.store.client.delete_model_version(CLASSIFIER, str(version.version))
-
-
 def test_with_the_registry_gone_the_answer_is_503_and_the_audit_is_told_still(
     tmp_path: Path, empty_store: Path, start_api: StartApi
 ) -> None:
@@ -407,8 +319,3 @@ def test_all_is_told_without_importing_anything_heavy(either: Settings) -> None:
     )
     heavy = {"mlflow", "tensorflow", "keras", "pandas", "scipy", "sklearn", "matplotlib"}
     assert heavy & set(json.loads(done.stdout)) == set()
-
-
-def test_a_run_that_is_gone_leaves_its_version_told(told: Told) -> None:
-    assert version_reader(told.settings).run("no/such/run") is None
-    assert RunRecord.of("1", "FAILED", {}, {}, []).is_finished is False
