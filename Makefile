@@ -4,6 +4,9 @@ UV_VERSION := 0.13.8
 BIN := .venv/bin
 # Tests at a time, file by file; each takes a core and up to 2 GiB.
 WORKERS ?= 2
+COMPILE := $(BIN)/uv pip compile -q --python-version 3.11 --python-platform x86_64-manylinux_2_28 \
+  --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
+IMAGES := api api-gpu build dashboard mlflow odbc trainer trainer-gpu
 
 .PHONY: help demo test check bench lock clean
 
@@ -36,10 +39,12 @@ bench: .venv/ready  ## measure what the documentation states
 	@echo "queries and pages on ten million requests take half an hour: $(BIN)/python -m benchmarks.analytics --help, .dashboard --help"
 	@echo "families of generators at equal time take an hour: $(BIN)/python -m benchmarks.generators --help"
 
-lock:            ## write requirements.txt anew from pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --extra dev --python-version 3.11 \
-	  --python-platform x86_64-manylinux_2_28 --generate-hashes --no-emit-index-url \
-	  --custom-compile-command "make lock" -o requirements.txt -q
+lock:            ## write requirements.txt, and the images' parts of it, anew from pyproject.toml
+	$(COMPILE) pyproject.toml --extra dev -o requirements.txt
+	for image in $(IMAGES); do \
+	  $(COMPILE) --group pyproject.toml:$$image -c requirements.txt --no-annotate \
+	    -o docker/requirements/$$image.txt || exit 1; \
+	done
 
 clean:           ## remove the environment; your data and models in var/ stay
 	rm -rf .venv

@@ -1,0 +1,30 @@
+# The dashboard. Build from the repository's root.
+FROM python:3.11-slim-bookworm AS build
+ARG ODBC_DRIVER=microsoft
+COPY docker/build.sh /build/
+COPY docker/requirements /build/requirements
+RUN sh /build/build.sh environment dashboard && sh /build/build.sh odbc "$ODBC_DRIVER"
+WORKDIR /src
+COPY . .
+RUN sh /build/build.sh leafgate
+
+FROM python:3.11-slim-bookworm
+ARG ODBC_DRIVER=microsoft
+COPY --from=build /opt/odbc /opt/odbc
+COPY docker/odbc /opt/odbc/setup
+RUN sh /opt/odbc/setup/install.sh "$ODBC_DRIVER" \
+    && useradd --uid 10001 --create-home --home-dir /var/lib/leafgate leafgate
+COPY --from=build /opt/venv /opt/venv
+COPY docker/healthy.py /opt/healthy.py
+
+USER 10001
+WORKDIR /var/lib/leafgate
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    LEAFGATE_VAR_DIR=/var/lib/leafgate \
+    LEAFGATE_HOST=0.0.0.0 \
+    HOME=/tmp
+VOLUME /var/lib/leafgate
+EXPOSE 8501
+CMD ["leafgate", "dashboard"]

@@ -1,0 +1,21 @@
+# MLflow's tracking server, with the versions that LeafGate was tested with. Build from the
+# repository's root.
+FROM python:3.11-slim-bookworm AS build
+COPY docker/build.sh /build/
+COPY docker/requirements /build/requirements
+RUN sh /build/build.sh environment mlflow
+
+FROM python:3.11-slim-bookworm
+RUN useradd --uid 10001 --create-home --home-dir /var/lib/mlflow mlflow
+COPY --from=build /opt/venv /opt/venv
+COPY docker/healthy.py docker/mlflow/start.sh /opt/
+
+USER 10001
+WORKDIR /var/lib/mlflow
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    HOME=/tmp
+VOLUME /var/lib/mlflow
+EXPOSE 5000
+CMD ["sh", "/opt/start.sh"]

@@ -1,0 +1,42 @@
+#!/bin/sh
+# What docker/backup.sh kept, into a stack without state, which runs afterwards:
+#
+#   docker/restore.sh FOLDER             refuses where there is state already
+#   docker/restore.sh FOLDER --replace   removes that state first
+set -eu
+. "$(dirname "$0")/stack.sh"
+folder=${1:-}
+[ -f "$folder/SHA256SUMS" ] || die "${folder:-nothing} is no backup" "docker/restore.sh FOLDER [--replace]"
+(cd "$folder" && sha256sum --quiet -c SHA256SUMS) || die "$folder is damaged" "take another backup"
+
+[ -e "$env_file" ] || (umask 077 && cp "$folder/env" "$env_file")
+for name in LEAFGATE_AUDIT_KEY LEAFGATE_LOG_IDENTITY_KEY; do
+  [ "$(grep "^$name=" "$env_file")" = "$(grep "^$name=" "$folder/env")" ] ||
+    die "$name of $env_file is not the backup's" "take the value of $folder/env, or move that file away"
+done
+
+[ "${2:-}" != --replace ] || compose down --volumes
+compose up --no-start >/dev/null # volumes and networks
+[ -z "$(in_volume artifacts ls /state)" ] ||
+  die "this stack has state already" "docker/restore.sh $folder --replace removes it for the backup's"
+
+compose up -d postgres-init >/dev/null # and PostgreSQL, which it needs
+await postgres 120
+[ "$(docker wait "$(container postgres-init)")" = 0 ] || die "no databases" "docker compose logs postgres-init"
+for dump in "$folder"/*.dump; do
+  database=$(basename "$dump" .dump)
+  docker exec -i "$(container postgres)" pg_restore -U postgres --clean --if-exists --exit-on-error \
+    -d "$database" <"$dump"
+done
+if [ -f "$folder/leafgate.bak" ]; then
+  compose up -d mssql >/dev/null
+  await mssql 300
+  docker cp -q "$folder/leafgate.bak" "$(container mssql):/var/opt/mssql/leafgate.bak"
+  sqlcmd "RESTORE DATABASE leafgate FROM DISK = '/var/opt/mssql/leafgate.bak' WITH REPLACE, CHECKSUM" >/dev/null
+  docker exec -u 0 "$(container mssql)" rm /var/opt/mssql/leafgate.bak
+fi
+for name in api artifacts training proxy-data; do
+  in_volume "$name" tar -C /state --same-owner -xf - <"$folder/$name.tar"
+done
+compose up -d
+echo "$folder is restored"
