@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leafgate.errors import UserError
+from registry.openvino_library import load_openvino
 
 EngineChoice = Literal[
     "auto", "openvino", "tensorflow", "openvino-fp32", "openvino-bf16", "openvino-int8"
@@ -104,8 +105,7 @@ class OpenVinoEngine(PlainEngine):
         threads: int = 0,
         network: Any = None,  # noqa: ANN401 - an openvino.Model
     ) -> None:
-        import openvino
-
+        openvino = load_openvino()
         self._tensor = openvino.Tensor
         options = {
             "INFERENCE_PRECISION_HINT": HINTS[form],
@@ -167,9 +167,7 @@ class ServingEngine(PlainEngine):
 
 def read_network(folder: Path, form: Form) -> Any:  # noqa: ANN401 - an openvino.Model
     """The stored network of that form, not compiled yet."""
-    import openvino
-
-    return openvino.Core().read_model(str(folder / FILES[form]))
+    return load_openvino().Core().read_model(str(folder / FILES[form]))
 
 
 class TensorFlowEngine(PlainEngine):
@@ -288,6 +286,7 @@ def store_network(network: "object", folder: Path) -> None:
     """
     file = folder / FILES["fp32"]
     file.parent.mkdir(parents=True, exist_ok=True)
+    load_openvino()  # before Keras does
     network.save(folder / KERAS_FILE)  # type: ignore[attr-defined]
     network.export(str(file), format="openvino", verbose=False)  # type: ignore[attr-defined]
 
@@ -298,8 +297,8 @@ def store_int8(folder: Path, images: Batch) -> None:
     import sys
     from contextlib import redirect_stdout
 
+    openvino = load_openvino()
     import nncf
-    import openvino
 
     logging.getLogger("nncf").setLevel(logging.ERROR)
     network = openvino.Core().read_model(folder / FILES["fp32"])

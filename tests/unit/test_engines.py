@@ -1,6 +1,8 @@
 """Every stored form answers alike, and is run by the name it was asked for by."""
 
 import shutil
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -92,3 +94,14 @@ def test_a_form_that_was_not_stored_is_named(stored: Path, tmp_path: Path) -> No
     with pytest.raises(UserError, match=r"openvino/int8\.xml") as raised:
         load_engine(folder, "openvino-int8")
     assert "LEAFGATE_ENGINE" in raised.value.fix
+
+
+def test_the_engine_reports_to_nobody() -> None:
+    """Its makers' statistics would fork the service, which would then hear a SIGTERM of its own."""
+    code = (
+        "from registry.openvino_library import load_openvino; load_openvino(); import nncf; "
+        "from nncf.telemetry import wrapper; from openvino.tools import ovc; "
+        "print(type(ovc.telemetry).__module__, type(wrapper.telemetry).__name__)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["openvino.tools.ovc.telemetry_stub", "MagicMock"]
