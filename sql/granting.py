@@ -56,10 +56,20 @@ MIGHTIER = {
         "'db_ddladmin', 'db_datareader', 'db_datawriter')"
     ),
 }
-HELD = (
-    "SELECT TABLE_NAME, PRIVILEGE_TYPE FROM INFORMATION_SCHEMA.TABLE_PRIVILEGES "
-    "WHERE GRANTEE = :login AND TABLE_SCHEMA = :tables_schema"
-)
+# What was granted to the login itself, on tables where ours are. SQL Server's
+# INFORMATION_SCHEMA would leave out what a member of db_owner grants: there, dbo has granted it.
+HELD = {
+    "postgresql": (
+        "SELECT table_name, privilege_type FROM information_schema.table_privileges "
+        "WHERE grantee = :login AND table_schema = current_schema()"
+    ),
+    "mssql": (
+        "SELECT o.name, p.permission_name FROM sys.database_permissions AS p "
+        "JOIN sys.objects AS o ON o.object_id = p.major_id "
+        "WHERE p.class = 1 AND p.minor_id = 0 AND p.state IN ('G', 'W') "
+        "AND p.grantee_principal_id = DATABASE_PRINCIPAL_ID(:login) AND o.schema_id = SCHEMA_ID()"
+    ),
+}
 
 
 class Right(NamedTuple):
@@ -179,9 +189,7 @@ def _changes(login: str, held: frozenset[Right], wanted: frozenset[Right]) -> It
 
 
 def _held(connection: sa.Connection, login: str) -> frozenset[Right]:
-    """What was granted to the login itself in LeafGate's tables."""
-    asked = {"login": login, "tables_schema": connection.dialect.default_schema_name}
-    rows = connection.execute(sa.text(HELD), asked)
+    rows = connection.execute(sa.text(HELD[connection.dialect.name]), {"login": login})
     return frozenset(Right(table, privilege) for table, privilege in rows if table in RIGHTS)
 
 
