@@ -125,6 +125,7 @@ def _revisions(connection: sa.Connection) -> set[str]:
     except DBAPIError as error:
         if error.connection_invalidated or lacks_rights(error):
             raise
+        # Asked last: where a login has no rights, SQL Server denies that there is a table.
         if not sa.inspect(connection).has_table("alembic_version"):
             return set()
     finally:
