@@ -19,10 +19,44 @@ AGE = re.compile(r"([1-9]\d{0,3})([hdw])")
 
 
 @db_app.command("migrate")
-def db_migrate() -> None:
-    """Bring the database to the current schema; safe to repeat."""
-    with database_open():
-        say("the schema is current")
+def db_migrate(
+    wait: Annotated[
+        float, typer.Option(help="seconds to try again while it cannot be reached", min=0)
+    ] = 0.0,
+    grant: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ROLE=LOGIN",
+            help="let this login of the database do what service, dashboard or trainer (or api, "
+            "keeper, operator) needs, and no more; may be repeated",
+        ),
+    ] = None,
+) -> None:
+    """Bring the database to the current schema; safe to repeat.
+
+    With --grant, as the tables' owner: each part then runs under a login of its own, which can
+    neither change the schema nor the audit trail. What a login has beyond its roles is taken away.
+
+    leafgate db migrate --wait 60 --grant service=leafgate_service --grant dashboard=leafgate_reader
+    """
+    from sql import (
+        give_rights,
+        migrate_once_reachable,
+        open_database,
+        require_logins,
+        roles_by_login,
+    )
+
+    roles = roles_by_login(grant or ())
+    database = open_database(settings().database)
+    if roles:
+        require_logins(database)
+    migrate_once_reachable(database, wait, lambda why: say(f"waiting up to {wait:g} s: {why}"))
+    say("the schema is current")
+    if roles:
+        changes = give_rights(database, roles)
+        say(*(map(str, changes) if changes else ["every login has its rights, and no others"]))
+    database.dispose()
 
 
 @db_app.command("ddl")

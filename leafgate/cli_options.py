@@ -44,10 +44,14 @@ def settings() -> Any:  # noqa: ANN401 - leafgate.settings.Settings, imported la
 
 @contextmanager
 def database_open() -> Iterator[Any]:
-    """The configured database (a SQLAlchemy engine) on the current schema, while a command runs."""
-    from sql import migrate, open_database
+    """The configured database (a SQLAlchemy engine) on the current schema, while a command runs.
+
+    A right that its login lacks ends the command with a UserError, `database_refuses`.
+    """
+    from sql import migrate, open_database, within_rights
 
     database = open_database(settings().database)
     migrate(database)
-    yield database
+    with within_rights(database):
+        yield database
     database.dispose()

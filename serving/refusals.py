@@ -125,6 +125,11 @@ CODES = {
         "see `leafgate models audit` for how far it came, then ask again",
     ),
     "database_away": Code(503, "the database does not answer", "try again in a moment"),
+    "database_refuses": Code(
+        503,
+        "the database does not allow what this takes",
+        "tell whoever runs it: the log says what the login lacks",
+    ),
     "sign_in_busy": Code(503, "too many are signing in", "try again"),
     "overloaded": Code(503, "64 images wait already", _WAIT),
     "queue_timeout": Code(503, "the image waited 5 s for the model", _WAIT),

@@ -2,7 +2,8 @@
 
 from sql.analytics import Span
 from sql.audit_trail import SqlAuditTrail
-from sql.database import answering, is_reachable, open_database
+from sql.database import answering, is_reachable, open_database, within_rights
+from sql.granting import Change, give_rights, require_logins, roles_by_login
 from sql.lookup import find_answer, find_prediction
 from sql.migrating import downgrade, migrate
 from sql.outbox import OutboxFailed
@@ -27,10 +28,12 @@ from sql.users import (
     set_plan,
     set_scopes,
 )
+from sql.waiting import migrate_once_reachable
 
 __all__ = [
     "SCOPES",
     "STANDARD_PLAN",
+    "Change",
     "Entry",
     "FeedbackRecord",
     "GenerationRecord",
@@ -53,23 +56,28 @@ __all__ = [
     "find_prediction",
     "find_user",
     "folder_of",
+    "give_rights",
     "is_reachable",
     "list_set_aside",
     "list_users",
     "load_revoked",
     "migrate",
+    "migrate_once_reachable",
     "open_database",
     "outboxes",
     "prunable",
     "prune",
     "rebuild_counts",
+    "require_logins",
     "require_shrinkable",
     "retry_set_aside",
     "revoke_token",
     "revoke_tokens_of",
+    "roles_by_login",
     "set_disabled",
     "set_password",
     "set_plan",
     "set_scopes",
     "shrink",
+    "within_rights",
 ]

@@ -12,6 +12,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from leafgate.errors import UserError
+from sql.rights import lacks_rights
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +70,27 @@ def unreachable(engine: sa.Engine, error: DBAPIError) -> UserError:
         "the driver is installed (sql/README.md)",
         code="database_unreachable",
     )
+
+
+def not_allowed(engine: sa.Engine, error: DBAPIError) -> UserError:
+    """To be raised where the login lacks a right (`sql.rights.lacks_rights`)."""
+    return UserError(
+        f"the database at {place_of(engine)} does not allow this login that ({reason(error)})",
+        "use a login that may, or run `leafgate db migrate --grant ROLE=LOGIN` as the owner of the "
+        "tables (roles: sql/README.md)",
+        code="database_refuses",
+    )
+
+
+@contextmanager
+def within_rights(engine: sa.Engine) -> Iterator[None]:
+    """Turn a right that the login lacks inside the block into a UserError, `database_refuses`."""
+    try:
+        yield
+    except DBAPIError as error:
+        if not lacks_rights(error):
+            raise
+        raise not_allowed(engine, error) from error
 
 
 def reason(error: DBAPIError) -> str:
@@ -135,11 +157,19 @@ def _prepare_sqlite(engine: sa.Engine, url: sa.URL) -> None:
 @contextmanager
 def answering(engine: sa.Engine) -> Iterator[None]:
     """Turn a database that is away inside the block into a UserError, `database_away`, that a
-    caller may see; the log says more. What it refuses while it is there is raised as it is.
+    caller may see, and a right that the login lacks into `database_refuses`; the log says more.
+    What else it refuses while it is there is raised as it is.
     """
     try:
         yield
     except (DBAPIError, PoolTimeoutError) as error:
+        if isinstance(error, DBAPIError) and lacks_rights(error):
+            log.error("%s", not_allowed(engine, error))
+            raise UserError(
+                "the database does not allow what this takes",
+                "tell whoever runs it: the log says what the login lacks",
+                code="database_refuses",
+            ) from error
         cut_off = isinstance(error, PoolTimeoutError) or error.connection_invalidated
         if not cut_off and is_reachable(engine):
             raise

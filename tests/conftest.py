@@ -29,6 +29,7 @@ from tests.databases import (  # noqa: F401 - fixtures
     migrated_template,
     postgresql_server,
 )
+from tests.logins import bare_logins, granted_template, logins  # noqa: F401 - fixtures
 from tests.running_log import outbox_folder, start_log  # noqa: F401 - fixtures
 
 

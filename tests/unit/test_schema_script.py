@@ -14,7 +14,8 @@ from sqlfluff.core import Linter
 
 from leafgate.errors import UserError
 from sql import ddl, downgrade, migrate
-from sql.migrating import APPLICATION_LOCK, MIGRATIONS
+from sql.migrating import MIGRATIONS
+from sql.migration_lock import APPLICATION_LOCK
 from sql.schema import metadata
 from sql.script import PURPOSES
 
