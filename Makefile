@@ -8,13 +8,23 @@ COMPILE := $(BIN)/uv pip compile -q --python-version 3.11 --python-platform x86_
   --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
 IMAGES := api api-gpu build dashboard mlflow odbc trainer trainer-gpu
 
-.PHONY: help demo test check bench lock clean
+.PHONY: help demo up down test check bench lock clean
 
 help:            ## this list
 	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/ -/'
 
 demo: .venv/ready  ## run the whole loop and leave it up; DATA=folder for your own images
 	$(BIN)/leafgate demo $(if $(DATA),--data "$(DATA)")
+
+up:              ## the full stack in containers, with its secrets made in .env; docs/operations.md
+	docker/secrets.sh
+	docker/compose.sh up -d --build
+	@echo "API http://localhost:8000/docs, dashboard http://localhost:8501, MLflow http://localhost:5000"
+	@echo "first user: docker/compose.sh exec api leafgate users add ada --scope predict --scope generate --scope feedback --scope admin"
+	@echo "first model: docker/compose.sh run --rm trainer leafgate demo --no-serve"
+
+down:            ## stop the stack; its state stays
+	docker/compose.sh down
 
 test: .venv/ready  ## run all tests, or TESTS=path; says what it skipped and why
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)

@@ -8,7 +8,7 @@ RUN sh /build/build.sh environment mlflow
 FROM python:3.11-slim-bookworm
 RUN useradd --uid 10001 --create-home --home-dir /var/lib/mlflow mlflow
 COPY --from=build /opt/venv /opt/venv
-COPY docker/healthy.py docker/mlflow/start.sh /opt/
+COPY docker/healthy.py docker/mlflow/start.sh docker/mlflow/accounts.py /opt/
 
 USER 10001
 WORKDIR /var/lib/mlflow

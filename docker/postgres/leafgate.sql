@@ -16,3 +16,5 @@ SELECT 'CREATE DATABASE leafgate OWNER leafgate_owner ENCODING ''UTF8'' LOCALE '
   WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'leafgate') \gexec
 REVOKE ALL ON DATABASE leafgate FROM PUBLIC;
 GRANT CONNECT ON DATABASE leafgate TO leafgate_service, leafgate_dashboard, leafgate_trainer;
+\connect leafgate
+REVOKE CREATE ON SCHEMA public FROM PUBLIC;

@@ -18,8 +18,8 @@ from tests.stack import ROOT, VARIANTS, compose, networks_of, read_compose, vari
 
 DOCKERFILES = sorted((ROOT / "docker").glob("*.Dockerfile"))
 SCRIPTS = sorted((ROOT / "docker").rglob("*.sh"))
-OURS = ("api", "api-gpu", "dashboard", "migrate", "mlflow", "trainer", "trainer-gpu")
-ENDS = ("migrate", "mssql-init", "postgres-init", "trainer", "trainer-gpu")
+ENDS = ("migrate", "mlflow-init", "mssql-init", "postgres-init", "trainer", "trainer-gpu")
+OURS = ("api", "api-gpu", "dashboard", "migrate", "mlflow", "mlflow-init", "trainer", "trainer-gpu")
 SECRETS = re.findall(r"^(\w+)=$", (ROOT / ".env.example").read_text(), re.MULTILINE)
 
 # Settings that the stack has no use for: it sets where state, ports and addresses are.
