@@ -107,7 +107,8 @@ for service in postgres redis mlflow api dashboard proxy; do until_ok 180 health
 say "all parts are healthy"
 compose ps
 
-say "before there is a model, /ready says: $(curl -s "$api/ready" | read_json "['detail']")"
+reason=$(curl -s "$api/ready" | read_json "['detail']")
+say "before there is a model, /ready says: $reason"
 [ "$(curl -s -o /dev/null -w '%{http_code}' "$api/ready")" = 503 ]
 [ "$(curl -s -o /dev/null -w '%{http_code}' "http://127.0.0.1:$MLFLOW_PORT/")" = 401 ]
 say "MLflow asks who is there (401)"
@@ -128,19 +129,22 @@ signed="Authorization: Bearer $token"
 in_volume training sh -c 'cat "$(ls /state/demo/leaves/*/* | head -n 1)"' >"$work/leaf.png"
 chmod -R a+rX "$work"
 answer=$(curl -fs "$api/predict" -H "$signed" -F "file=@$work/leaf.png")
-say "/predict: $(read_json "['class_name']" <<<"$answer"), confidence $(read_json "['confidence']" <<<"$answer")"
+class=$(read_json "['class']" <<<"$answer")
+say "/predict: $class"
 read_json "['request_id']" <<<"$answer" | drive rows | sed 's/^/         /'
 
 # The gate may hold the demo's generator back; an administrator puts it into production by the API.
 if ! curl -fs -o /dev/null "$api/generate?n=1&format=png" -H "$signed"; then
   say "promoting the generator by force: $(curl -s "$api/models/leaf-generator/promote" -H "$signed" \
-    -H 'Content-Type: application/json' -d '{"version": 1, "reason": "smoke test", "force": true}' | head -c 200)"
+    -H 'Content-Type: application/json' -d '{"version": 1, "reason": "smoke test"}' |
+    read_json "['told']")"
 fi
 until_ok 60 curl -fs "$api/generate?n=16&seed=7&format=png" -H "$signed" -o "$work/generated.png"
 say "/generate: $(wc -c <"$work/generated.png") bytes of PNG, $(head -c 4 "$work/generated.png" | tail -c 3)"
 
 dashboard=http://127.0.0.1:$DASHBOARD_PORT
-curl -fs "$dashboard/" | grep -qi streamlit
+curl -fs "$dashboard/" >"$work/page.html"
+grep -qi '<html' "$work/page.html"
 upgrade=$(curl -s -o /dev/null -w '%{http_code}' --max-time 3 --http1.1 -H 'Connection: Upgrade' \
   -H 'Upgrade: websocket' -H 'Sec-WebSocket-Version: 13' -H 'Sec-WebSocket-Key: bGVhZmdhdGUgc21va2U=' \
   "$dashboard/_stcore/stream" || true)
