@@ -158,31 +158,31 @@ def test_an_alias_that_was_removed_ends_the_serving() -> None:
     assert world.started[0].closed
 
 
+def vacant(slot: Slot[Any]) -> bool:
+    slot.refresh()
+    return slot.vacant
+
+
 def test_a_slot_is_vacant_only_once_the_registry_said_so_and_until_a_version_answers() -> None:
     world = World(away=True, unfit={1})
     slot = world.slot()
-    slot.refresh()
-    assert not slot.vacant  # what is in production could not be asked
+    assert not vacant(slot)  # what is in production could not be asked
     world.away = False
-    slot.refresh()
-    assert slot.vacant
+    assert vacant(slot)
     world.away = True
-    slot.refresh()
-    assert slot.vacant  # a registry that restarts does not change what it said
+    assert vacant(slot)  # a registry that restarts does not change what it said
     world.away = False
-    world.promote(slot, 1)
-    assert slot.vacant  # the first version is no reason to stop what goes on without one
+    world.production = version(1)
+    assert vacant(slot)  # the first version is no reason to stop what goes on without one
     world.unfit.clear()
-    slot.refresh()
-    assert not slot.vacant
+    assert not vacant(slot)
 
 
 def test_a_slot_whose_first_version_cannot_be_loaded_is_not_vacant() -> None:
     world = World(production=version(1), unfit={1})
     slot = world.slot()
-    slot.refresh()
+    assert not vacant(slot)
     assert slot.live is None
-    assert not slot.vacant
 
 
 def fail(started: Started, images: int) -> None:
