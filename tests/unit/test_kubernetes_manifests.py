@@ -117,7 +117,8 @@ def test_nothing_but_microsofts_image_may_write_beside_its_volumes(kubernetes: S
 def test_every_container_has_limits_and_every_service_probes(kubernetes: Stack) -> None:
     for each in kubernetes.containers:
         for bound in ("requests", "limits"):
-            assert {"cpu", "memory"} <= each.told["resources"][bound].keys(), each.name
+            told = each.told["resources"][bound].keys()
+            assert {"cpu", "memory"} <= told <= {"cpu", "memory", "nvidia.com/gpu"}, each.name
         if each.own and not each.runs_once:
             wanted = {"startupProbe", "readinessProbe", "livenessProbe"}
             assert each.probes.keys() == wanted, each.name
