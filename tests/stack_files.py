@@ -8,8 +8,8 @@ from typing import Any
 import yaml
 
 from leafgate.settings import Settings
+from tests.stack import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 Document = dict[str, Any]
 
 SECRET_NAME = re.compile(r"SECRET|PASSWORD|TOKEN|_KEY$")

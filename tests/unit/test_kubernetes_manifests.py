@@ -22,7 +22,6 @@ from tests.manifests import (
     with_components,
 )
 from tests.stack_files import (
-    ROOT,
     documents,
     gives_a_secret_away,
     secrets_of_compose,
@@ -137,7 +136,6 @@ def test_no_secret_stands_in_a_manifest(kubernetes: Stack) -> None:
     assert not gives_a_secret_away("URL", "redis://:$(REDIS_PASSWORD)@redis:6379/0")
 
 
-@pytest.mark.skipif(not (ROOT / ".env.example").exists(), reason="Compose's secrets are not here")
 def test_the_secret_is_made_of_what_compose_needs_too() -> None:
     (told,) = documents(FOLDER / "secrets.example.yaml")
     assert told["stringData"].keys() - OPTIONAL == secrets_of_compose()
