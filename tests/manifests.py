@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from tests.requirements import kubectl
-from tests.stack_files import ROOT, Document, documents
+from tests.stack import ROOT
+from tests.stack_files import Document, documents
 
 FOLDER = ROOT / "docker" / "k8s"
 KUSTOMIZE = ("Kustomization", "Component")
