@@ -9,6 +9,7 @@ from tests.manifests import Stack, as_written, name_of, outer_rules, ways, with_
 ALWAYS = {
     ("dashboard", "api", 8000),
     ("api", "mlflow", 5000),
+    ("mlflow-init", "mlflow", 5000),
     ("trainer", "mlflow", 5000),
     ("api", "redis", 6379),
     ("mlflow", "postgres", 5432),
