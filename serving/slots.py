@@ -40,6 +40,7 @@ class Slot(Generic[Live]):
     ) -> None:
         self.name, self.alias = name, alias
         self.problem: str | None = "not loaded yet"
+        self.vacant = False  # the registry has said that there is nothing to serve
         self.taken_back: tuple[Key, str] | None = None
         self._sources: Sources[Live] = sources
         self._metrics, self._bounds = metrics, bounds
@@ -75,6 +76,7 @@ class Slot(Generic[Live]):
         except UserError as error:
             wanted, away = self._last_known(), error
         if wanted is None:
+            self.vacant = self.vacant or away is None
             self._empty(f"no version has the alias '{self.alias}'" if away is None else str(away))
             return
         problem = self._take_up(wanted)
@@ -123,6 +125,7 @@ class Slot(Generic[Live]):
         old, gone = self._live, self._before
         new.tally.forget()
         self._live, self._before = new, old
+        self.vacant = False
         if gone is not None and gone is not new:
             gone.batcher.close()
         self._bake = None

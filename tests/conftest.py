@@ -30,6 +30,7 @@ from tests.databases import (  # noqa: F401 - fixtures
     postgresql_server,
 )
 from tests.logins import bare_logins, granted_template, logins  # noqa: F401 - fixtures
+from tests.manifests import kubernetes  # noqa: F401 - a fixture
 from tests.running_log import outbox_folder, start_log  # noqa: F401 - fixtures
 
 

@@ -37,6 +37,13 @@ def redis_server() -> Path:
     return Path(found) if found else absent("Redis", "apt-get install redis-server")
 
 
+def kubectl() -> Path:
+    """The `kubectl` program; it needs no cluster to build a kustomization."""
+    found = shutil.which("kubectl")
+    remedy = "https://kubernetes.io/docs/tasks/tools, 1.22 or newer"
+    return Path(found) if found else absent("kubectl", remedy)
+
+
 def chromium() -> Path:
     """A Chromium or Chrome program."""
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")

@@ -6,6 +6,7 @@
 #   MLFLOW_AUTH_ADMIN_PASSWORD       of the user `admin`, taken at the very first start alone
 #   MLFLOW_FLASK_SERVER_SECRET_KEY   signs the forms of its pages
 #   MLFLOW_ORIGINS                   addresses at which people open it, with commas between
+#   MLFLOW_HOSTS                     names besides mlflow:5000 that it is asked by, likewise
 set -eu
 : "${MLFLOW_DB_PASSWORD:?is not set}" "${MLFLOW_AUTH_ADMIN_PASSWORD:?is not set}"
 : "${MLFLOW_FLASK_SERVER_SECRET_KEY:?is not set}"
@@ -29,5 +30,6 @@ mlflow db upgrade "$store/mlflow"
 exec mlflow server --app-name basic-auth --backend-store-uri "$store/mlflow" \
   --artifacts-destination /var/lib/mlflow/artifacts --serve-artifacts \
   --host 0.0.0.0 --port 5000 --workers "${MLFLOW_WORKERS:-1}" \
-  --allowed-hosts mlflow:5000 --cors-allowed-origins "${MLFLOW_ORIGINS:-http://localhost:5000}" \
+  --allowed-hosts "mlflow:5000${MLFLOW_HOSTS:+,$MLFLOW_HOSTS}" \
+  --cors-allowed-origins "${MLFLOW_ORIGINS:-http://localhost:5000}" \
   --uvicorn-opts "--no-access-log"

@@ -91,7 +91,7 @@ class Health(BaseModel):
 
 
 class Ready(BaseModel):
-    """All that is served is loaded and warm."""
+    """All that is served is loaded and warm; or, where that was asked for, there is nothing yet."""
 
     status: Literal["ready"] = "ready"
     models: list[ModelHealth]
@@ -108,15 +108,20 @@ def health_routes() -> APIRouter:
         return health_of(state, limits, await run_in_threadpool(log_health, state.log))
 
     @router.get("/ready", responses=documented(503))
-    async def ready(request: Request, state: State) -> Ready:
-        """Able: 200 once the classifier in production is loaded and warm, else 503 and why."""
+    async def ready(request: Request, state: State, without_model: bool = False) -> Ready:
+        """Able: 200 once the classifier in production is loaded and warm, else 503 and why.
+
+        without_model: 200 too while nothing is in production at all. For a balancer that would
+        otherwise take sign-in, generator and promotions away with the classifier.
+        """
         if request.app.state.shutdown.under_way:
             fix = "ask another process, or again in a few seconds"
             raise UserError("this process is stopping", fix, code="shutting_down")
         if not state.models.looked.is_set():
             fix = "ask again in a few seconds"
             raise UserError("models are being loaded", fix, code="no_production_model")
-        state.models.classifier.require()
+        if not (without_model and state.models.classifier.vacant):
+            state.models.classifier.require()
         return Ready(models=models_of(state.models))
 
     @router.get("/models", responses=documented(401))

@@ -167,6 +167,9 @@ def test_without_a_model_the_api_is_alive_but_not_ready(
     assert "no version has the alias 'production'" in ready.json()["detail"]
     assert "leafgate gate leaf-classifier" in ready.json()["fix"]
     assert "retry-after" in ready.headers
+    empty = httpx.get(f"{api.url}/ready", params={"without_model": "true"})
+    assert (empty.status_code, empty.json()["status"]) == (200, "ready")
+    assert empty.json()["models"][0]["version"] is None
     assert httpx.get(f"{api.url}/health").status_code == 200
     answer = api.client.post("/predict", files={"file": ("a.png", png())})
     assert (answer.status_code, answer.json()["code"]) == (503, "no_production_model")

@@ -158,6 +158,33 @@ def test_an_alias_that_was_removed_ends_the_serving() -> None:
     assert world.started[0].closed
 
 
+def vacant(slot: Slot[Any]) -> bool:
+    slot.refresh()
+    return slot.vacant
+
+
+def test_a_slot_is_vacant_only_once_the_registry_said_so_and_until_a_version_answers() -> None:
+    world = World(away=True, unfit={1})
+    slot = world.slot()
+    assert not vacant(slot)  # what is in production could not be asked
+    world.away = False
+    assert vacant(slot)
+    world.away = True
+    assert vacant(slot)  # a registry that restarts does not change what it said
+    world.away = False
+    world.production = version(1)
+    assert vacant(slot)  # the first version is no reason to stop what goes on without one
+    world.unfit.clear()
+    assert not vacant(slot)
+
+
+def test_a_slot_whose_first_version_cannot_be_loaded_is_not_vacant() -> None:
+    world = World(production=version(1), unfit={1})
+    slot = world.slot()
+    assert not vacant(slot)
+    assert slot.live is None
+
+
 def fail(started: Started, images: int) -> None:
     for _ in range(images):
         started.tally.failed()
