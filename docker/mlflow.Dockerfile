@@ -15,6 +15,7 @@ WORKDIR /var/lib/mlflow
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONWARNINGS=ignore \
     HOME=/tmp
 VOLUME /var/lib/mlflow
 EXPOSE 5000
