@@ -24,7 +24,7 @@ def main(address: str, chromium: str) -> None:
         expect(page.get_by_role("heading", level=1, name="Diagnose")).to_be_visible()
         page.get_by_test_id("stSidebarNavLink").filter(has_text="Traffic").click()
         expect(page.get_by_role("heading", level=1, name="Traffic")).to_be_visible()
-        counted = page.get_by_test_id("stMetric").first
+        counted = page.get_by_test_id("stMetric").filter(has_text="Requests").first
         expect(counted).to_be_visible()
         print(f"signed in; Traffic shows: {' '.join(counted.inner_text().split())}")
         browser.close()

@@ -62,7 +62,10 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        opened = await run_in_threadpool(_open, settings, metrics, tokens, limiter, identities)
+        database = app.state.database or await run_in_threadpool(reached_database, settings)
+        opened = await run_in_threadpool(
+            _open, settings, database, metrics, tokens, limiter, identities
+        )
         app.state.leafgate = state = opened
         state.models.start()
         sampling = asyncio.create_task(metrics.keep_sampling())
@@ -85,6 +88,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.limiter = limiter
     app.state.metrics = metrics
     app.state.shutdown = Shutdown()
+    app.state.database = None  # an engine, where whoever serves the app has opened it
     add_problem_handlers(app)
     app.include_router(token_routes(settings, limiter))
     app.include_router(predict_routes(settings, limiter))
@@ -116,12 +120,12 @@ def body_limits(settings: Settings) -> dict[str, int]:
 
 def _open(
     settings: Settings,
+    database: Any,  # noqa: ANN401 - an engine
     metrics: Metrics,
     tokens: Tokens,
     limiter: Limiter,
     identities: Identities,
 ) -> AppState:
-    database = reached_database(settings)
     moves = Moves(settings)
     models = LiveModels(settings, SqlAuditTrail(database), metrics, moves)
     request_log = _open_log(settings, database, identities)

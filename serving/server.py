@@ -19,6 +19,7 @@ from leafgate import __version__
 from leafgate.ports import listen
 from leafgate.settings import Settings
 from serving.app import create_app
+from serving.database import reached_database
 from serving.json_logs import set_up_logging
 from serving.workers import run_workers
 
@@ -26,12 +27,16 @@ log = logging.getLogger(__name__)
 
 
 def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or Ctrl-C. Raises UserError without a secret, or with the port taken."""
+    """Serve until SIGTERM or Ctrl-C. Raises UserError without a secret, with the port taken, or
+    with a database that never answered or is not at the current schema.
+    """
     set_up_logging(settings)
     app = create_app(settings)  # complains before anything is started, whoever serves it
     listener = listen(settings.host, settings.api_port, "LEAFGATE_API_PORT")
     announce(settings)
     if settings.workers == 1:
+        # Here, where what is wrong with it ends in two lines; uvicorn would show a stack.
+        app.state.database = reached_database(settings)
         serve_app(app, settings, listener)
     else:
         run_workers(settings, listener)

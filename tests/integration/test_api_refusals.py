@@ -19,6 +19,7 @@ from leafgate.settings import Settings
 from serving.app import create_app
 from sql import open_database
 from tests.colours import colour_picture
+from tests.commands import environment, free_port, leafgate
 from tests.integration.conftest import PASSWORD, RunningApi, StartApi, api_settings
 from tests.integration.test_api_answers import eventually, png, stored
 
@@ -202,6 +203,18 @@ def test_without_a_secret_or_with_a_short_one_the_api_refuses_to_start(tmp_path:
         settings = Settings(_env_file=None, var_dir=tmp_path, jwt_secret=secret)
         with pytest.raises(UserError, match=state):
             create_app(settings)
+
+
+def test_a_database_that_never_answered_ends_the_start_in_two_lines(tmp_path: Path) -> None:
+    url = f"postgresql+psycopg://ada:hunter2@127.0.0.1:{free_port()}/leafgate"
+    named = {"database_url": url, "jwt_secret": "s" * 40, "api_port": free_port()}
+    done = leafgate("serve", env=environment(tmp_path, audit_key="a" * 64, **named))
+    assert done.returncode == 2
+    problem, remedy = done.stderr.strip().splitlines()[-2:]
+    assert "cannot be reached" in problem
+    assert "LEAFGATE_DATABASE_URL" in remedy
+    assert "Traceback" not in done.stderr + done.stdout
+    assert "hunter2" not in done.stderr + done.stdout
 
 
 def test_the_api_imports_neither_tensorflow_nor_keras_nor_training() -> None:
