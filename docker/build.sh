@@ -3,10 +3,13 @@
 #
 #   build.sh environment NAME         /opt/venv with the packages of docker/requirements/NAME.txt
 #   build.sh odbc DRIVER              /opt/odbc with what docker/odbc/install.sh expects for the driver
-#   build.sh leafgate                 LeafGate itself into /opt/venv; in the repository's root
+#   build.sh leafgate                 LeafGate itself, which that environment looks for in /opt/leafgate;
+#                                     in the repository's root. Apart, so that a change of it is a
+#                                     small layer of the image
 set -eu
 requirements=$(dirname "$0")/requirements
-install() { uv pip install --quiet --no-cache --compile-bytecode --python /opt/venv/bin/python "$@"; }
+python=/opt/venv/bin/python
+install() { uv pip install --quiet --no-cache --compile-bytecode --python $python "$@"; }
 
 case $1 in
   environment)
@@ -14,6 +17,7 @@ case $1 in
       -r "$requirements/build.txt"
     python -m venv --without-pip /opt/venv
     install --require-hashes -r "$requirements/$2.txt"
+    echo /opt/leafgate >"$($python -c 'import site; print(site.getsitepackages()[0])')/leafgate.pth"
     ;;
   odbc)
     mkdir -p /opt/odbc
@@ -24,6 +28,6 @@ case $1 in
     ;;
   leafgate)
     python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /wheels .
-    install --no-deps /wheels/leafgate-*.whl
+    install --no-deps --target /opt/leafgate /wheels/leafgate-*.whl
     ;;
 esac

@@ -17,11 +17,12 @@ COPY docker/odbc /opt/odbc/setup
 RUN sh /opt/odbc/setup/install.sh "$ODBC_DRIVER" \
     && useradd --uid 10001 --create-home --home-dir /var/lib/leafgate leafgate
 COPY --from=build /opt/venv /opt/venv
+COPY --from=build /opt/leafgate /opt/leafgate
 COPY docker/healthy.py /opt/healthy.py
 
 USER 10001
 WORKDIR /var/lib/leafgate
-ENV PATH=/opt/venv/bin:$PATH \
+ENV PATH=/opt/leafgate/bin:/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     LEAFGATE_VAR_DIR=/var/lib/leafgate \
