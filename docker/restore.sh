@@ -32,8 +32,11 @@ if [ -f "$folder/leafgate.bak" ]; then
   compose up -d mssql >/dev/null
   await mssql 300
   docker cp -q "$folder/leafgate.bak" "$(container mssql):/var/opt/mssql/leafgate.bak"
+  docker exec -u 0 "$(container mssql)" chmod 644 /var/opt/mssql/leafgate.bak
   sqlcmd "RESTORE DATABASE leafgate FROM DISK = '/var/opt/mssql/leafgate.bak' WITH REPLACE, CHECKSUM" >/dev/null
   docker exec -u 0 "$(container mssql)" rm /var/opt/mssql/leafgate.bak
+  compose up -d mssql-init >/dev/null # ties the restored users to this server's logins
+  [ "$(docker wait "$(container mssql-init)")" = 0 ] || die "no logins" "docker compose logs mssql-init"
 fi
 for name in api artifacts training proxy-data; do
   in_volume "$name" tar -C /state --same-owner -xf - <"$folder/$name.tar"
