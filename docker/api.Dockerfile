@@ -2,10 +2,11 @@
 # promotions. REQUIREMENTS=api-gpu puts TensorFlow for CUDA in. Build from the repository's root.
 FROM python:3.11-slim-bookworm AS build
 ARG REQUIREMENTS=api
-ARG ODBC_DRIVER=microsoft
 COPY docker/build.sh /build/
 COPY docker/requirements /build/requirements
-RUN sh /build/build.sh environment "$REQUIREMENTS" && sh /build/build.sh odbc "$ODBC_DRIVER"
+RUN sh /build/build.sh environment "$REQUIREMENTS"
+ARG ODBC_DRIVER=microsoft
+RUN sh /build/build.sh odbc "$ODBC_DRIVER"
 WORKDIR /src
 COPY . .
 RUN sh /build/build.sh leafgate

@@ -41,7 +41,7 @@ databases="mlflow mlflow_auth"
 if [ -n "$(container mssql)" ]; then
   sqlcmd "BACKUP DATABASE leafgate TO DISK = '/var/opt/mssql/leafgate.bak' WITH COPY_ONLY, INIT, CHECKSUM" \
     >/dev/null
-  docker cp -q "$(container mssql):/var/opt/mssql/leafgate.bak" "$beside/leafgate.bak"
+  docker cp "$(container mssql):/var/opt/mssql/leafgate.bak" "$beside/leafgate.bak" >/dev/null
   docker exec "$(container mssql)" rm /var/opt/mssql/leafgate.bak
 else
   databases="$databases leafgate"

@@ -1,9 +1,10 @@
 # The dashboard. Build from the repository's root.
 FROM python:3.11-slim-bookworm AS build
-ARG ODBC_DRIVER=microsoft
 COPY docker/build.sh /build/
 COPY docker/requirements /build/requirements
-RUN sh /build/build.sh environment dashboard && sh /build/build.sh odbc "$ODBC_DRIVER"
+RUN sh /build/build.sh environment dashboard
+ARG ODBC_DRIVER=microsoft
+RUN sh /build/build.sh odbc "$ODBC_DRIVER"
 WORKDIR /src
 COPY . .
 RUN sh /build/build.sh leafgate

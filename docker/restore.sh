@@ -16,9 +16,9 @@ for name in LEAFGATE_AUDIT_KEY LEAFGATE_LOG_IDENTITY_KEY; do
 done
 
 [ "${2:-}" != --replace ] || compose down --volumes
-compose up --no-start >/dev/null # volumes and networks
-[ -z "$(in_volume artifacts ls /state)" ] ||
-  die "this stack has state already" "docker/restore.sh $folder --replace removes it for the backup's"
+[ -z "$(docker volume ls -q --filter "label=com.docker.compose.project=$project")" ] ||
+  die "the stack '$project' has state already" "docker/restore.sh $folder --replace removes that state"
+trap 'echo "error: $folder is not restored; once the cause is gone: docker/restore.sh $folder --replace" >&2' EXIT
 
 compose up -d postgres-init >/dev/null # and PostgreSQL, which it needs
 await postgres 120
@@ -31,15 +31,19 @@ done
 if [ -f "$folder/leafgate.bak" ]; then
   compose up -d mssql >/dev/null
   await mssql 300
-  docker cp -q "$folder/leafgate.bak" "$(container mssql):/var/opt/mssql/leafgate.bak"
+  docker cp "$folder/leafgate.bak" "$(container mssql):/var/opt/mssql/leafgate.bak" >/dev/null
   docker exec -u 0 "$(container mssql)" chmod 644 /var/opt/mssql/leafgate.bak
   sqlcmd "RESTORE DATABASE leafgate FROM DISK = '/var/opt/mssql/leafgate.bak' WITH REPLACE, CHECKSUM" >/dev/null
   docker exec -u 0 "$(container mssql)" rm /var/opt/mssql/leafgate.bak
   compose up -d mssql-init >/dev/null # ties the restored users to this server's logins
   [ "$(docker wait "$(container mssql-init)")" = 0 ] || die "no logins" "docker compose logs mssql-init"
 fi
-for name in api artifacts training proxy-data; do
-  in_volume "$name" tar -C /state --same-owner -xf - <"$folder/$name.tar"
-done
+
+within() { compose run --rm --no-deps -T "$@"; } # a command in a container of a service, by itself
+within api tar -C /var/lib/leafgate -xf - <"$folder/api.tar"
+within mlflow tar -C /var/lib/mlflow -xf - <"$folder/artifacts.tar"
+within trainer tar -C /var/lib/leafgate -xf - <"$folder/training.tar"
+within proxy tar -C /data -xf - <"$folder/proxy-data.tar"
 compose up -d
+trap - EXIT
 echo "$folder is restored"

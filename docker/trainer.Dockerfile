@@ -2,10 +2,11 @@
 # libraries in. Build from the repository's root.
 FROM python:3.11-slim-bookworm AS build
 ARG REQUIREMENTS=trainer
-ARG ODBC_DRIVER=microsoft
 COPY docker/build.sh /build/
 COPY docker/requirements /build/requirements
-RUN sh /build/build.sh environment "$REQUIREMENTS" && sh /build/build.sh odbc "$ODBC_DRIVER"
+RUN sh /build/build.sh environment "$REQUIREMENTS"
+ARG ODBC_DRIVER=microsoft
+RUN sh /build/build.sh odbc "$ODBC_DRIVER"
 WORKDIR /src
 COPY . .
 RUN sh /build/build.sh leafgate
@@ -15,7 +16,8 @@ ARG ODBC_DRIVER=microsoft
 COPY --from=build /opt/odbc /opt/odbc
 COPY docker/odbc /opt/odbc/setup
 RUN sh /opt/odbc/setup/install.sh "$ODBC_DRIVER" \
-    && useradd --uid 10001 --create-home --home-dir /var/lib/leafgate leafgate
+    && useradd --uid 10001 --create-home --home-dir /var/lib/leafgate leafgate \
+    && install --directory --owner leafgate /var/lib/leafgate/tmp
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /opt/leafgate /opt/leafgate
 COPY docker/healthy.py /opt/healthy.py

@@ -61,6 +61,9 @@ class Settings(BaseSettings):
     bake_error_points: float = Field(1.0, ge=0, description="failures, points over the one before")
     bake_unknown_points: float = Field(10.0, ge=0, description="unknowns, likewise")
     bake_latency_ratio: float = Field(2.0, gt=1, description="engine time an image, likewise")
+    first_look_seconds: float = Field(
+        0.0, ge=0, description="at the start: how long requests wait for the models to be loaded"
+    )
     model_fetch_seconds: float = Field(
         600.0, gt=0, description="the longest that fetching one model's files may take"
     )

@@ -68,6 +68,8 @@ def create_app(settings: Settings) -> FastAPI:
         )
         app.state.leafgate = state = opened
         state.models.start()
+        # Connections are taken already, and what they ask is answered once this returns.
+        await run_in_threadpool(state.models.looked.wait, settings.first_look_seconds)
         sampling = asyncio.create_task(metrics.keep_sampling())
         yield
         sampling.cancel()

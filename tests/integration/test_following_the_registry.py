@@ -1,5 +1,6 @@
 """The service finds out what is in production, and loads it, without importing MLflow."""
 
+import asyncio
 import http.server
 import json
 import shutil
@@ -11,13 +12,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from leafgate.errors import UserError
 from leafgate.settings import Settings
 from registry import PRODUCTION, ModelStore, ModelVersion, alias_reader
+from serving.app import create_app
 from tests.commands import environment, free_port, service
-from tests.models import vouch_for_production
+from tests.integration.conftest import api_settings, prepare_database
+from tests.models import have_at_hand, vouch_for_production
 
 CLASSIFIER = "leaf-classifier"
 NOTES = {"note": "grün\n'%", "empty": "", "long": "x" * 4000}
@@ -243,3 +247,21 @@ def test_from_alias_to_answer_nothing_heavy_is_imported(either: Settings, tmp_pa
     heavy = {"mlflow", "tensorflow", "keras", "pandas", "scipy", "sklearn", "matplotlib"}
     assert heavy & set(loaded) == set()
     assert contents(here.models_dir / original.name) == contents(original)
+
+
+@pytest.mark.parametrize("patience, answered", [(30.0, 200), (0.0, 503)])
+def test_a_start_may_wait_for_the_models_before_it_answers(
+    served_var: Path, tmp_path: Path, patience: float, answered: int
+) -> None:
+    settings = api_settings(served_var, tmp_path, first_look_seconds=patience)
+    prepare_database(settings)
+    have_at_hand(settings)
+    app = create_app(settings)
+
+    async def first_answer() -> int:
+        async with app.router.lifespan_context(app):
+            asked = httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api")
+            async with asked as http:
+                return (await http.get("/ready")).status_code
+
+    assert asyncio.run(first_answer()) == answered
