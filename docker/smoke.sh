@@ -88,6 +88,7 @@ set -a
 . "$ENV_FILE"
 set +a
 api=http://127.0.0.1:$API_PORT
+compose down --volumes --remove-orphans >/dev/null 2>&1 # what a run that was killed left behind
 
 for image in caddy:2 redis:7-bookworm postgres:15-bookworm python:3.11-slim-bookworm; do
   docker image inspect $image >/dev/null 2>&1 || docker pull -q $image >/dev/null 2>&1 || true
