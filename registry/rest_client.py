@@ -21,6 +21,7 @@ from registry.store import ModelVersion
 TIMEOUT = httpx.Timeout(5.0, connect=2.0)  # seconds
 MISSING = "RESOURCE_DOES_NOT_EXIST"
 API = "api/2.0/mlflow/"
+NOT_LET_IN = (401, 403)
 
 
 class RestClient:
@@ -48,6 +49,7 @@ class RestClient:
         Raises what `answering` turns into a UserError.
         """
         answer = self._http.get(f"{API}{path}", params=parameters)
+        _require_let_in(answer)
         if answer.is_error and answer.json().get("error_code") == MISSING:
             return None
         answer.raise_for_status()
@@ -78,6 +80,17 @@ class RestClient:
             yield
         except (httpx.HTTPError, httpx.InvalidURL, ValueError, KeyError, TypeError) as error:
             raise unreachable(self.settings, error) from error
+
+
+def _require_let_in(answer: httpx.Response) -> None:
+    """Raises where the server does not let us in: what it says then is made for browsers."""
+    if answer.status_code in NOT_LET_IN:
+        raise httpx.HTTPStatusError(
+            f"{answer.status_code} {answer.reason_phrase}; are MLFLOW_TRACKING_USERNAME and _PASSWORD, "
+            "or _TOKEN, those of a user there who may do this?",
+            request=answer.request,
+            response=answer,
+        )
 
 
 def version_of(found: dict[str, Any], aliases: Mapping[str, int]) -> ModelVersion:

@@ -194,8 +194,11 @@ def test_it_signs_in_as_mlflow_does_and_believes_no_other_server(
         threading.Thread(target=other.serve_forever, daemon=True).start()
         uri = f"http://127.0.0.1:{other.server_port}"
         settings = settings_of(tmp_path / "var", mlflow_tracking_uri=uri)
-        for reader in (alias_reader(settings), ModelStore(settings)):
-            with pytest.raises(UserError) as refused:
+        for reader, told in (
+            (alias_reader(settings), "MLFLOW_TRACKING_USERNAME"),
+            (ModelStore(settings), ""),
+        ):
+            with pytest.raises(UserError, match=told) as refused:
                 reader.find(CLASSIFIER, PRODUCTION)
             assert refused.value.code == "registry_error"
         other.shutdown()
