@@ -86,8 +86,8 @@ def _require_let_in(answer: httpx.Response) -> None:
     """Raises where the server does not let us in: what it says then is made for browsers."""
     if answer.status_code in NOT_LET_IN:
         raise httpx.HTTPStatusError(
-            f"{answer.status_code} {answer.reason_phrase}; are MLFLOW_TRACKING_USERNAME and _PASSWORD, "
-            "or _TOKEN, those of a user there who may do this?",
+            f"{answer.status_code} {answer.reason_phrase}; are MLFLOW_TRACKING_USERNAME and "
+            "_PASSWORD, or _TOKEN, those of a user there who may do this?",
             request=answer.request,
             response=answer,
         )

@@ -194,13 +194,11 @@ def test_it_signs_in_as_mlflow_does_and_believes_no_other_server(
         threading.Thread(target=other.serve_forever, daemon=True).start()
         uri = f"http://127.0.0.1:{other.server_port}"
         settings = settings_of(tmp_path / "var", mlflow_tracking_uri=uri)
-        for reader, told in (
-            (alias_reader(settings), "MLFLOW_TRACKING_USERNAME"),
-            (ModelStore(settings), ""),
-        ):
-            with pytest.raises(UserError, match=told) as refused:
+        for reader in (alias_reader(settings), ModelStore(settings)):
+            with pytest.raises(UserError) as refused:
                 reader.find(CLASSIFIER, PRODUCTION)
             assert refused.value.code == "registry_error"
+            assert "403" in refused.value.problem
         other.shutdown()
     assert len(Recorder.seen) == 2
     assert Recorder.seen[0] == Recorder.seen[1]
