@@ -117,7 +117,7 @@ say "MLflow asks who is there (401)"
 
 say "training the small demo inside, some minutes"
 compose run --rm trainer leafgate demo --no-serve >"$work/train.log" 2>&1 || { tail -n 40 "$work/train.log"; exit 1; }
-grep -E 'is (promoted|held back)|in production' "$work/train.log" | sed 's/^/         /'
+grep -E '^leaf-.* is (promoted|held back)' "$work/train.log" | sed 's/^/         /'
 
 until_ok 60 curl -fs "$api/ready"
 say "the API took the classifier up by itself: /ready says 200"
