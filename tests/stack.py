@@ -1,6 +1,5 @@
 """The stack's files as Compose reads them."""
 
-import json
 import os
 import shutil
 import subprocess
@@ -61,6 +60,5 @@ def networks_of(service: dict[str, Any]) -> set[str]:
 
 
 def variables_of(service: dict[str, Any]) -> dict[str, Any]:
-    """The environment of a container, JSON-like; None: passed on where it is set."""
-    found = service.get("environment") or {}
-    return dict(found) if isinstance(found, dict) else json.loads(json.dumps(found))
+    """The environment of a container; None: passed on where it is set."""
+    return dict(service.get("environment") or {})
