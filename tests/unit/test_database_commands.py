@@ -126,6 +126,8 @@ def test_a_pruning_that_was_interrupted_is_finished_by_the_next(
         [sys.executable, "-m", "leafgate.cli", *words],
         env=env,
         stderr=subprocess.PIPE,
+        # Ctrl-C is ignored in whatever a shell runs in the background.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     while len(ids(database, predictions)) == 400:
         assert process.poll() is None

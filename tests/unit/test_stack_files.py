@@ -184,6 +184,15 @@ def test_a_setting_in_the_file_of_secrets_reaches_the_api(env: Path, tmp_path: P
 
 
 @pytest.mark.parametrize("name", SECRETS)
+def test_no_secret_may_be_empty(name: str) -> None:
+    file = (ROOT / "docker-compose.yml").read_text()
+    asked = re.findall(rf"\$\{{{name}[^}}]*\}}", file)
+    assert asked
+    remedy = f"{name} is empty in .env, docker/secrets.sh fills it in"
+    assert set(asked) == {f"${{{name}:?{remedy}}}"}
+
+
+@pytest.mark.parametrize("name", SECRETS[::6])
 def test_without_a_secret_compose_refuses_and_says_what_to_do(
     env: Path, tmp_path: Path, name: str
 ) -> None:
