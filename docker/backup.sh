@@ -11,11 +11,10 @@ set -eu
 folder=$1
 [ ! -e "$folder" ] || die "$folder exists" "name a new folder"
 
-for name in postgres api; do
-  [ -n "$(container $name)" ] || die "no $name of the stack '$project' is up" "docker compose up -d"
-done
+[ -n "$(running postgres)" ] || die "no PostgreSQL of the stack '$project' is up" "docker compose up -d"
 umask 077
 beside=$folder.part
+rm -rf "$beside"
 mkdir -p "$beside"
 paused=
 finish() {
@@ -28,12 +27,12 @@ trap 'exit 1' INT TERM
 
 # The outbox first: what leaves it for the database meanwhile is in both, and is stored once. Its files
 # are those of one moment, since nobody writes while the containers are paused.
-paused=$(container api)
-# shellcheck disable=SC2086 # several containers
-docker pause $paused >/dev/null
+paused=$(running api && running api-gpu)
+# shellcheck disable=SC2086 # several containers, or none
+[ -z "$paused" ] || docker pause $paused >/dev/null
 in_volume api tar -C /state --exclude ./models --exclude ./tmp -cf - . >"$beside/api.tar"
 # shellcheck disable=SC2086
-docker unpause $paused >/dev/null
+[ -z "$paused" ] || docker unpause $paused >/dev/null
 paused=
 
 # Then the databases, then the files that they name: those are written before a database names them.

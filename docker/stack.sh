@@ -15,9 +15,13 @@ die() {
   exit 1
 }
 
-container() { # those of the service $1, running or not; nothing where there are none
-  docker ps -aq --filter "label=com.docker.compose.project=$project" \
-    --filter "label=com.docker.compose.service=$1" --filter "label=com.docker.compose.oneoff=False"
+container() { listed "$1" --all; } # those of the service $1, running or not; nothing where none
+running() { listed "$1"; }
+listed() { # by `docker ps`, with its options after the service
+  service=$1
+  shift
+  docker ps -q "$@" --filter "label=com.docker.compose.project=$project" \
+    --filter "label=com.docker.compose.service=$service" --filter "label=com.docker.compose.oneoff=False"
 }
 
 volume() { # the name of the volume $1; nothing where there is none
