@@ -1,4 +1,4 @@
-"""The stack's files as Compose reads them."""
+"""The stack's files as Compose reads them, which has to be here; nothing is started."""
 
 import os
 import shutil

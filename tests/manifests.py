@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.compose_files import ROOT
 from tests.requirements import kubectl
-from tests.stack import ROOT
 from tests.stack_files import Document, documents
 
 FOLDER = ROOT / "docker" / "k8s"

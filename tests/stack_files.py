@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 from leafgate.settings import Settings
-from tests.stack import ROOT
+from tests.compose_files import ROOT
 
 Document = dict[str, Any]
 

@@ -9,8 +9,8 @@ import pytest
 
 from leafgate.errors import UserError
 from sql import give_rights, migrate, open_database
+from tests.compose_files import ROOT
 from tests.servers import Server, postgresql
-from tests.stack import ROOT
 
 SCRIPTS = ("mlflow.sql", "leafgate.sql")
 LOGINS = ("owner", "service", "dashboard", "trainer")

@@ -13,14 +13,15 @@ import yaml
 from sqlfluff.core import Linter
 
 from leafgate.settings import Settings
+from tests.compose_files import ROOT, VARIANTS, compose, networks_of, read_compose, variables_of
 from tests.requirements import absent
-from tests.stack import ROOT, VARIANTS, compose, networks_of, read_compose, variables_of
+from tests.stack_files import secrets_of_compose, unknown_settings
 
 DOCKERFILES = sorted((ROOT / "docker").glob("*.Dockerfile"))
 SCRIPTS = sorted((ROOT / "docker").rglob("*.sh"))
 ENDS = ("migrate", "mlflow-init", "mssql-init", "postgres-init", "trainer", "trainer-gpu")
 OURS = ("api", "api-gpu", "dashboard", "migrate", "mlflow", "mlflow-init", "trainer", "trainer-gpu")
-SECRETS = re.findall(r"^(\w+)=$", (ROOT / ".env.example").read_text(), re.MULTILINE)
+SECRETS = sorted(secrets_of_compose())
 
 # Settings that the stack has no use for: it sets where state, ports and addresses are.
 OF_ONE_MACHINE = {"host", "api_port", "dashboard_port", "mlflow_port", "var_dir", "log_format"}
@@ -163,8 +164,7 @@ def test_each_part_signs_in_to_the_database_as_itself(stack: dict[str, Any]) -> 
 
 def test_no_container_is_given_a_setting_that_does_not_exist(stack: dict[str, Any]) -> None:
     for name, service in stack["services"].items():
-        given = {key for key in variables_of(service) if key.startswith("LEAFGATE_")}
-        assert given <= {f"LEAFGATE_{field.upper()}" for field in Settings.model_fields}, name
+        assert unknown_settings(variables_of(service)) == set(), name
 
 
 def test_the_api_is_passed_every_setting_that_concerns_it() -> None:
