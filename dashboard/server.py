@@ -25,7 +25,12 @@ def serve(settings: Settings) -> None:
     require_free_port(settings.host, settings.dashboard_port, "LEAFGATE_DASHBOARD_PORT")
     script = Path(__file__).parent / "entry" / "script.py"
     command = [sys.executable, "-m", "streamlit", "run", str(script), *options(settings)]
-    environment = {**os.environ, "LEAFGATE_VAR_DIR": str(settings.var_dir)}
+    environment = {
+        **os.environ,
+        "LEAFGATE_VAR_DIR": str(settings.var_dir),
+        # What uvicorn, which serves Streamlit, believes; unset, that would be all of this machine.
+        "FORWARDED_ALLOW_IPS": settings.trusted_proxies,
+    }
     os.execve(sys.executable, command, environment)  # noqa: S606 - no shell
 
 

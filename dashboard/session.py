@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from ipaddress import ip_address
 from typing import TypeVar
 
 import streamlit as st
@@ -35,9 +36,11 @@ def client(settings: Settings) -> ApiClient:
 
 
 def visitor_address() -> str | None:
-    """Where the browser is; None: on this machine."""
-    address = st.context.ip_address
-    return address if isinstance(address, str) else None
+    """Where the browser is; None: on this machine, or not known."""
+    try:
+        return str(ip_address(st.context.ip_address or ""))
+    except ValueError:
+        return None
 
 
 def remembered(key: str, seconds: float, ask: Callable[[], Answer]) -> Answer:

@@ -98,6 +98,9 @@ class Settings(BaseSettings):
         description="JSON: the limits of further plans",
     )
     address_limit: str = Field("6000/minute", description="per client address, before sign-in")
+    trusted_proxies: str = Field(
+        "", description="addresses, networks, with commas between, believed in X-Forwarded-For"
+    )
     revocation_poll_seconds: float = Field(
         2.0, gt=0, description="how soon a revoked token is refused by every process"
     )

@@ -14,6 +14,7 @@ from starlette.types import Scope
 from leafgate import __version__
 from leafgate.settings import Settings
 from serving.address_limit import AddressLimit
+from serving.addresses import ForwardedAddress, TrustedProxies
 from serving.admission import Admission, RefuseEarly
 from serving.body_limit import OTHER_PATHS, BodyLimit
 from serving.corrections import Corrections
@@ -54,11 +55,12 @@ SPARE_THREADS = 2  # beyond cores: reading an image leaves them to others now an
 
 def create_app(settings: Settings) -> FastAPI:
     """An API for `settings`. Raises UserError where there is no usable key for the tokens, or for
-    the log's pseudonyms where it wants any, or a limit is none.
+    the log's pseudonyms where it wants any, or a limit or a trusted proxy is none.
     """
     tokens = Tokens(settings, key_source(settings))
     limiter = make_limiter(settings)
     identities = Identities(settings)
+    proxies = TrustedProxies.read(settings.trusted_proxies)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -106,6 +108,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(BodyLimit, most=body_limits(settings))
     app.add_middleware(AddressLimit, settings=settings)
     app.add_middleware(RequestLogging)
+    if proxies:
+        app.add_middleware(ForwardedAddress, proxies=proxies)
     return app
 
 

@@ -68,6 +68,7 @@ def serve_app(app: FastAPI, settings: Settings, listener: socket.socket) -> None
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # serving.addresses reads them, from trusted proxies alone
         timeout_graceful_shutdown=round(settings.drain_seconds),
     )
     Server(config, app, settings.shutdown_delay_seconds).run(sockets=[listener])

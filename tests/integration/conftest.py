@@ -107,7 +107,7 @@ def starting_apis() -> Iterator[StartApi]:
         have_at_hand(settings)
         port = free_port()
         app = create_app(settings)
-        config = uvicorn.Config(app, port=port, log_level="warning")
+        config = uvicorn.Config(app, port=port, log_level="warning", proxy_headers=False)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run)
         thread.start()
