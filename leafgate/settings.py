@@ -118,6 +118,23 @@ class Settings(BaseSettings):
         "", description="traces go there; empty: OTEL_EXPORTER_OTLP_ENDPOINT, or none are made"
     )
 
+    max_connections: int = Field(1000, gt=0, description="open at a time, of one process")
+    max_connections_per_address: int = Field(
+        250, gt=0, description="the same from one client address; proxies are not bounded by it"
+    )
+    header_timeout_seconds: float = Field(
+        10.0, gt=0, description="for the header lines of a request, all together"
+    )
+    stall_timeout_seconds: float = Field(
+        10.0, gt=0, description="without a byte of a body, or of an answer that is not read"
+    )
+    min_bytes_per_second: int = Field(
+        8192, ge=0, description="the slowest that a body may come, or an answer be read"
+    )
+    upload_memory_mb: int = Field(
+        256, gt=0, description="MiB of bodies under way in one process; then 503"
+    )
+
     host: str = "127.0.0.1"
     api_port: int = Field(8000, gt=0, lt=65536)
     dashboard_port: int = Field(8501, gt=0, lt=65536)

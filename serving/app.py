@@ -40,6 +40,7 @@ from serving.routes.moves import move_routes
 from serving.routes.predict import predict_routes
 from serving.routes.token import token_routes
 from serving.routes.versions import version_routes
+from serving.security_headers import SecurityHeaders
 from serving.shadows import Shadows
 from serving.shutdown import Shutdown
 from serving.sign_in import SignIn
@@ -108,6 +109,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(BodyLimit, most=body_limits(settings))
     app.add_middleware(AddressLimit, settings=settings)
     app.add_middleware(RequestLogging)
+    app.add_middleware(SecurityHeaders)
     if proxies:
         app.add_middleware(ForwardedAddress, proxies=proxies)
     return app

@@ -33,6 +33,7 @@ WATCHED: dict[str, tuple[str, Mode]] = {
     "request_log_oldest_age_seconds": ("How long the oldest of them has waited.", "livemax"),
     "request_log_dropped": ("Rows lost since the start: the queue was full.", "livesum"),
     "request_log_set_aside": ("Rows that the database refused since the start.", "livesum"),
+    "connections": ("Connections that are open.", "livesum"),
     "limits_shared": ("1: workers share the rate limits; 0: each counts by itself.", "livemin"),
     "models_with_problem": ("Models whose newest version does not answer.", "livemax"),
 }
@@ -84,6 +85,9 @@ class Metrics:
         self._batches = histogram("batch_size", "Images in a batch.", BATCH_SIZES, "model")
         self._queues = gauge("queue_length", "Images waiting for the engine.", "livesum", "model")
         self._refused = counter("refused", "Requests not taken, by code.", "reason")
+        self._connections_refused = counter(
+            "connections_refused", "Ended without a request that was answered.", "reason"
+        )
         self._images = counter("images", "Images answered for or made.", "model", "version")
         self._live = gauge(
             "model_live",
@@ -119,6 +123,10 @@ class Metrics:
     def refused(self, reason: str) -> None:
         """A request was not taken. reason: its stable code, such as `overloaded`."""
         self._refused[(reason,)].inc()
+
+    def connection_refused(self, reason: str) -> None:
+        """A connection, or a request that could not be read, was refused or has timed out."""
+        self._connections_refused[(reason,)].inc()
 
     def served(self, model: str, version: int, images: int = 1) -> None:
         """`images` were classified or made by this version."""

@@ -87,10 +87,14 @@ CODES = {
         "the registry took more than 60 s, and another command has settled the move",
         "see `leafgate models audit`",
     ),
+    "request_timeout": Code(
+        408, "no byte of the body came for 10 s", "send it again, over a better connection"
+    ),
     "body_too_large": Code(413, "the body has 20,000,000 bytes", "send at most 10,551,296"),
     "image_too_large": Code(
         413, "the image has 10000 x 10000 = 100,000,000 pixels", "scale it down"
     ),
+    "url_too_long": Code(414, "the URL has more than 8,192 bytes", "send values in the body"),
     "not_an_image": Code(415, "the file is not an image", "send one of JPEG, PNG, WEBP"),
     "unreadable_image": Code(422, "the JPEG image cannot be read", _EXPORT),
     "out_of_range": Code(422, "n=1000", "ask for 1 to 256 images"),
@@ -98,9 +102,13 @@ CODES = {
     "unknown_class": Code(422, "class=moss", "ask for one of healthy, rust"),
     "too_many_images": Code(422, "100 images in one request", "send at most 64"),
     "invalid_request": Code(422, "body.file: Field required", "correct the request"),
+    "too_many_parts": Code(422, "the form has more than 1 file", "send only what /docs names"),
     "no_reason": Code(422, "promote without a reason", "say why, in `reason`"),
     "too_many_requests": Code(429, "more than 600 per 1 minute requests", _WAIT),
     "sign_in_slowed": Code(429, "too many wrong passwords", _WAIT),
+    "headers_too_large": Code(
+        431, "more than 100 header lines, or 32,768 bytes of them", "send fewer and shorter ones"
+    ),
     "internal_error": Code(
         500, "the service failed", "try again; tell whoever runs it the request id"
     ),
@@ -131,6 +139,10 @@ CODES = {
         "tell whoever runs it: the log says what the login lacks",
     ),
     "sign_in_busy": Code(503, "too many are signing in", "try again"),
+    "too_many_connections": Code(
+        503, "too many connections are open", "use fewer connections, and one for several requests"
+    ),
+    "uploads_full": Code(503, "uploads of 268,435,456 bytes are under way", _WAIT),
     "overloaded": Code(503, "64 images wait already", _WAIT),
     "queue_timeout": Code(503, "the image waited 5 s for the model", _WAIT),
     "shutting_down": Code(503, "this process is stopping", "ask another one, or again soon"),
@@ -140,6 +152,7 @@ CODE_OF_STATUS = {
     400: "malformed_body",
     404: "not_found",
     405: "method_not_allowed",
+    408: "request_timeout",
     413: "body_too_large",
 }
 

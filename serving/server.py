@@ -6,11 +6,14 @@ log is written, and the process exits with 0. (uvicorn alone closes idle connect
 the hands of clients about to use them, and ends by raising the signal again.)
 """
 
+import asyncio
 import gc
 import logging
 import socket
 import time
+from functools import partial
 from types import FrameType
+from typing import Any, cast
 
 import uvicorn
 from fastapi import FastAPI
@@ -18,9 +21,13 @@ from fastapi import FastAPI
 from leafgate import __version__
 from leafgate.ports import listen
 from leafgate.settings import Settings
+from serving.addresses import TrustedProxies, parse_address
 from serving.app import create_app
+from serving.connections import ConnectionLimits, Connections, require_files
 from serving.database import reached_database
+from serving.http_protocol import BoundedHttpProtocol
 from serving.json_logs import set_up_logging
+from serving.metrics import Metrics
 from serving.workers import run_workers
 
 log = logging.getLogger(__name__)
@@ -32,6 +39,7 @@ def serve(settings: Settings) -> None:
     """
     set_up_logging(settings)
     app = create_app(settings)  # complains before anything is started, whoever serves it
+    require_files(settings.max_connections)
     listener = listen(settings.host, settings.api_port, "LEAFGATE_API_PORT")
     announce(settings)
     if settings.workers == 1:
@@ -61,17 +69,34 @@ def announce(settings: Settings) -> None:
 
 def serve_app(app: FastAPI, settings: Settings, listener: socket.socket) -> None:
     """Serve on the socket in this process until it is told to stop."""
-    config = uvicorn.Config(
+    require_files(settings.max_connections)  # of this process; workers inherit no raised limit
+    Server(server_config(app, settings), app, settings.shutdown_delay_seconds).run(
+        sockets=[listener]
+    )
+
+
+def server_config(app: FastAPI, settings: Settings, **more: Any) -> uvicorn.Config:  # noqa: ANN401
+    """How uvicorn serves the app: with our bounds on connections. more: as uvicorn has it."""
+    metrics: Metrics = app.state.metrics
+    proxies = TrustedProxies.read(settings.trusted_proxies)
+    connections = Connections(
+        ConnectionLimits.of(settings),
+        metrics.connection_refused,
+        is_proxy=lambda address: proxies.trusts(parse_address(address)),
+    )
+    metrics.watch("connections", lambda: len(connections))
+    return uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=cast(type[asyncio.Protocol], partial(BoundedHttpProtocol, connections)),
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,
         proxy_headers=False,  # serving.addresses reads them, from trusted proxies alone
         timeout_graceful_shutdown=round(settings.drain_seconds),
+        **more,
     )
-    Server(config, app, settings.shutdown_delay_seconds).run(sockets=[listener])
 
 
 class Server(uvicorn.Server):

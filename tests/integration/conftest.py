@@ -20,6 +20,7 @@ from pydantic import SecretStr
 
 from leafgate.settings import Settings
 from serving.app import create_app
+from serving.server import server_config
 from sql import add_user, migrate, open_database
 from tests.commands import free_port
 from tests.models import (
@@ -107,7 +108,7 @@ def starting_apis() -> Iterator[StartApi]:
         have_at_hand(settings)
         port = free_port()
         app = create_app(settings)
-        config = uvicorn.Config(app, port=port, log_level="warning", proxy_headers=False)
+        config = server_config(app, settings, port=port, log_level="warning")
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run)
         thread.start()
