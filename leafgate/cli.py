@@ -117,11 +117,18 @@ def dashboard() -> None:
 
 
 @app.command()
-def mlflow() -> None:
-    """Run MLflow's server over the embedded store, to look at runs and models."""
+def mlflow(
+    link: Annotated[
+        bool, typer.Option("--link/--no-link", help="print how to sign in, the token included")
+    ] = True,
+) -> None:
+    """Run MLflow's server over the embedded store, to look at runs and models.
+
+    It asks for a sign-in: open the link that it prints, or set MLFLOW_TRACKING_TOKEN.
+    """
     from registry import serve_mlflow
 
-    serve_mlflow(settings())
+    serve_mlflow(settings(), say if link else None)
 
 
 def main() -> None:

@@ -44,13 +44,17 @@ class Account:
 
 @dataclass(frozen=True)
 class Service:
-    """One part that stays up. probe: answers 200 once it is ready for people."""
+    """One part that stays up.
+
+    probe: answers 200 once it is ready for people. options: of the command.
+    """
 
     command: str
     address: str
     probe: str
     port: int
     setting: str
+    options: tuple[str, ...] = ()
 
 
 def run_demo(settings: Settings, data: Path | None) -> None:
@@ -75,6 +79,7 @@ def services(settings: Settings) -> list[Service]:
             "/health",
             settings.mlflow_port,
             "LEAFGATE_MLFLOW_PORT",
+            ("--no-link",),  # its output is a log file, which is no place for a token
         ),
         Service(
             "serve",
@@ -140,7 +145,7 @@ def running(
         for part in parts:
             with (logs / f"{part.command}.log").open("wb") as log:
                 processes[part.command] = subprocess.Popen(
-                    [sys.executable, "-m", "leafgate.cli", part.command],
+                    [sys.executable, "-m", "leafgate.cli", part.command, *part.options],
                     env=environment,
                     stdout=log,
                     stderr=subprocess.STDOUT,
@@ -186,7 +191,9 @@ def farewell(
     settings: Settings, parts: list[Service], account: Account, data: Path | None, promoted: bool
 ) -> str:
     """What a newcomer needs now: addresses, user, and a line that works when pasted."""
-    mlflow, api, dashboard = (part.address for part in parts)
+    from registry import sign_in_link
+
+    _, api, dashboard = (part.address for part in parts)
     folder = data.expanduser().resolve() if data else settings.var_dir / "demo" / "leaves"
     state = (
         "The classifier passed the gate and is in production."
@@ -201,7 +208,7 @@ def farewell(
             "",
             f"  dashboard  {dashboard}",
             f"  API        {api}/docs",
-            f"  MLflow     {mlflow}",
+            f"  MLflow     {sign_in_link(settings)}",
             f"  sign in    user {USER}, password {account.password}",
             "",
             "Classify an image from another terminal:",

@@ -3,6 +3,7 @@
 Nothing reads settings at import: they are built at the edge (CLI, server start) and handed in.
 """
 
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
@@ -215,8 +216,17 @@ class Settings(BaseSettings):
 
     def address(self, port: int) -> str:
         """A part's base URL as a client of this machine sees it."""
-        host = "127.0.0.1" if self.host == "0.0.0.0" else self.host  # noqa: S104 - compared
-        return f"http://{host}:{port}"
+        everywhere = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared
+        host = everywhere.get(self.host, self.host)
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    @property
+    def is_loopback_only(self) -> bool:
+        """Whether only this machine can connect to what listens on `host`."""
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host.lower() == "localhost"
 
     def require_jwt_secret(self) -> str:
         """The signing secret. Raises UserError where none, or a short one, is configured."""

@@ -45,6 +45,7 @@ from registry.latent_series import FEWEST_STEPS, MAX_SEED, MOST_STEPS, latents, 
 from registry.ledger import Ledger, Standing, standing
 from registry.local_copies import LocalCopies
 from registry.mlflow_server import serve_mlflow
+from registry.mlflow_token import sign_in_link
 from registry.move import Move, Moved
 from registry.outliers import OutlierScore
 from registry.pictures import class_folder, write_pictures
@@ -167,6 +168,7 @@ __all__ = [
     "run_manifest",
     "serve_mlflow",
     "settle",
+    "sign_in_link",
     "standing",
     "start_run",
     "store_classifier",

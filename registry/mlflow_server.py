@@ -1,32 +1,107 @@
-"""`leafgate mlflow`: MLflow's own server over the configured store."""
+"""`leafgate mlflow`: MLflow's own server over the configured store, behind a sign-in."""
 
 import os
-import sys
+import platform
+import uuid
+import warnings
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
 
 from leafgate.errors import UserError
 from leafgate.ports import require_free_port
 from leafgate.settings import Settings
 from registry.connection import open_mlflow
+from registry.mlflow_auth import RequireToken
+from registry.mlflow_token import mlflow_token, sign_in_link, token_file
+
+STOP_SECONDS = 5
 
 
-def serve_mlflow(settings: Settings) -> None:
-    """Become MLflow's server (this process is replaced). Raises UserError where the port is taken
+def serve_mlflow(settings: Settings, say: Callable[[str], None] | None = None) -> None:
+    """Serve MLflow until SIGINT or SIGTERM, in one process.
+
+    say: prints how to sign in; None: that is not printed. Raises UserError where the port is taken
     or the settings already point at a server.
     """
     if settings.tracking_uri.startswith("http"):
         raise UserError(
-            f"LEAFGATE_MLFLOW_TRACKING_URI is a server already: {settings.tracking_uri}",
+            f"LEAFGATE_MLFLOW_TRACKING_URI is a server already: {settings.mlflow_address}",
             "open that address in a browser",
         )
     require_free_port(settings.host, settings.mlflow_port, "LEAFGATE_MLFLOW_PORT")
+    token = mlflow_token(settings)
+    app = RequireToken(_mlflow_app(settings), token, settings.mlflow_port)
+    if say:
+        say(sign_in_help(settings))
+    import uvicorn
+
+    uvicorn.run(
+        app,
+        host=settings.host,
+        port=settings.mlflow_port,
+        access_log=False,  # it would hold the token of the link
+        http="h11",  # bounds the header lines of a request, 64 KiB, before anything reads them
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )
+
+
+def sign_in_help(settings: Settings) -> str:
+    """How a browser and a program sign in."""
+    return "\n".join(
+        [
+            f"MLflow, signed in: {sign_in_link(settings)}",
+            "Programs sign in with two variables:",
+            f"  export MLFLOW_TRACKING_URI={settings.mlflow_address}",
+            f"  export MLFLOW_TRACKING_TOKEN=$(cat {token_file(settings)})",
+        ]
+    )
+
+
+def _mlflow_app(settings: Settings) -> Any:  # noqa: ANN401 - MLflow's ASGI app
+    """MLflow's app over the store, made in this process as `mlflow server` makes it in a child.
+
+    In this process, since an address with a password, and the token, would else be passed on by
+    arguments or variables that others can read.
+    """
+    os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"  # its jobs are of no use here
+    os.environ["MLFLOW_SERVER_DISABLE_SECURITY_MIDDLEWARE"] = "false"
+    os.environ.setdefault("MLFLOW_SERVER_ALLOWED_HOSTS", ",".join(allowed_hosts(settings)))
     open_mlflow(settings)  # makes the folder
-    artifacts = (settings.var_dir / "mlflow" / "artifacts").as_uri()
-    arguments = {
-        "--backend-store-uri": settings.tracking_uri,
-        "--default-artifact-root": artifacts,
-        "--host": settings.host,
-        "--port": str(settings.mlflow_port),
-        "--workers": "1",
+    from mlflow.environment_variables import _MLFLOW_IN_JOB_EXECUTOR, _MLFLOW_SERVER_BOOT_ID
+    from mlflow.server import constants
+
+    store, artifacts = settings.tracking_uri, settings.var_dir / "mlflow" / "artifacts"
+    os.environ |= {
+        constants.BACKEND_STORE_URI_ENV_VAR: store,
+        constants.REGISTRY_STORE_URI_ENV_VAR: store,
+        constants.ARTIFACT_ROOT_ENV_VAR: artifacts.as_uri(),
+        constants.ARTIFACTS_DESTINATION_ENV_VAR: str(artifacts),
+        constants.SERVE_ARTIFACTS_ENV_VAR: "true",
+        _MLFLOW_IN_JOB_EXECUTOR.name: "false",  # with the next: runs no code from the store
+        _MLFLOW_SERVER_BOOT_ID.name: uuid.uuid4().hex,
     }
-    flat = [part for pair in arguments.items() for part in pair]
-    os.execv(sys.executable, [sys.executable, "-m", "mlflow", "server", *flat])  # noqa: S606
+    from mlflow.server.handlers import initialize_backend_stores
+
+    initialize_backend_stores(store, store, artifacts.as_uri())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Starlette's, of what MLflow imports
+        from mlflow.server.fastapi_app import app
+
+    return app
+
+
+def allowed_hosts(settings: Settings) -> list[str]:
+    """The `Host` headers that are answered, as patterns of MLflow's --allowed-hosts.
+
+    Only names of this machine, against DNS rebinding. Beyond loopback, MLflow's own private
+    addresses too, since those are how others reach it.
+    """
+    names = ["localhost", "127.0.0.1", "[[]::1]"]
+    further = [urlsplit(settings.mlflow_address).netloc]
+    if not settings.is_loopback_only:
+        from mlflow.server.security_utils import get_private_ip_patterns
+
+        names += [settings.host, platform.node()]
+        further += get_private_ip_patterns()
+    return [*names, *(f"{name}:*" for name in names), *further]

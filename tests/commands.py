@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 
+MLFLOW_TOKEN = "MLFLOW_TRACKING_TOKEN"
 WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 FIRST, SHARE = 12_000 + 1_000 * (WORKER % 20), 1_000
 # Below those that Linux lends to clients; tests that run side by side have shares of their own.
@@ -57,6 +58,23 @@ def service(command: str, probe: str, env: Mapping[str, str], log: Path) -> Iter
     """`leafgate COMMAND` in the background until the block ends; waits until `probe` answers."""
     with running([sys.executable, "-m", "leafgate.cli", command], probe, env, log):
         yield
+
+
+@contextmanager
+def mlflow_server(var_dir: Path, port: int, log: Path) -> Iterator[str]:
+    """`leafgate mlflow` over that state, with this process and its children signed in.
+
+    Gives its address.
+    """
+    url, before = f"http://127.0.0.1:{port}", os.environ.get(MLFLOW_TOKEN)
+    try:
+        with service("mlflow", f"{url}/health", environment(var_dir, mlflow_port=port), log):
+            os.environ[MLFLOW_TOKEN] = (var_dir / "mlflow.token").read_text().strip()
+            yield url
+    finally:
+        os.environ.pop(MLFLOW_TOKEN, None)
+        if before is not None:
+            os.environ[MLFLOW_TOKEN] = before
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from leafgate.errors import UserError
 from leafgate.settings import Settings
 from registry import PRODUCTION, ModelStore, ModelVersion, alias_reader
 from serving.app import create_app
-from tests.commands import environment, free_port, service
+from tests.commands import environment, free_port, mlflow_server
 from tests.integration.conftest import api_settings, prepare_database
 from tests.models import have_at_hand, vouch_for_production
 
@@ -50,11 +50,9 @@ def followed(served_var: Path, tmp_path_factory: pytest.TempPathFactory) -> Sett
 @pytest.fixture(scope="module")
 def server(followed: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """`leafgate mlflow` over that store."""
-    port = free_port()
-    env = environment(followed.var_dir, mlflow_port=port)
     log = tmp_path_factory.mktemp("mlflow") / "log"
-    with service("mlflow", f"http://127.0.0.1:{port}/health", env, log):
-        yield f"http://127.0.0.1:{port}"
+    with mlflow_server(followed.var_dir, free_port(), log) as url:
+        yield url
 
 
 @pytest.fixture(params=["SQLite", "REST"])

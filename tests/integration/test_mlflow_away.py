@@ -10,7 +10,7 @@ import httpx
 from leafgate.gating import open_ledger
 from leafgate.settings import Settings
 from registry import ModelStore, force
-from tests.commands import environment, free_port, service
+from tests.commands import environment, free_port, mlflow_server, service
 from tests.integration.conftest import PASSWORD, prepare_database
 from tests.integration.test_api_answers import eventually, png
 from tests.models import have_at_hand
@@ -56,8 +56,7 @@ def test_the_service_lives_through_mlflow_being_away_and_catches_up(
 ) -> None:
     registry = Path(shutil.copytree(two_versions, tmp_path / "registry"))
     mlflow = free_port()
-    env = environment(registry, mlflow_port=mlflow)
-    with service("mlflow", f"http://127.0.0.1:{mlflow}/health", env, tmp_path / "mlflow.log"):
+    with mlflow_server(registry, mlflow, tmp_path / "mlflow.log"):
         relay, mine = Relay(mlflow), free_port()
         settings = Settings(
             _env_file=None,  # type: ignore[call-arg]

@@ -20,7 +20,7 @@ from leafgate.gating import open_ledger
 from leafgate.settings import Settings
 from registry import VersionReader, version_reader
 from registry.store_versions import StoreVersions
-from tests.commands import environment, free_port, service
+from tests.commands import environment, free_port, mlflow_server
 from tests.integration.conftest import RunningApi, StartApi, api_settings, starting_apis
 from tests.integration.test_api_answers import stored
 from tests.versions import (
@@ -45,11 +45,9 @@ REPORT = f"gate/version-1/{STAMP}"
 @pytest.fixture(scope="module")
 def server(told: Told, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """`leafgate mlflow` over that store."""
-    port = free_port()
-    env = environment(told.settings.var_dir, mlflow_port=port)
     log = tmp_path_factory.mktemp("mlflow") / "log"
-    with service("mlflow", f"http://127.0.0.1:{port}/health", env, log):
-        yield f"http://127.0.0.1:{port}"
+    with mlflow_server(told.settings.var_dir, free_port(), log) as url:
+        yield url
 
 
 @pytest.fixture(scope="module", params=["SQLite", "REST"])

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from leafgate.demo import curl_line, make_account, run_demo
+from leafgate.demo import curl_line, farewell, make_account, run_demo, services
 from leafgate.errors import UserError
 from leafgate.loop import classifier_recipe, generator_recipe, other_images_policy
 from leafgate.manifest import Manifest
 from leafgate.settings import Settings
-from registry import ModelStore
+from registry import ModelStore, sign_in_link
 from registry.checks import CHECKS
 from registry.policy import load_policy
 from sql import find_user, open_database
@@ -39,6 +39,16 @@ def test_the_curl_line_survives_spaces_and_commas_in_a_file_name() -> None:
     words = shlex.split(curl_line("http://127.0.0.1:8000", "p w", image))
     assert 'file=@"/data/Pepper,_bell___healthy/a b.JPG"' in words
     assert words[:2] == ["curl", "-s"]
+
+
+def test_the_last_words_hold_the_link_that_signs_in_to_mlflow(
+    settings: Settings, colour_folder: Path
+) -> None:
+    (settings.var_dir / "demo").mkdir(parents=True)
+    account = make_account(settings)
+    words = farewell(settings, services(settings), account, colour_folder, True).split()
+    assert words[words.index("MLflow") + 1] == sign_in_link(settings)
+    assert account.password in words
 
 
 def test_a_port_in_use_is_told_before_anything_is_trained(settings: Settings) -> None:
