@@ -104,6 +104,7 @@ def a_day(rng: np.random.Generator, since: datetime, until: datetime, count: int
                 "model_name": MODEL if model else None,
                 "model_version": version if model else None,
                 "error_code": None if ok else "some_problem",
+                "request_count": 1,
             }
         )
     told = list(_predictions(rng, made))

@@ -17,6 +17,7 @@ def latest_table(rows: Sequence[LoggedRequest]) -> pd.DataFrame:
             {
                 "time (UTC)": f"{row.at:%Y-%m-%d %H:%M:%S}",
                 "endpoint": row.endpoint,
+                "requests": row.request_count,
                 "status": row.status,
                 "ms": round(row.latency_ms, 1),
                 "user": row.user_name or "",

@@ -38,6 +38,9 @@ class Settings(BaseSettings):
     outbox_sync: Literal["normal", "full"] = Field(
         "normal", description="full: an answer's log entry outlives a power cut, too"
     )
+    logged_refusals: int = Field(
+        60, ge=0, description="a minute of one caller that are rows of the log; others are counted"
+    )
     audit_key: SecretStr | None = Field(
         None, description="64 hex digits; signs the audit trail; none: made under var_dir"
     )

@@ -68,7 +68,10 @@ class SlidingCounters:
 
 
 class AddressLimit:
-    """ASGI middleware: 429 for an address that asks too often, before anything is read."""
+    """ASGI middleware: 429 for an address that asks too often, before anything is read.
+
+    The log holds the number of these refusals, see `serving.counted_requests`.
+    """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = app
@@ -87,6 +90,7 @@ class AddressLimit:
             await self.app(scope, receive, send)
 
     async def _refuse(self, facts: Facts, send: Send, wait: float) -> None:
+        facts.only_counted = True  # rows would fill the disk, at thousands a second
         detail = f"more than {self.limit} requests from this address"
         fix = "wait as long as Retry-After says"
         headers = {"retry-after": str(math.ceil(wait))}

@@ -18,6 +18,7 @@ from serving.addresses import ForwardedAddress, TrustedProxies
 from serving.admission import Admission, RefuseEarly
 from serving.body_limit import OTHER_PATHS, BodyLimit
 from serving.corrections import Corrections
+from serving.counted_requests import CountedRequests
 from serving.counts import COUNTED_TOGETHER
 from serving.database import reached_database
 from serving.description import describe, introduction
@@ -73,9 +74,14 @@ def create_app(settings: Settings) -> FastAPI:
         state.models.start()
         # Connections are taken already, and what they ask is answered once this returns.
         await run_in_threadpool(state.models.looked.wait, settings.first_look_seconds)
-        sampling = asyncio.create_task(metrics.keep_sampling())
+        tasks = [
+            asyncio.create_task(each)
+            for each in (metrics.keep_sampling(), state.counted.keep_writing())
+        ]
         yield
-        sampling.cancel()
+        for task in tasks:
+            task.cancel()
+        await state.counted.write()
         state.models.stop()
         await run_in_threadpool(_close, state, limiter)
         await run_in_threadpool(traces.close)
@@ -137,7 +143,8 @@ def _open(
     moves = Moves(settings)
     models = LiveModels(settings, SqlAuditTrail(database), metrics, moves)
     request_log = _open_log(settings, database, identities)
-    _watch(metrics, request_log, models)
+    counted = CountedRequests(request_log, settings.logged_refusals)
+    _watch(metrics, request_log, counted, models)
     counts = counts_of(limiter)
     counts.start()
     metrics.watch("limits_shared", lambda: limits_health(limiter) == COUNTED_TOGETHER)
@@ -149,6 +156,7 @@ def _open(
         settings,
         database,
         request_log,
+        counted,
         models,
         tokens,
         revocations,
@@ -171,7 +179,10 @@ def _open_log(
     return RequestLog(database, folder_of(settings.var_dir, settings.database), how, identities.of)
 
 
-def _watch(metrics: Metrics, request_log: RequestLog, models: LiveModels) -> None:
+def _watch(
+    metrics: Metrics, request_log: RequestLog, counted: CountedRequests, models: LiveModels
+) -> None:
+    metrics.watch("request_log_counted", lambda: counted.total)
     metrics.watch("request_log_backlog", lambda: request_log.backlog)
     metrics.watch("request_log_oldest_age_seconds", lambda: request_log.oldest_age_seconds)
     metrics.watch("request_log_dropped", lambda: request_log.dropped)

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from sql import Entry, FeedbackRecord, GenerationRecord, PredictionRecord, RequestRecord
 
 Lane = Literal["production", "canary", "shadow"]
-MOST_PROBABLE_LENGTH = 1500  # of its column
+MOST_PROBABLE_LENGTH = 1500  # of its column, in units of UTF-16
 
 
 def new_id() -> str:
@@ -73,7 +73,7 @@ def _as_json(top: tuple[tuple[str, float], ...]) -> str | None:
     for number in range(len(top), 0, -1):
         ranked = [[name, round(value, 6)] for name, value in top[:number]]
         text = json.dumps(ranked, ensure_ascii=False)
-        if len(text) <= MOST_PROBABLE_LENGTH:
+        if len(text.encode("utf-16-le", "surrogatepass")) <= 2 * MOST_PROBABLE_LENGTH:
             return text
     return None
 
@@ -100,7 +100,8 @@ class GenerationFacts:
 class Facts:
     """What becomes known of one request; the logging middleware writes it down.
 
-    image: the only one of the request; predictions: of several, those that are over.
+    image: the only one of the request; predictions: of several, those that are over; only_counted:
+    it gets no row of its own in any case.
     """
 
     request_id: str
@@ -113,6 +114,7 @@ class Facts:
     predictions: list[PredictionRecord] = field(default_factory=list)
     generation: GenerationFacts | None = None
     feedback: FeedbackRecord | None = None
+    only_counted: bool = False
     at_utc: datetime = field(default_factory=lambda: datetime.now(UTC))
     started: float = field(default_factory=perf_counter)
 
@@ -120,6 +122,14 @@ class Facts:
     def seconds(self) -> float:
         """Since it came."""
         return perf_counter() - self.started
+
+    def is_cheap(self, status: int) -> bool:
+        """Whether nothing came of the request but its own row: without a user, or refused."""
+        if self.predictions or self.generation is not None or self.feedback is not None:
+            return False
+        if self.image is not None and self.image.sha256 is not None:
+            return False
+        return self.user_name is None or 400 <= status < 500
 
     @staticmethod
     def new() -> "Facts":

@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from pythonjsonlogger.json import JsonFormatter
 
 from leafgate.settings import Settings
+from serving.repeated_lines import OneLineACause
 
 REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
 MASKED = "***"
@@ -106,6 +107,7 @@ def set_up_logging(settings: Settings) -> None:
     text = settings.log_format == "text" or (settings.log_format == "auto" and sys.stderr.isatty())
     handler = logging.StreamHandler()
     handler.setFormatter(TextLines(mask) if text else JsonLines(mask))
+    handler.addFilter(OneLineACause(handler))
     logging.basicConfig(handlers=[handler], level="INFO", force=True)
     for name, level in QUIET.items():
         logging.getLogger(name).setLevel(level)

@@ -32,6 +32,10 @@ WATCHED: dict[str, tuple[str, Mode]] = {
     "request_log_backlog": ("Rows not in the database yet.", "livesum"),
     "request_log_oldest_age_seconds": ("How long the oldest of them has waited.", "livemax"),
     "request_log_dropped": ("Rows lost since the start: the queue was full.", "livesum"),
+    "request_log_counted": (
+        "Requests since the start that are counted in the log without a row of their own.",
+        "livesum",
+    ),
     "request_log_set_aside": ("Rows that the database refused since the start.", "livesum"),
     "connections": ("Connections that are open.", "livesum"),
     "limits_shared": ("1: workers share the rate limits; 0: each counts by itself.", "livemin"),

@@ -1,25 +1,27 @@
 """Every request gets an id, is counted, and becomes a row: refused and failed ones too.
 
+(Of floods of refusals only the first are rows of their own, see `serving.counted_requests`.)
+
 The row is on disk before the answer is whole: its last bytes wait for it. ASGI middleware rather
 than a background task, which FastAPI skips when a handler raises.
 """
 
 import asyncio
 import logging
-from collections.abc import Callable
 
 from opentelemetry import trace
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.addresses import client_address
+from serving.addresses import client_address, client_network
 from serving.facts import Facts
 from serving.json_logs import REQUEST_ID
 from serving.metrics import OTHER, Metrics
 from serving.problems import send_problem
 from serving.refusals import CODES, STATUS_OF_CODE
+from serving.state import AppState
 from serving.traces import name_request
-from sql import Entry, OutboxFailed, RequestLog
+from sql import Entry, OutboxFailed
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +55,7 @@ class RequestLogging:
         except ClientDisconnect:
             answer.status = HUNG_UP
         except Exception:
-            log.exception("request %s failed", facts.request_id)
+            log.exception("a request failed")  # each line names the request's id
             await answer.apologise()
         finally:
             if record is not None:
@@ -62,33 +64,40 @@ class RequestLogging:
 
 
 class Recorder:
-    """Puts the rows of one request into the log, once."""
+    """Puts the rows of one request into the log, or counts it there, once."""
 
-    def __init__(self, request_log: RequestLog, make: Callable[[int], Entry]) -> None:
-        self.log, self._make, self.done = request_log, make, False
+    def __init__(self, state: AppState, scope: Scope, facts: Facts) -> None:
+        self.log, self._counted = state.log, state.counted
+        self._scope, self._facts = scope, facts
+        self.done = False
 
     async def before_the_answer(self, status: int) -> None:
         """Return when they are on disk. Raises OutboxFailed where they cannot be."""
         if not self.done:
             self.done = True
-            await asyncio.wrap_future(self.log.record(self._make(status)))
+            if not self._is_counted(status):
+                await asyncio.wrap_future(self.log.record(self._entry(status)))
 
     def unless_done(self, status: int) -> None:
-        """Nobody waits for the answer: the caller is gone, or it was cut off."""
+        """Record it though no answer waits: the caller is gone, or it was cut off."""
         if not self.done:
             self.done = True
-            self.log.record(self._make(status))
+            if not self._is_counted(status):
+                self.log.record(self._entry(status))
+
+    def _is_counted(self, status: int) -> bool:
+        source, network = client_address(self._scope), client_network(self._scope)
+        return self._counted.take(self._facts, status, source, network)
+
+    def _entry(self, status: int) -> Entry:
+        scope = self._scope
+        return self._facts.entry(scope["method"], scope["path"], status, client_address(scope))
 
 
 def _recorder(scope: Scope, facts: Facts) -> Recorder | None:
     if scope["path"] in NOT_LOGGED:
         return None
-    request_log: RequestLog = scope["app"].state.leafgate.log
-
-    def make(status: int) -> Entry:
-        return facts.entry(scope["method"], scope["path"], status, client_address(scope))
-
-    return Recorder(request_log, make)
+    return Recorder(scope["app"].state.leafgate, scope, facts)
 
 
 class Answer:

@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from leafgate.images import ImageLimits
 from leafgate.settings import Settings
 from serving.corrections import Corrections
+from serving.counted_requests import CountedRequests
 from serving.facts import Facts, facts_of
 from serving.live_models import LiveModels
 from serving.metrics import Metrics
@@ -31,6 +32,7 @@ class AppState:
     settings: Settings
     database: Any
     log: RequestLog
+    counted: CountedRequests
     models: LiveModels
     tokens: Tokens
     revocations: Revocations

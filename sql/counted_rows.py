@@ -8,7 +8,7 @@ from sql.schema import predictions, requests
 
 _OF_REQUESTS = (
     *("at_utc", "endpoint", "status", "latency_ms", "user_name", "source", "images"),
-    *("model_name", "model_version"),
+    *("model_name", "model_version", "request_count"),
 )
 _OF_PREDICTIONS = (
     *("at_utc", "class_name", "lane", "confidence", "unknown"),

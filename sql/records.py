@@ -1,9 +1,13 @@
-"""What is logged of a request, and how it lies in the outbox: as JSON with the columns' names."""
+"""What is logged of a request, and how it lies in the outbox: as JSON with the columns' names.
 
-from collections.abc import Mapping
+Texts are cut to the length of their column before the outbox, and end in "…" there (in "~" where
+the column holds plain letters), so that an entry is no larger than its rows.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 from pydantic_core import from_json, to_json
@@ -13,7 +17,10 @@ from sql.schema import feedback, generations, predictions, requests
 
 @dataclass(frozen=True, kw_only=True)
 class RequestRecord:
-    """One request as it is stored. at_utc: aware; images: in the request, or made for it."""
+    """One request as it is stored. at_utc: aware; images: in the request, or made for it.
+
+    request_count: the requests that it stands for; more than one where they were only counted.
+    """
 
     id: str
     at_utc: datetime
@@ -27,6 +34,7 @@ class RequestRecord:
     model_name: str | None = None
     model_version: int | None = None
     error_code: str | None = None
+    request_count: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,13 +115,18 @@ class Entry:
 
     def as_json(self) -> str:
         """As it lies in the outbox."""
-        rows = {
-            "requests": [vars(self.request)] if self.request else [],
-            "predictions": [vars(each) for each in self.predictions],
-            "generations": [vars(self.generation)] if self.generation else [],
-            "feedback": [vars(self.feedback)] if self.feedback else [],
+        parts: dict[str, Sequence[Any]] = {
+            "requests": [self.request] if self.request else [],
+            "predictions": self.predictions,
+            "generations": [self.generation] if self.generation else [],
+            "feedback": [self.feedback] if self.feedback else [],
         }
-        return to_json({name: found for name, found in rows.items() if found}).decode()
+        rows = {
+            name: [bounded(name, vars(each)) for each in records]
+            for name, records in parts.items()
+            if records
+        }
+        return to_json(rows).decode()
 
 
 Row = dict[str, Any]
@@ -121,17 +134,58 @@ Rows = dict[str, list[Row]]  # by the name of their table
 TABLES: dict[str, sa.Table] = {
     table.name: table for table in (requests, predictions, generations, feedback)
 }
+
+
+class Text(NamedTuple):
+    """A column of text. length: in units of UTF-16; mark: the end of a text that was cut."""
+
+    name: str
+    length: int
+    mark: str
+
+
+def _length(column: sa.Column[Any]) -> int | None:
+    return column.type.length if isinstance(column.type, sa.String) else None
+
+
 _KNOWN = {
+    name: tuple((column.name, _length(column)) for column in table.columns)
+    for name, table in TABLES.items()
+}
+_TEXTS = {
     name: tuple(
-        (
-            column.name,
-            getattr(column.type, "length", None) if isinstance(column.type, sa.String) else None,
-        )
+        Text(column.name, length, "…" if isinstance(column.type, sa.Unicode) else "~")
         for column in table.columns
+        if (length := _length(column)) is not None
     )
     for name, table in TABLES.items()
 }
-_DEFAULTS = {("requests", "images"): 0, ("predictions", "position"): 0, ("generations", "made"): 0}
+_DEFAULTS = {
+    ("requests", "images"): 0,
+    ("requests", "request_count"): 1,
+    ("predictions", "position"): 0,
+    ("generations", "made"): 0,
+}
+
+
+def bounded(table: str, values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The values of a row with every text cut to its column's length, and without what no database
+    can hold (lone surrogates, NUL).
+    """
+    changed = {}
+    for name, length, mark in _TEXTS[table]:
+        value = values.get(name)
+        if value is None or (len(value) <= length and value.isascii() and "\0" not in value):
+            continue
+        changed[name] = _bounded(value, length, mark)
+    return {**values, **changed} if changed else values
+
+
+def _bounded(value: str, length: int, mark: str) -> str:
+    value = value[: length + 1]  # never more characters than units
+    value = value.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
+    kept = _cut(value, length)
+    return value if kept == value else _cut(value, length - 1) + mark
 
 
 def rows_of(text: str) -> Rows:

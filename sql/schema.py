@@ -47,7 +47,8 @@ def _by_time(name: str) -> tuple[sa.PrimaryKeyConstraint, sa.Index]:
     )
 
 
-# One row a request of HTTP, refused and failed ones too.
+# One row a request of HTTP, refused and failed ones too. request_count: the requests that a row
+# stands for, more than one where refusals were only counted (serving/counted_requests.py).
 requests = sa.Table(
     "requests",
     metadata,
@@ -63,6 +64,7 @@ requests = sa.Table(
     sa.Column("model_name", Text(200)),
     sa.Column("model_version", sa.Integer),
     sa.Column("error_code", Ascii(64)),
+    sa.Column("request_count", sa.Integer, nullable=False, server_default="1"),
     *_by_time("requests"),
 )
 

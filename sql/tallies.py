@@ -60,14 +60,15 @@ class Tally:
 
     def add_request(self, row: Fields, number: int) -> None:
         """Count a row of `requests`. number: its latency's bin."""
+        count = row["request_count"]
         if row["status"] < 400:
-            self.answered += 1
+            self.answered += count
         elif row["status"] < 500:
-            self.refused += 1
+            self.refused += count
         else:
-            self.failed += 1
+            self.failed += count
         self.images += row["images"]
-        self.histogram[number] = self.histogram.get(number, 0) + 1
+        self.histogram[number] = self.histogram.get(number, 0) + count
 
     def add_answer(self, row: Fields) -> None:
         """Count a row of `predictions`."""

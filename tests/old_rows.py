@@ -149,7 +149,7 @@ def expected(rows: list[Row]) -> Expected:
             places[str(of)] += 1
     return Expected(
         {
-            row["id"]: {name: row[name] for name in OF_REQUESTS}
+            row["id"]: {name: row[name] for name in OF_REQUESTS} | {"request_count": 1}
             for row in rows
             if row.get("part_of") is None
         },

@@ -14,7 +14,9 @@ MOST_ROWS = 1000
 
 @dataclass(frozen=True)
 class LoggedRequest:
-    """One row of the log. class_name, confidence: of the only image of a request, if it got any."""
+    """One row of the log. request_count: the requests that it stands for; class_name, confidence:
+    of the only image of a request, if it got any.
+    """
 
     id: str
     at: datetime
@@ -26,13 +28,14 @@ class LoggedRequest:
     images: int
     model_version: int | None
     error_code: str | None
+    request_count: int
     class_name: str | None
     confidence: float | None
 
 
 COLUMNS = (
     *("id", "at_utc", "endpoint", "status", "latency_ms", "user_name", "source", "images"),
-    *("model_version", "error_code"),
+    *("model_version", "error_code", "request_count"),
 )
 
 

@@ -1,5 +1,6 @@
 """No answer without its record: it is on disk before the last byte, or the answer is a 503."""
 
+import asyncio
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -72,6 +73,58 @@ def test_with_pseudonyms_no_name_address_or_file_name_reaches_the_disk(
     assert users.pop().startswith("user-")
     assert rows[0]["requests"][0]["source"].startswith("address-")
     assert rows[0]["predictions"][0]["file_name"] is None
+
+
+@pytest.mark.usefixtures("slow")
+def test_of_a_flood_that_the_address_limit_refuses_the_log_holds_the_number(
+    served_var: Path, tmp_path: Path, start_api: StartApi
+) -> None:
+    api = start_api(api_settings(served_var, tmp_path, address_limit="20/minute"))
+    with httpx.Client(base_url=api.url) as stranger:
+        path = "/" + "x" * 60_000
+        answers = [stranger.get(path, headers={"X-Junk": "y" * 500}) for _ in range(300)]
+    assert [answer.status_code for answer in answers] == [404] * 19 + [429] * 281
+    rows = [each["requests"][0] for each in on_disk(api).values()]
+    assert len(rows) == 20  # signing in was the first
+    assert all(len(row["endpoint"]) <= 200 for row in rows)
+    assert outbox_bytes(api) < 200_000
+    assert "leafgate_request_log_counted 281.0" in httpx.get(f"{api.url}/metrics").text
+    asyncio.run(api.app.state.leafgate.counted.write())
+    (counted,) = [
+        each["requests"][0]
+        for each in on_disk(api).values()
+        if each["requests"][0]["request_count"] > 1
+    ]
+    assert (counted["request_count"], counted["status"]) == (281, 429)
+    assert (counted["error_code"], counted["source"]) == ("too_many_requests", "127.0.0.1")
+
+
+@pytest.mark.usefixtures("slow")
+def test_of_a_flood_without_a_token_the_log_holds_the_first_of_a_minute_and_the_number(
+    served_var: Path, tmp_path: Path, start_api: StartApi
+) -> None:
+    api = start_api(api_settings(served_var, tmp_path, logged_refusals=10))
+    with httpx.Client(base_url=api.url) as stranger:
+        asks = [
+            lambda: stranger.post("/predict"),
+            lambda: stranger.get("/predict"),
+            lambda: stranger.get("/no/such/path"),
+            lambda: stranger.get("/.well-known/jwks.json"),
+            lambda: stranger.post("/token", data={"username": "ada", "password": "wrong"}),
+            lambda: stranger.post("/feedback", content=b"x" * 100_000),
+            lambda: stranger.post("/predict", headers={"Authorization": "Bearer x"}),
+        ]
+        statuses = [ask().status_code for _ in range(8) for ask in asks]
+    assert set(statuses) == {401, 404, 405, 413, 429}
+    assert len(on_disk(api)) <= 21  # ten, and ten more where the minute was over meanwhile
+    counted = api.app.state.leafgate.counted
+    assert counted.total + len(on_disk(api)) - 1 == len(statuses)
+
+
+def outbox_bytes(api: RunningApi) -> int:
+    folder = folder_of(api.settings.var_dir, api.settings.database)
+    with sqlite3.connect(next(folder.glob("*.db"))) as connection:
+        return int(connection.execute("SELECT SUM(LENGTH(body)) FROM entries").fetchone()[0])
 
 
 @pytest.fixture

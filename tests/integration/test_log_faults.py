@@ -188,6 +188,7 @@ def server() -> Iterator[Server]:
 def api(served_var: Path, tmp_path: Path, server: Server) -> Iterator[Api]:
     port = free_port()
     own = {"database_url": server.url, "api_port": port, "model_poll_seconds": 0.5, **FREELY}
+    own["logged_refusals"] = 1_000_000  # a row each, so that each can be looked for
     settings: Settings = api_settings(served_var, tmp_path, **own)
     prepare_database(settings)
     have_at_hand(settings)

@@ -3,6 +3,8 @@
 import json
 import logging
 import sys
+import time
+from collections.abc import Iterator
 
 import pytest
 
@@ -16,6 +18,7 @@ from serving.json_logs import (
     secrets_of,
     set_up_logging,
 )
+from serving.repeated_lines import MAX_CAUSES, OneLineACause
 
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl"
 SECRETS = {
@@ -117,3 +120,81 @@ def test_the_form_follows_the_setting_and_else_the_terminal(
     finally:
         logging.getLogger().handlers[:], level = before
         logging.getLogger().setLevel(level)
+
+
+class Lines(logging.Handler):
+    """Keeps what it is given."""
+
+    def __init__(self, seconds: float = 60.0) -> None:
+        super().__init__()
+        self.records: list[logging.LogRecord] = []
+        self.causes = OneLineACause(self, seconds)
+        self.addFilter(self.causes)
+
+    def emit(self, made: logging.LogRecord) -> None:
+        self.records.append(made)
+
+    def texts(self) -> list[str]:
+        return [made.getMessage() for made in self.records]
+
+
+@pytest.fixture
+def lines() -> Iterator[Lines]:
+    handler, root = Lines(), logging.getLogger()
+    root.addHandler(handler)
+    yield handler
+    root.removeHandler(handler)
+
+
+def fail(message: str) -> None:
+    try:
+        raise RuntimeError(message)
+    except RuntimeError:
+        logging.getLogger("serving").exception("a request failed")
+
+
+def test_the_same_failure_a_thousand_times_is_one_line_with_its_stack_and_a_count(
+    lines: Lines,
+) -> None:
+    for number in range(1000):
+        fail(f"of request {number}")
+    (first,) = lines.records
+    assert first.exc_info is not None
+    lines.causes.report_all()
+    assert lines.texts()[1:] == ["a request failed (repeated 999 times within 60 s)"]
+    assert lines.records[1].repeated == 999  # type: ignore[attr-defined]
+    assert lines.records[1].exc_info is None
+
+
+def test_each_cause_has_its_own_line(lines: Lines) -> None:
+    serving = logging.getLogger("serving")
+    for number in range(3):
+        fail("a")
+        serving.error("outbox: %s cannot be written (%s)", "0.db", OSError(f"{number}"))
+        serving.error("outbox: %s cannot be written (%s)", "1.db", OSError(f"{number}"))
+        serving.error("outbox: %s cannot be written (%s)", "1.db", ValueError(number))
+        serving.warning("worker %d died", number)
+    assert len(lines.records) == 5
+
+
+def test_causes_without_end_are_a_few_lines(lines: Lines) -> None:
+    for number in range(1000):
+        logging.getLogger("other").error(f"never the same: {number}")
+    assert len(lines.records) == MAX_CAUSES + 1
+
+
+def test_a_cause_that_goes_on_is_told_again_and_again_and_one_that_ends_is_forgotten() -> None:
+    handler = Lines(seconds=0.05)
+    made = record("the disk is full")
+    made.levelno = logging.ERROR
+    deadline = time.monotonic() + 10
+    while len(handler.records) < 4 and time.monotonic() < deadline:
+        handler.handle(made)
+        time.sleep(0.001)
+    texts = handler.texts()
+    assert texts[0] == "the disk is full"
+    assert all("repeated" in text for text in texts[1:])
+    while handler.causes._known and time.monotonic() < deadline:
+        time.sleep(0.01)
+    handler.handle(made)
+    assert handler.texts()[-1] == "the disk is full"

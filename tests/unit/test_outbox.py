@@ -66,8 +66,8 @@ def test_a_full_disk_is_told_and_passes(
     file = log._outbox._writing
     (pages,) = file.execute("PRAGMA page_count").fetchone()
     file.execute(f"PRAGMA max_page_count={pages}")
-    large = replace(entry(1).predictions[0], most_probable="x" * 200_000)
-    future = log.record(Entry(request=entry(1).request, predictions=(large,)))
+    large = replace(entry(1).predictions[0], most_probable="x" * 1500)
+    future = log.record(Entry(request=entry(1).request, predictions=(large,) * 64))
     if when_full == "refuse":
         with pytest.raises(OutboxFailed, match="full"):
             future.result(5)
