@@ -65,6 +65,31 @@ def users_enable(name: Name) -> None:
     say(f"user {name} is enabled")
 
 
+@users_app.command("delete")
+def users_delete(
+    name: Name,
+    yes: Annotated[bool, typer.Option("--yes", help="do not ask for confirmation")] = False,
+) -> None:
+    """Delete a user: no sign-in, and the tokens they hold are refused for good.
+
+    The name may be given to somebody else later; old tokens stay refused then.
+    """
+    from leafgate.audit import this_person
+    from sql import delete_user, find_user
+
+    with database_open() as database:
+        if not yes and find_user(database, name) is not None:
+            typer.confirm(f"Delete the user {name}?", abort=True)
+        delete_user(database, name, this_person())
+    say(f"user {name} is deleted; their tokens: {_within()}")
+    say(
+        "What the log holds under this name stays: requests, corrections and hourly counts, until "
+        "`leafgate db prune` deletes them (--with-counts: the counts too), and the audit trail for "
+        "good. With LEAFGATE_LOG_IDENTITIES=pseudonyms the log names nobody; `leafgate users "
+        "pseudonym NAME` finds such rows."
+    )
+
+
 @users_app.command("password")
 def users_password(name: Name, password: Password) -> None:
     """Set another password; the tokens bought with the old one are refused."""

@@ -148,7 +148,9 @@ def _open(
     counts = counts_of(limiter)
     counts.start()
     metrics.watch("limits_shared", lambda: limits_health(limiter) == COUNTED_TOGETHER)
-    revocations = Revocations(database, settings.revocation_poll_seconds)
+    revocations = Revocations(
+        database, settings.revocation_poll_seconds, own_users=not settings.jwt_jwks
+    )
     revocations.start()
     uploads = Uploads(settings)
     uploads.start()

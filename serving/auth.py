@@ -10,7 +10,7 @@ from fastapi import Depends, Request
 from fastapi.security import OAuth2PasswordBearer, SecurityScopes
 
 from leafgate.errors import UserError
-from serving.state import RequestFacts, State
+from serving.state import AppState, RequestFacts, State
 from serving.tokens import Claims
 
 SCOPE_TEXTS = {
@@ -36,11 +36,24 @@ async def current_user(
         raise UserError("no token was sent", fix, code="token_missing")
     claims = await state.tokens.read(token)
     facts.user_name = claims.subject
-    state.revocations.require_valid(claims)
+    await require_in_force(state, claims)
     request.state.subject, request.state.plan = claims.subject, claims.plan
     for scope in needed.scopes:
         require_scope(claims, scope)
     return claims
+
+
+async def valid_claims(state: AppState, token: str) -> Claims:
+    """The claims of a token that is in force. Raises UserError for any other."""
+    claims = await state.tokens.read(token)
+    await require_in_force(state, claims)
+    return claims
+
+
+async def require_in_force(state: AppState, claims: Claims) -> None:
+    """Raises UserError for a token that is revoked, or whose user is gone."""
+    state.revocations.require_valid(claims)
+    await state.revocations.require_user(claims)
 
 
 def require_scope(claims: Claims, scope: str) -> None:

@@ -69,8 +69,17 @@ class Tokens:
             raise UserError("sign-in is elsewhere", fix, code="sign_in_elsewhere")
         return signing
 
-    def issue(self, subject: str, scopes: frozenset[str], plan: str = STANDARD_PLAN) -> str:
-        """A token for `subject`, valid from now for `token_minutes`. Raises UserError
+    def issue(
+        self,
+        subject: str,
+        scopes: frozenset[str],
+        plan: str = STANDARD_PLAN,
+        not_issued_before: float = 0.0,
+    ) -> str:
+        """A token for `subject`, valid from now for `token_minutes`.
+
+        not_issued_before: the least Unix time that it says it was issued at: where the clock was
+        set back, one of now could lie before the user was added. Raises UserError
         `sign_in_elsewhere`.
         """
         key_id, key = self.require_issuing()
@@ -82,7 +91,7 @@ class Tokens:
             "iss": self.settings.jwt_issuer,
             "aud": self.settings.jwt_audience,
             # To the millisecond: a token bought just after all others were revoked is good.
-            "iat": now,
+            "iat": max(now, not_issued_before),
             "nbf": int(now),
             "exp": int(now + self.settings.token_minutes * 60),
             "jti": uuid4().hex,

@@ -4,6 +4,7 @@ from sql.analytics import Span
 from sql.audit_trail import SqlAuditTrail
 from sql.database import answering, is_reachable, open_database, within_rights
 from sql.granting import Change, give_rights, require_logins, roles_by_login
+from sql.known_users import KnownUsers, load_users, user_created
 from sql.lookup import find_answer, find_prediction
 from sql.migrating import downgrade, migrate
 from sql.outbox import OutboxFailed
@@ -12,7 +13,13 @@ from sql.pruning import Pruned, prunable, prune, require_shrinkable, shrink
 from sql.records import Entry, FeedbackRecord, GenerationRecord, PredictionRecord, RequestRecord
 from sql.recounting import rebuild_counts
 from sql.request_log import LogSettings, RequestLog
-from sql.revoked_tokens import Revoked, load_revoked, revoke_token
+from sql.revoked_tokens import (
+    LONGEST_LIFE_SECONDS,
+    Revoked,
+    deleted_key,
+    load_revoked,
+    revoke_token,
+)
 from sql.script import ddl
 from sql.set_aside import SetAside, list_set_aside, outboxes, retry_set_aside
 from sql.users import (
@@ -20,6 +27,7 @@ from sql.users import (
     STANDARD_PLAN,
     User,
     add_user,
+    delete_user,
     find_user,
     list_users,
     revoke_tokens_of,
@@ -31,12 +39,14 @@ from sql.users import (
 from sql.waiting import migrate_once_reachable
 
 __all__ = [
+    "LONGEST_LIFE_SECONDS",
     "SCOPES",
     "STANDARD_PLAN",
     "Change",
     "Entry",
     "FeedbackRecord",
     "GenerationRecord",
+    "KnownUsers",
     "LogSettings",
     "OutboxFailed",
     "PredictionRecord",
@@ -51,6 +61,8 @@ __all__ = [
     "add_user",
     "answering",
     "ddl",
+    "delete_user",
+    "deleted_key",
     "downgrade",
     "find_answer",
     "find_prediction",
@@ -61,6 +73,7 @@ __all__ = [
     "list_set_aside",
     "list_users",
     "load_revoked",
+    "load_users",
     "migrate",
     "migrate_once_reachable",
     "open_database",
@@ -79,5 +92,6 @@ __all__ = [
     "set_plan",
     "set_scopes",
     "shrink",
+    "user_created",
     "within_rights",
 ]

@@ -12,6 +12,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from leafgate.errors import UserError
+from sql.busy import is_busy
 from sql.rights import lacks_rights
 
 log = logging.getLogger(__name__)
@@ -156,9 +157,10 @@ def _prepare_sqlite(engine: sa.Engine, url: sa.URL) -> None:
 
 @contextmanager
 def answering(engine: sa.Engine) -> Iterator[None]:
-    """Turn a database that is away inside the block into a UserError, `database_away`, that a
-    caller may see, and a right that the login lacks into `database_refuses`; the log says more.
-    What else it refuses while it is there is raised as it is.
+    """Turn a database that is away, locked or full inside the block into a UserError,
+    `database_away`, that a caller may see, and a right that the login lacks into
+    `database_refuses`; the log says more. What else it refuses while it is there is raised as it
+    is.
     """
     try:
         yield
@@ -170,8 +172,10 @@ def answering(engine: sa.Engine) -> Iterator[None]:
                 "tell whoever runs it: the log says what the login lacks",
                 code="database_refuses",
             ) from error
-        cut_off = isinstance(error, PoolTimeoutError) or error.connection_invalidated
-        if not cut_off and is_reachable(engine):
+        passing = (
+            isinstance(error, PoolTimeoutError) or error.connection_invalidated or is_busy(error)
+        )
+        if not passing and is_reachable(engine):
             raise
         log.warning("%s does not answer: %s", place_of(engine), error)
         raise UserError(

@@ -26,7 +26,7 @@ RIGHTS: Mapping[str, Mapping[str, str]] = {
     "generations": {"api": "SI", "keeper": "SD", "dashboard": "S"},
     "feedback": {"api": "SI", "keeper": "SD", "dashboard": "S"},
     "hourly": {"api": "SID", "keeper": "SID", "dashboard": "S"},
-    "users": {"api": "S", "operator": "SIU"},
+    "users": {"api": "S", "operator": "SIUD"},
     "revoked_tokens": {"api": "SID", "keeper": "SD", "operator": "SID"},
     "audit": {"api": "SI", "trainer": "SI"},
     "alembic_version": dict.fromkeys(PARTS, "S"),

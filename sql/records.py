@@ -221,3 +221,8 @@ def naive_utc(moment: datetime) -> datetime:
     """The moment as it is stored: UTC without a zone, cut to milliseconds."""
     utc = moment.astimezone(UTC)
     return utc.replace(tzinfo=None, microsecond=utc.microsecond // 1000 * 1000)
+
+
+def unix_seconds(stored: datetime) -> float:
+    """The Unix time of a moment as it is stored."""
+    return stored.replace(tzinfo=UTC).timestamp()

@@ -2,29 +2,38 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from leafgate.errors import UserError
-from sql.records import naive_utc
+from sql.records import naive_utc, unix_seconds
+from sql.revoked_tokens import deletion_of, note_deletion
 from sql.schema import users
 
 SCOPES = ("predict", "generate", "feedback", "admin")
 STANDARD_PLAN = "standard"
+MAX_NAME_CHARACTERS = 100
+TICK = timedelta(milliseconds=1)  # the smallest difference that is stored
 
 
 @dataclass(frozen=True)
 class User:
-    """One who may sign in. plan: how often they may ask; see `serving.plans`."""
+    """One who may sign in. plan: how often they may ask; see `serving.plans`.
+
+    tokens_from: the Unix time in seconds from which a token of theirs must have been issued. A
+    token that they are given now says at least that, also where the clock was set back meanwhile.
+    """
 
     name: str
     password_hash: str
     scopes: frozenset[str]
     disabled: bool
     plan: str = STANDARD_PLAN
+    created_at: float = 0.0
+    tokens_from: float = 0.0
 
 
 def add_user(
@@ -34,29 +43,51 @@ def add_user(
     scopes: Iterable[str],
     plan: str = STANDARD_PLAN,
 ) -> User:
-    """Store a new user. Raises UserError for a name that is taken or a scope that is unknown."""
+    """Store a new user. Raises UserError for a name that is taken or cannot be stored, or a scope
+    that is unknown.
+    """
     wanted = _known_scopes(scopes)
-    if not name.strip():
-        raise UserError(f"user name {name!r}", "give a name that is not empty")
-    row = {
+    if not name.strip() or len(name) > MAX_NAME_CHARACTERS or not _is_storable(name):
+        fix = f"give a name of 1 to {MAX_NAME_CHARACTERS} characters that can be printed"
+        raise UserError(f"user name {name[:MAX_NAME_CHARACTERS]!r}", fix)
+    row: dict[str, Any] = {
         "name": name,
         "password_hash": password_hash,
         "scopes": " ".join(sorted(wanted)),
-        "created_at_utc": naive_utc(datetime.now(UTC)),
         "disabled": False,
         "plan": plan,
     }
     try:
         with engine.begin() as connection:
+            former = deletion_of(connection, name)
+            now = _now()
+            row["created_at_utc"] = now if former is None else max(now, former + TICK)
+            row["tokens_revoked_at_utc"] = former
             connection.execute(users.insert(), row)
     except IntegrityError:
         raise UserError(f"there is a user {name!r} already", "choose another name") from None
-    return User(name, password_hash, wanted, disabled=False, plan=plan)
+    created = unix_seconds(row["created_at_utc"])
+    return User(name, password_hash, wanted, False, plan, created, created)
+
+
+def delete_user(engine: sa.Engine, name: str, by: str) -> None:
+    """Delete a user; every token of theirs is refused, also once the name is given to another.
+
+    by: who deletes. Raises UserError `no_such_user`.
+    """
+    with engine.begin() as connection:
+        row = connection.execute(sa.select(users).where(users.c.name == name)).first()
+        if row is None:
+            raise _no_such_user(name)
+        # The clock may have been set back since.
+        until = max(_now(), row.created_at_utc, row.tokens_revoked_at_utc or row.created_at_utc)
+        note_deletion(connection, name, until, by)
+        connection.execute(users.delete().where(users.c.name == name))
 
 
 def find_user(engine: sa.Engine, name: str) -> User | None:
     """The user of that name, or None."""
-    if "\0" in name:  # PostgreSQL would refuse the question
+    if not _is_storable(name):  # the database would refuse the question
         return None
     with engine.connect() as connection:
         row = connection.execute(sa.select(users).where(users.c.name == name)).first()
@@ -100,9 +131,18 @@ def _change(engine: sa.Engine, name: str, **values: Any) -> None:  # noqa: ANN40
     with engine.begin() as connection:
         done = connection.execute(users.update().where(users.c.name == name).values(**values))
     if done.rowcount == 0:
-        raise UserError(
-            f"there is no user {name!r}", "`leafgate users list` names them", code="no_such_user"
-        )
+        raise _no_such_user(name)
+
+
+def _no_such_user(name: str) -> UserError:
+    return UserError(
+        f"there is no user {name!r}", "`leafgate users list` names them", code="no_such_user"
+    )
+
+
+def _is_storable(name: str) -> bool:
+    """Whether a database can hold it: no lone surrogate, no NUL."""
+    return "\0" not in name and name.encode("utf-8", "replace").decode() == name
 
 
 def _known_scopes(scopes: Iterable[str]) -> frozenset[str]:
@@ -116,7 +156,10 @@ def _known_scopes(scopes: Iterable[str]) -> frozenset[str]:
 
 def _user(row: sa.Row[Any]) -> User:
     scopes = frozenset(row.scopes.split())
-    return User(row.name, row.password_hash, scopes, bool(row.disabled), row.plan)
+    created = unix_seconds(row.created_at_utc)
+    revoked = row.tokens_revoked_at_utc
+    first = created if revoked is None else max(created, unix_seconds(revoked + TICK))
+    return User(row.name, row.password_hash, scopes, bool(row.disabled), row.plan, created, first)
 
 
 def _now() -> datetime:

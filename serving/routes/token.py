@@ -7,7 +7,6 @@ from fastapi import APIRouter, Depends, Form, Request, Response, Security
 from fastapi.security import OAuth2PasswordRequestForm
 from pydantic import BaseModel
 from slowapi import Limiter
-from starlette.concurrency import run_in_threadpool
 
 from leafgate.errors import UserError
 from leafgate.settings import Settings
@@ -17,11 +16,9 @@ from serving.facts import Facts
 from serving.problems import documented
 from serving.state import AppState, RequestFacts, State
 from serving.tokens import MAX_ID_CHARACTERS, Claims
-from sql import answering, revoke_token
+from sql import LONGEST_LIFE_SECONDS
 
 KEYS_FRESH_SECONDS = 300
-# How long a token lives whose id alone is known: longer than any that an issuer hands out.
-LONGEST_LIFE_SECONDS = 400 * 24 * 3600
 
 
 class Token(BaseModel):
@@ -66,7 +63,7 @@ def token_routes(settings: Settings, limiter: Limiter) -> APIRouter:
         """Sign in. Scopes asked for are granted as far as the user has them; all if none is."""
         return await sign_in(state, form, facts, client_network(request.scope))
 
-    @router.post("/token/revoke", responses=documented(401, 403, 422, 429))
+    @router.post("/token/revoke", responses=documented(401, 403, 422, 429, 503))
     @limiter.limit(settings.token_limit)
     async def revoke(
         request: Request,
@@ -94,9 +91,10 @@ async def sign_in(
     state.tokens.require_issuing()
     user = await state.sign_in.user(form.username, form.password, address)
     facts.user_name = user.name
+    state.revocations.saw(user)
     scopes = user.scopes & frozenset(form.scopes) if form.scopes else user.scopes
     return Token(
-        access_token=state.tokens.issue(user.name, scopes, user.plan),
+        access_token=state.tokens.issue(user.name, scopes, user.plan, user.tokens_from),
         expires_in=int(state.settings.token_minutes * 60),
         scope=" ".join(sorted(scopes)),
     )
@@ -108,13 +106,7 @@ async def revoke_for(user: Claims, state: AppState, token_id: str) -> RevokedTok
     if not own:
         require_scope(user, "admin")
     expires_at = user.expires_at if own else time.time() + LONGEST_LIFE_SECONDS
-
-    def store() -> None:
-        with answering(state.database):
-            revoke_token(state.database, token_id, expires_at, user.subject)
-            state.revocations.refresh()
-
-    await run_in_threadpool(store)
+    await state.revocations.revoke(token_id, expires_at, user.subject)
     return RevokedToken(jti=token_id)
 
 

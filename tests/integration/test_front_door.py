@@ -2,7 +2,9 @@
 
 import json
 import math
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,10 @@ from leafgate.settings import Settings
 from serving.app import create_app
 from serving.token_keys import own_keys
 from sql import (
+    add_user,
+    delete_user,
+    find_user,
+    load_revoked,
     open_database,
     revoke_token,
     revoke_tokens_of,
@@ -173,6 +179,46 @@ def test_what_is_revoked_stays_so_while_the_database_is_away(make_api: MakeApi) 
     claims = jwt.get_unverified_claims(fresh)
     revoke_token(database, claims["jti"], claims["exp"], "another process")
     assert eventually(lambda: not is_let_in(api, fresh))
+
+
+@pytest.mark.parametrize("deed", ["DELETE FROM users WHERE name = 'ada'", "leafgate users delete"])
+def test_the_tokens_of_a_deleted_user_are_refused_for_good(deed: str, make_api: MakeApi) -> None:
+    api = make_api()
+    database, token, other = open_database(api.settings.database), api.token(), api.token("eve")
+    assert is_let_in(api, token)
+    user = find_user(database, "ada")
+    assert user is not None
+    if deed.startswith("DELETE"):
+        with database.begin() as connection:
+            connection.exec_driver_sql(deed)
+    else:
+        delete_user(database, "ada", "admin")
+    assert eventually(lambda: not is_let_in(api, token))
+    refused = generate(api, token=token)
+    assert (refused.status_code, code(refused)) == (401, "token_revoked")
+    assert code(sign_in(api)) == "bad_credentials"
+    assert is_let_in(api, other)
+    add_user(database, "ada", user.password_hash, ["predict"])
+    assert is_let_in(api, api.token())  # at once
+    assert not is_let_in(api, token)
+
+
+def test_a_token_is_revoked_here_while_the_database_is_locked(make_api: MakeApi) -> None:
+    api = make_api()
+    token = api.token()
+    headers = {"Authorization": f"Bearer {token}"}
+    file = api.settings.database.removeprefix("sqlite:///")
+    with closing(sqlite3.connect(file, isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+        answer = httpx.post(f"{api.url}/token/revoke", headers=headers, timeout=30)
+        assert (answer.status_code, code(answer)) == (503, "database_away")
+        assert int(answer.headers["Retry-After"]) > 0
+        assert not is_let_in(api, token)
+        assert is_let_in(api, api.token())  # signing in goes on
+        writer.execute("ROLLBACK")
+    database = open_database(api.settings.database)
+    jti = jwt.get_unverified_claims(token)["jti"]
+    assert eventually(lambda: jti in load_revoked(database).tokens)
 
 
 def test_guessing_is_slowed_down_and_told_for_how_long(make_api: MakeApi) -> None:

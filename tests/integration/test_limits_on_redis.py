@@ -22,9 +22,9 @@ from serving.redis_counts import TIMEOUT_SECONDS, RedisCounts
 from serving.sign_in import Brake
 from serving.tokens import Tokens
 from tests.commands import environment, free_port, service
-from tests.integration.conftest import RunningApi, StartApi, api_settings
+from tests.integration.conftest import RunningApi, StartApi, api_settings, prepare_database
 from tests.integration.test_api_answers import eventually
-from tests.models import have_at_hand, vouch_for_production
+from tests.models import have_at_hand
 from tests.requirements import redis_server
 
 
@@ -104,7 +104,7 @@ def test_a_limit_holds_over_four_processes(
     served_var: Path, tmp_path: Path, running_redis: Redis
 ) -> None:
     settings = api_settings(served_var, tmp_path)
-    vouch_for_production(settings)
+    prepare_database(settings)
     have_at_hand(settings)
     limit, urls = 300, [f"http://127.0.0.1:{free_port()}" for _ in range(4)]
     token = Tokens(settings, key_source(settings)).issue("ada", frozenset({"generate"}))

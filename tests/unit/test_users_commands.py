@@ -123,6 +123,39 @@ def test_all_tokens_of_a_user_or_a_single_one_are_revoked(users: Users) -> None:
     assert users.revoked.tokens == {"abc"}
 
 
+def test_a_user_is_deleted_once_that_is_confirmed(users: Users) -> None:
+    users.add()
+    assert "Delete the user ada?" in users.run("delete", "ada", stdin="n\n")
+    assert users.find().name == "ada"
+    told = users.run("delete", "ada", stdin="y\n")
+    assert "within 2 s" in told
+    assert "db prune" in told  # what the log still holds, and how it goes
+    assert find_user(users.database, "ada") is None
+    assert users.run("list") == ""
+
+
+def test_what_a_deleted_user_held_stays_refused_under_the_same_name(users: Users) -> None:
+    users.add()
+    issued = time.time()
+    users.run("delete", "ada", "--yes")
+    (until,) = users.revoked.deleted.values()
+    assert until >= int(issued)
+    users.run("revoke", "--token", signed(jti="abc"))  # which forgets what is over
+    assert len(users.revoked.deleted) == 1
+    users.add()
+    assert users.find().tokens_from > until
+    assert users.revoked.until == {"ada": until}
+    assert users.revoked.tokens == {"abc"}
+
+
+@pytest.mark.parametrize("name", ["", "   ", "a\0b", "a\ud800b", "x" * 101])
+def test_a_name_that_cannot_be_stored_is_refused(name: str, users: Users) -> None:
+    with pytest.raises(UserError, match="user name") as raised:
+        add_user(users.database, name, "hash", ["predict"])
+    assert "1 to 100 characters" in raised.value.fix
+    assert find_user(users.database, name) is None
+
+
 def test_revocations_are_forgotten_once_the_token_has_expired(users: Users) -> None:
     users.run("revoke", "--token", signed(jti="old", exp=-1))
     assert users.revoked.tokens == set()
@@ -137,6 +170,8 @@ def test_revocations_are_forgotten_once_the_token_has_expired(users: Users) -> N
     [
         ("disable", "nobody"),
         ("enable", "nobody"),
+        ("delete", "nobody", "--yes"),
+        ("delete", "nobody"),
         ("plan", "nobody", "plus"),
         ("scopes", "nobody", "--scope", "predict"),
         ("revoke", "nobody"),
