@@ -101,7 +101,7 @@ class Facts:
     """What becomes known of one request; the logging middleware writes it down.
 
     image: the only one of the request; predictions: of several, those that are over; only_counted:
-    it gets no row of its own in any case.
+    it gets no row of its own in any case; has_begun: something is being changed.
     """
 
     request_id: str
@@ -115,6 +115,7 @@ class Facts:
     generation: GenerationFacts | None = None
     feedback: FeedbackRecord | None = None
     only_counted: bool = False
+    has_begun: bool = False
     at_utc: datetime = field(default_factory=lambda: datetime.now(UTC))
     started: float = field(default_factory=perf_counter)
 
@@ -126,6 +127,8 @@ class Facts:
     def is_cheap(self, status: int) -> bool:
         """Whether nothing came of the request but its own row: without a user, or refused."""
         if self.predictions or self.generation is not None or self.feedback is not None:
+            return False
+        if self.has_begun:
             return False
         if self.image is not None and self.image.sha256 is not None:
             return False

@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 NOT_LOGGED = ("/health", "/ready", "/metrics", "/docs", "/openapi.json", "/favicon.ico")
 HUNG_UP = 499  # no status of HTTP: the caller left before there was an answer
 CLOSE = (b"connection", b"close")
+NOT_RECORDED = (b"x-request-log", b"failed")  # the answer is true, and in no row
 
 
 class RequestLogging:
@@ -122,7 +123,7 @@ class Answer:
         if message["type"] == "http.response.start":
             self._take_head(message)
             return
-        if not message.get("more_body", False) and not await self._is_recorded():
+        if not message.get("more_body", False) and not await self._may_go_out():
             await self.refuse("log_unavailable")
             return
         if self._head is not None:
@@ -144,16 +145,21 @@ class Answer:
         """SlowAPI sets Retry-After on every answer; it belongs to those that ask to wait."""
         return self.status >= 400 or header.lower() != b"retry-after"
 
-    async def _is_recorded(self) -> bool:
-        """Whether the answer may go out. One that is on its way already cannot be taken back."""
+    async def _may_go_out(self) -> bool:
+        """Whether the answer is recorded. One that is on its way already, or says what became of a
+        change, goes out in any case.
+        """
         if self._recorder is None:
             return True
         try:
             await self._recorder.before_the_answer(self.status)
-        except OutboxFailed:
-            if not self.started:
+        except OutboxFailed as error:
+            if not self.started and not self.facts.has_begun:
                 return False
             self._recorder.log.count_dropped()
+            log.error("an answer went out that could not be recorded (%s)", error)
+            if self._head is not None:
+                self._head["headers"].append(NOT_RECORDED)
         return True
 
     async def refuse(self, code: str) -> None:
@@ -169,6 +175,9 @@ class Answer:
         if self.started:
             return
         detail, fix = "the service failed", "try again; tell whoever runs it the request id"
+        if self.facts.has_begun:
+            detail = "the service failed while it changed something"
+            fix = "look whether it was carried out (`leafgate models audit`) before you try again"
         await send_problem(self.send, self.facts, 500, "internal_error", detail, fix)
 
 

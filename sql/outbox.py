@@ -27,11 +27,14 @@ TABLES = (
     "number INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, body TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS set_aside ("
     "number INTEGER PRIMARY KEY, at REAL NOT NULL, body TEXT NOT NULL, error TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS trials (body BLOB NOT NULL)",
 )
 INSERT = "INSERT INTO entries (at, body) VALUES (?, ?)"
 SET_ASIDE = (
     "INSERT OR IGNORE INTO set_aside SELECT number, at, body, ? FROM entries WHERE number = ?"
 )
+TRIAL_BYTES = 16 * 1024
+TRIAL = ("INSERT INTO trials (body) VALUES (zeroblob(?))", "DELETE FROM trials")
 DELETE = "DELETE FROM entries WHERE number BETWEEN ? AND ?"
 WAIT_SECONDS = 10.0
 NEVER = 2**62  # entries
@@ -70,6 +73,16 @@ class Remove:
     done: "Future[None]"
 
 
+@dataclass(frozen=True)
+class Trial:
+    """Nothing that is to be kept: whether it can be written is the question."""
+
+    done: "Future[None]"
+
+
+Job = Append | Remove | Trial
+
+
 class Outbox:
     """Use from any thread; close it at the end. Only one process may have a file open to write."""
 
@@ -80,7 +93,7 @@ class Outbox:
         self._reading = _connect(file, sync)
         self._lock = threading.Lock()
         self._news = threading.Condition(self._lock)
-        self._jobs: SimpleQueue[Append | Remove | None] = SimpleQueue()
+        self._jobs: SimpleQueue[Job | None] = SimpleQueue()
         self._closing = False
         self._unsettled = 0  # taken, and not in the file yet
         self._wake_at = NEVER
@@ -113,6 +126,19 @@ class Outbox:
             self._unsettled += 1
             self._jobs.put(Append(time.time(), body, done))
         return done
+
+    def try_to_write(self) -> "Future[None]":
+        """Write something and remove it. The future is done when that went well, or raises
+        OutboxFailed.
+        """
+        trial = Trial(Future())
+        trial.done.set_running_or_notify_cancel()
+        with self._lock:
+            if self._closing:
+                trial.done.set_exception(OutboxFailed("the outbox is closed"))
+            else:
+                self._jobs.put(trial)
+        return trial.done
 
     def first(self, most: int) -> list[Waiting]:
         """The oldest entries, in the order of arrival; of one thread alone."""
@@ -180,11 +206,26 @@ class Outbox:
                 while True:
                     jobs.append(self._jobs.get_nowait())
             work = [job for job in jobs if job is not None]
-            if work:
-                self._do(work)
+            self._do_trials([job for job in work if isinstance(job, Trial)])
+            if entries := [job for job in work if not isinstance(job, Trial)]:
+                self._do(entries)
             if len(work) < len(jobs):  # nothing comes after the one that closes
                 self._writing.close()
                 return
+
+    def _do_trials(self, trials: Sequence[Trial]) -> None:
+        """One write answers all of them; before the entries, so that it says what these will do."""
+        if not trials:
+            return
+        error: Exception | None = None
+        try:
+            self._writing.execute(TRIAL[0], (TRIAL_BYTES,))
+            self._writing.execute(TRIAL[1])  # a transaction of its own: else nothing is written
+        except Exception as failure:  # noqa: BLE001 - who waits is told, and the thread goes on
+            error = OutboxFailed(str(failure))
+            log.error("outbox: %s cannot be written (%s)", self.file, failure)
+        for trial in trials:
+            trial.done.set_result(None) if error is None else trial.done.set_exception(error)
 
     def _do(self, jobs: Sequence[Append | Remove]) -> None:
         error = self._write(jobs)

@@ -54,6 +54,7 @@ class RequestLog:
         self._held = take_outbox(folder, self.settings.sync)
         self._outbox = self._held.outbox
         self._failed = False
+        self._trial: Future[None] | None = None
         self._mover = Mover(engine, self._outbox, folder)
         self._mover.start()
 
@@ -94,6 +95,26 @@ class RequestLog:
         future = self._outbox.append(kept.as_json())
         future.add_done_callback(self._note)
         return self._forgiving(future) if lossy else future
+
+    def try_to_write(self) -> "Future[None]":
+        """Write a trial entry, which is removed again. The future is done when the outbox took it;
+        it raises OutboxFailed where that did not, or is full, except where the settings say to
+        serve.
+        """
+        if self.settings.when_full == "serve":
+            return _done()
+        if self.is_full:
+            refused: Future[None] = Future()
+            refused.set_exception(OutboxFailed("the outbox is full"))
+            return refused
+        future = self._outbox.try_to_write()
+        future.add_done_callback(self._note)
+        return future
+
+    def look_again(self) -> None:
+        """Where the last write failed, try another one: there may be room again."""
+        if self._failed and (self._trial is None or self._trial.done()):
+            self._trial = self.try_to_write()
 
     def _note(self, future: "Future[None]") -> None:
         self._failed = isinstance(future.exception(), OutboxFailed)

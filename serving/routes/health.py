@@ -9,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 from leafgate.errors import UserError
 from leafgate.metrics.confidences import CONFIDENCE_BINS
 from registry import DIGEST_TAG, PRODUCTION, ClassifierDescription
+from serving.acting import Acting
 from serving.auth import current_user
 from serving.counts import REDIS_AWAY
 from serving.limits import limits_health
@@ -131,12 +132,13 @@ def health_routes() -> APIRouter:
         """Which versions answer now, on which engine, and why that one."""
         return models_of(state.models)
 
-    @router.post("/models/reload", responses=documented(401, 403))
-    def reload(
-        user: Annotated[Claims, Security(current_user, scopes=["admin"])], state: State
+    @router.post("/models/reload", responses=documented(401, 403, 503))
+    async def reload(
+        user: Annotated[Claims, Security(current_user, scopes=["admin"])], state: State, act: Acting
     ) -> list[ServedModel]:
         """Look at the registry now rather than in a few seconds; answers when that is done."""
-        state.models.refresh()
+        await act.begin()
+        await run_in_threadpool(state.models.refresh)
         return models_of(state.models)
 
     return router
@@ -144,6 +146,7 @@ def health_routes() -> APIRouter:
 
 def log_health(log: RequestLog) -> LogHealth:
     """How the log is doing; it looks into the files of other processes, too."""
+    log.look_again()
     waiting = log.waiting_on_this_host()
     return LogHealth(
         backlog=waiting.entries,

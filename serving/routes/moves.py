@@ -13,6 +13,7 @@ from slowapi import Limiter
 from leafgate.errors import UserError
 from leafgate.settings import Settings
 from registry import Move
+from serving.acting import Act, Acting
 from serving.auth import current_user
 from serving.live_models import LiveModels
 from serving.model_names import require_model
@@ -99,6 +100,7 @@ class Mover:
 
     moves: Moves
     models: LiveModels
+    act: Act
     name: str
     who: str
 
@@ -107,6 +109,7 @@ class Mover:
         if not body.reason:
             raise UserError(f"{how} without a reason", "say why, in `reason`", code="no_reason")
         asked = Move(how, self.name, body.version, body.reason, self.who)
+        await self.act.begin()
         moved = await asyncio.wrap_future(self.moves.ask(asked))
         await _follow(self.models)
         return MovedAnswer(
@@ -127,10 +130,11 @@ async def _follow(models: LiveModels) -> None:
 async def _mover(
     user: Annotated[Claims, Security(current_user, scopes=["admin"])],
     state: State,
+    act: Acting,
     name: Annotated[str, Path(description="of the classifier or the generator, see /models")],
 ) -> Mover:
     require_model(state.settings, name)
-    return Mover(state.moves, state.models, name, f"{user.subject} (signed in at the service)")
+    return Mover(state.moves, state.models, act, name, f"{user.subject} (signed in at the service)")
 
 
 May = Annotated[Mover, Depends(_mover)]

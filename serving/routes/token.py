@@ -10,6 +10,7 @@ from slowapi import Limiter
 
 from leafgate.errors import UserError
 from leafgate.settings import Settings
+from serving.acting import Act, Acting
 from serving.addresses import client_network
 from serving.auth import current_user, require_scope
 from serving.facts import Facts
@@ -70,10 +71,11 @@ def token_routes(settings: Settings, limiter: Limiter) -> APIRouter:
         response: Response,
         user: Annotated[Claims, Security(current_user)],
         state: State,
+        act: Acting,
         jti: TokenId = None,
     ) -> RevokedToken:
         """Refuse a token from now on: the one in use, or with scope admin any by its id."""
-        return await revoke_for(user, state, jti or user.token_id)
+        return await revoke_for(user, state, jti or user.token_id, act)
 
     @router.get("/.well-known/jwks.json", responses=documented(404))
     async def public_keys(response: Response, state: State) -> PublicKeys:
@@ -100,12 +102,13 @@ async def sign_in(
     )
 
 
-async def revoke_for(user: Claims, state: AppState, token_id: str) -> RevokedToken:
+async def revoke_for(user: Claims, state: AppState, token_id: str, act: Act) -> RevokedToken:
     """Refuse a token, in this process at once. Raises UserError `scope_missing` for another's."""
     own = token_id == user.token_id
     if not own:
         require_scope(user, "admin")
     expires_at = user.expires_at if own else time.time() + LONGEST_LIFE_SECONDS
+    await act.begin()
     await state.revocations.revoke(token_id, expires_at, user.subject)
     return RevokedToken(jti=token_id)
 

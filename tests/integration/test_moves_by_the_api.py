@@ -1,8 +1,10 @@
 """Who has the scope moves models through the API; the service follows and the audit tells of it."""
 
 import shutil
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ from leafgate.audit import AuditRecord
 from leafgate.audit_key import SigningKey, trusted_keys
 from leafgate.gating import look_at, open_ledger
 from leafgate.manifest import Manifest
-from registry import Question, audit_problems, run_gate
+from registry import Move, Moved, Question, audit_problems, run_gate
 from serving import hash_password
 from sql import add_user, open_database
 from tests.integration.conftest import PASSWORD, RunningApi, api_settings, starting_apis
@@ -22,7 +24,7 @@ from tests.policies import write_policy
 
 CLASSIFIER = "leaf-classifier"
 ROOT = "root (signed in at the service)"
-MOST = 12
+MOST = 24
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +95,7 @@ def test_who_asks_too_often_has_to_wait(api: RunningApi) -> None:
     headers = {"Authorization": f"Bearer {api.token('sue')}"}
     url = f"{api.url}/models/{CLASSIFIER}/"
     body = {"version": 2, "reason": " "}
-    hows = ["promote", "rollback", "hold", "release"] * 4
+    hows = ["promote", "rollback", "hold", "release"] * 7
     codes = [httpx.post(url + how, json=body, headers=headers).json()["code"] for how in hows]
     assert codes == ["no_reason"] * MOST + ["too_many_requests"] * (len(hows) - MOST)
 
@@ -145,3 +147,74 @@ def test_what_is_held_no_gate_promotes_and_nothing_goes_back_to_until_it_is_rele
     holds = [record for record in records(api) if record.by == "person"]
     assert [(record.action, record.who) for record in holds] == [("held", ROOT), ("released", ROOT)]
     assert served(api) == 1
+
+
+@contextmanager
+def full_disk(api: RunningApi) -> Iterator[None]:
+    """The outbox takes no more while the block runs."""
+    file = api.app.state.leafgate.log._outbox._writing
+    file.execute("PRAGMA query_only=1")
+    try:
+        yield
+    finally:
+        file.execute("PRAGMA query_only=0")
+
+
+def test_what_cannot_be_recorded_is_not_done_and_is_once_there_is_room_again(
+    api: RunningApi,
+) -> None:
+    assert ask(api, "promote", version=2)[0] == 200
+    other = api.token("root")
+    before, live = records(api), served(api)
+    with full_disk(api):
+        for how, version in {"rollback": 2, "promote": 1, "hold": 1, "release": 1}.items():
+            assert ask(api, how, version=version) == (503, "log_unavailable")
+        refused = [
+            api.client.post("/models/reload"),
+            api.client.post("/token/revoke", headers={"Authorization": f"Bearer {other}"}),
+        ]
+        assert [each.json()["code"] for each in refused] == ["log_unavailable"] * 2
+        assert httpx.get(f"{api.url}/health").json()["request_log"]["problem"]
+    assert records(api) == before
+    for _ in range(100):  # it notices by itself, without a request that is recorded
+        if httpx.get(f"{api.url}/health").json()["request_log"]["problem"] is None:
+            break
+        time.sleep(0.05)
+    else:
+        raise AssertionError("the disk has room again, and nobody noticed")
+    assert api.client.get("/models", headers={"Authorization": f"Bearer {other}"}).is_success
+    assert served(api) == live == 2
+    assert ask(api, "rollback", version=2)[0] == 200
+
+
+def test_what_was_done_and_could_not_be_recorded_is_told_as_it_is(
+    api: RunningApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk becomes full while a move is under way."""
+    moves = api.app.state.leafgate.moves
+    carry_out = moves._carry_out
+    file = api.app.state.leafgate.log._outbox._writing
+
+    def then_full(move: Move) -> Moved:
+        moved = carry_out(move)
+        file.execute("PRAGMA query_only=1")
+        return moved
+
+    dropped = httpx.get(f"{api.url}/health").json()["request_log"]["dropped"]
+    monkeypatch.setattr(moves, "_carry_out", then_full)
+    try:
+        answer = api.client.post(
+            f"/models/{CLASSIFIER}/hold", json={"version": 2, "reason": "wrong"}, timeout=90
+        )
+    finally:
+        file.execute("PRAGMA query_only=0")
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["X-Request-Log"] == "failed"
+    assert records(api)[-1].action == "held"
+    assert httpx.get(f"{api.url}/health").json()["request_log"]["dropped"] == dropped + 1
+    monkeypatch.undo()
+    released = api.client.post(
+        f"/models/{CLASSIFIER}/release", json={"version": 2, "reason": "right"}, timeout=90
+    )
+    assert released.status_code == 200
+    assert "X-Request-Log" not in released.headers
