@@ -12,7 +12,7 @@ from dashboard.client import SignIn
 from dashboard.guard import problems_shown
 from dashboard.navigation import PAGES, Entry, is_offered, no_scope_page
 from dashboard.plain_text import plain
-from dashboard.session import client, remembered, sign_out, signed_in
+from dashboard.session import client, record_session, remembered, sign_out, signed_in
 from dashboard.sign_in import sign_in_page
 from dashboard.theme import show_style
 from leafgate.settings import Settings, load_settings
@@ -27,7 +27,9 @@ def main() -> None:
     show_style()
     with problems_shown():
         settings = load_settings()
-        _navigate(settings, signed_in())
+        who = signed_in()
+        record_session(who)
+        _navigate(settings, who)
 
 
 def _navigate(settings: Settings, who: SignIn | None) -> None:

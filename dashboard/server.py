@@ -2,8 +2,9 @@
 
 import os
 import sys
-from pathlib import Path
+from typing import Any
 
+from dashboard.web.sessions import RESUME_SECONDS
 from leafgate.ports import require_free_port
 from leafgate.settings import Settings
 
@@ -21,32 +22,38 @@ THEME = {
 
 
 def serve(settings: Settings) -> None:
-    """Become Streamlit (this process is replaced). Raises UserError where the port is taken."""
+    """Become the dashboard (this process is replaced). Raises UserError where the port is taken."""
     require_free_port(settings.host, settings.dashboard_port, "LEAFGATE_DASHBOARD_PORT")
-    script = Path(__file__).parent / "entry" / "script.py"
-    command = [sys.executable, "-m", "streamlit", "run", str(script), *options(settings)]
-    environment = {
-        **os.environ,
-        "LEAFGATE_VAR_DIR": str(settings.var_dir),
-        # What uvicorn, which serves Streamlit, believes; unset, that would be all of this machine.
-        "FORWARDED_ALLOW_IPS": settings.trusted_proxies,
-    }
+    command = [sys.executable, "-m", "dashboard.web"]
+    environment = {**os.environ, "LEAFGATE_VAR_DIR": str(settings.var_dir)}
     os.execve(sys.executable, command, environment)  # noqa: S606 - no shell
 
 
-def options(settings: Settings) -> list[str]:
-    """Streamlit's options: no browser of its own, no statistics, uploads bounded as in the API."""
-    megabytes = max(settings.max_upload_bytes // 2**20, 1)
-    values = {
+def options(settings: Settings) -> dict[str, Any]:
+    """Streamlit's options: no browser of its own, no statistics, uploads bounded as in the API.
+
+    Whatever the checks of `dashboard.web` rely on is named, so that no file of Streamlit's
+    settings and no variable changes it.
+    """
+    return {
         "server.address": settings.host,
         "server.port": settings.dashboard_port,
-        "server.headless": "true",
+        "server.headless": True,
         "server.fileWatcherType": "none",
-        "server.maxUploadSize": megabytes,
-        "browser.gatherUsageStats": "false",
+        "server.maxUploadSize": max(settings.max_upload_bytes // 2**20, 1),
+        "server.maxWidgetStateSize": 1,
+        "server.baseUrlPath": "",
+        "server.enableXsrfProtection": True,
+        "server.enableCORS": True,
+        "server.enableStaticServing": False,
+        "server.scriptHealthCheckEnabled": False,
+        "server.disconnectedSessionTTL": RESUME_SECONDS,
+        "global.developmentMode": False,
+        "browser.gatherUsageStats": False,
+        "client.showErrorDetails": "none",
         "client.toolbarMode": "minimal",
+        "client.allowedOrigins": [],  # pages that may steer this one from around it
         # Streamlit complains of a field that has a default and is filled in by a button too.
-        "global.disableWidgetStateDuplicationWarning": "true",
+        "global.disableWidgetStateDuplicationWarning": True,
         **THEME,
     }
-    return [f"--{name}={value}" for name, value in values.items()]

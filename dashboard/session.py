@@ -6,12 +6,17 @@ from ipaddress import ip_address
 from typing import TypeVar
 
 import streamlit as st
+from streamlit import runtime
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from dashboard.client import ApiClient, SignIn
+from dashboard.web.sessions import BROWSER_COOKIE, CONNECTION_HEADER, Visitor, sessions
+from leafgate.errors import UserError
 from leafgate.settings import Settings
 
 KEY, NOTICE = "sign_in", "notice"
 SIGNED_OUT = ("token_expired", "token_invalid", "token_missing", "token_revoked")
+UPLOADING = "predict"  # the scope of the page that takes files
 ENDED = "Your session has ended. Please sign in again."
 
 Answer = TypeVar("Answer")
@@ -19,11 +24,30 @@ Answer = TypeVar("Answer")
 
 def signed_in() -> SignIn | None:
     """Who is signed in, if anybody; a token that has expired is forgotten."""
-    found: SignIn | None = st.session_state.get(KEY)
-    if found is not None and found.is_over:
+    found = st.session_state.get(KEY)
+    if not isinstance(found, SignIn):  # Streamlit's widgets keep their values in the same place
+        return None
+    if found.is_over:
         sign_out(ENDED)
         return None
     return found
+
+
+def record_session(who: SignIn | None) -> None:
+    """Let the web server know whose browser this session is in, and who is signed in. Raises
+    UserError, and signs out, where the user has too many sessions.
+    """
+    context = get_script_run_ctx()
+    if context is None:
+        return
+    browser = st.context.cookies.get(BROWSER_COOKIE, "")
+    connection = st.context.headers.get(CONNECTION_HEADER, "")
+    visitor = Visitor(who.name, UPLOADING in who.scopes, who.ends_at) if who else None
+    try:
+        sessions().record(context.session_id, browser, connection, visitor)
+    except UserError:
+        sign_out()
+        raise
 
 
 def client(settings: Settings) -> ApiClient:
@@ -56,8 +80,14 @@ def remembered(key: str, seconds: float, ask: Callable[[], Answer]) -> Answer:
 
 
 def sign_out(notice: str = "") -> None:
-    """Forget the token, and all that was asked with it; `notice` is shown on the sign-in page."""
+    """Forget the token, all that was asked with it, and the uploaded files; `notice` is shown on
+    the sign-in page.
+    """
     st.session_state.clear()
+    context = get_script_run_ctx()
+    if context is not None and runtime.exists():
+        sessions().sign_out(context.session_id)
+        runtime.get_instance().uploaded_file_mgr.remove_session_files(context.session_id)
     st.session_state[NOTICE] = notice
 
 

@@ -150,6 +150,13 @@ class Settings(BaseSettings):
         "and mlflow_port",
     )
 
+    dashboard_session_upload_mb: int = Field(
+        256, gt=0, description="MiB of uploaded files that one dashboard session holds"
+    )
+    dashboard_upload_mb: int = Field(
+        512, gt=0, description="MiB of uploaded files that all dashboard sessions hold together"
+    )
+
     max_upload_bytes: int = Field(10 * 2**20, gt=0)
     max_pixels: int = Field(40_000_000, gt=0)
     max_images: int = Field(64, gt=0, description="images in one /predict/batch")

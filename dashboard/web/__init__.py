@@ -1,0 +1,1 @@
+"""The dashboard's web server: who may do what before any page runs."""
