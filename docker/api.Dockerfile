@@ -1,6 +1,7 @@
 # The API, and whatever else the command `leafgate` does without TensorFlow: migrations, users,
 # promotions. REQUIREMENTS=api-gpu puts TensorFlow for CUDA in. Build from the repository's root.
-FROM python:3.11-slim-bookworm AS build
+ARG PYTHON_IMAGE=python:3.11-slim-bookworm@sha256:0bee7276f83efd4a1ee05bbbf4281d95ed28e079220a9457f25a93e3f1e3c31b
+FROM ${PYTHON_IMAGE} AS build
 ARG REQUIREMENTS=api
 COPY docker/build.sh /build/
 COPY docker/requirements /build/requirements
@@ -11,7 +12,7 @@ WORKDIR /src
 COPY . .
 RUN sh /build/build.sh leafgate
 
-FROM python:3.11-slim-bookworm
+FROM ${PYTHON_IMAGE}
 ARG ODBC_DRIVER=microsoft
 COPY --from=build /opt/odbc /opt/odbc
 COPY docker/odbc /opt/odbc/setup

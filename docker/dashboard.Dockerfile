@@ -1,5 +1,6 @@
 # The dashboard. Build from the repository's root.
-FROM python:3.11-slim-bookworm AS build
+ARG PYTHON_IMAGE=python:3.11-slim-bookworm@sha256:0bee7276f83efd4a1ee05bbbf4281d95ed28e079220a9457f25a93e3f1e3c31b
+FROM ${PYTHON_IMAGE} AS build
 COPY docker/build.sh /build/
 COPY docker/requirements /build/requirements
 RUN sh /build/build.sh environment dashboard
@@ -9,7 +10,7 @@ WORKDIR /src
 COPY . .
 RUN sh /build/build.sh leafgate
 
-FROM python:3.11-slim-bookworm
+FROM ${PYTHON_IMAGE}
 ARG ODBC_DRIVER=microsoft
 COPY --from=build /opt/odbc /opt/odbc
 COPY docker/odbc /opt/odbc/setup

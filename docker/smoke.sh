@@ -90,12 +90,21 @@ set +a
 api=http://127.0.0.1:$API_PORT
 compose down --volumes --remove-orphans >/dev/null 2>&1 # what a run that was killed left behind
 
-for image in caddy:2 redis:7-bookworm postgres:15-bookworm python:3.11-slim-bookworm; do
-  docker image inspect $image >/dev/null 2>&1 || docker pull -q $image >/dev/null 2>&1 || true
+# Images of others are those that the files pin by digest; where no registry is reached, what this machine
+# has under the name alone takes their place, as .env may say.
+here() { docker image inspect "$1" >/dev/null 2>&1; }
+for name in PYTHON_IMAGE POSTGRES_IMAGE REDIS_IMAGE PROXY_IMAGE; do
+  image=$(sed -n "s/.*\${$name:-\([^}]*\)}.*/\1/p" docker-compose.yml | head -n 1)
+  here "$image" || docker pull -q "$image" >/dev/null 2>&1 || {
+    say "no registry is reached: ${image%@*} is this machine's own"
+    export "$name=${image%@*}"
+    echo "$name=${image%@*}" >>"$ENV_FILE"
+  }
 done
-docker image inspect caddy:2 >/dev/null 2>&1 || {
-  say "no registry is reached: Caddy comes out of Debian's packages"
-  docker build -q -t caddy:2 -f docker/proxy/debian.Dockerfile . >"$work/caddy.log" 2>&1 || { cat "$work/caddy.log"; exit 1; }
+here "${PROXY_IMAGE:-caddy:2}" || [ -z "${PROXY_IMAGE:-}" ] || {
+  say "Caddy comes out of Debian's packages"
+  docker build -q -t "$PROXY_IMAGE" ${PYTHON_IMAGE:+--build-arg "PYTHON_IMAGE=$PYTHON_IMAGE"} \
+    -f docker/proxy/debian.Dockerfile . >"$work/caddy.log" 2>&1 || { cat "$work/caddy.log"; exit 1; }
 }
 
 say "building the images"

@@ -12,7 +12,6 @@ import os
 import sys
 import threading
 import time
-import urllib.request
 from pathlib import Path
 
 import httpx
@@ -77,8 +76,8 @@ def rows() -> None:
 
 def metric() -> None:
     """Sum over the answers at /predict."""
-    with urllib.request.urlopen("http://127.0.0.1:8000/metrics") as answer:
-        lines = answer.read().decode().splitlines()
+    token = {"Authorization": f"Bearer {os.environ['LEAFGATE_METRICS_TOKEN']}"}
+    lines = httpx.get("http://127.0.0.1:8000/metrics", headers=token).text.splitlines()
     mine = (
         line for line in lines if line.startswith('leafgate_requests_total{endpoint="/predict"')
     )

@@ -117,7 +117,9 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "text"] = Field(
         "auto", description="auto: text on a terminal, JSON elsewhere"
     )
-    metrics_token: SecretStr | None = Field(None, description="asked for by /metrics where set")
+    metrics_token: SecretStr | None = Field(
+        None, description="asked for by /metrics; without it, open on loopback alone"
+    )
     otlp_endpoint: str = Field(
         "", description="traces go there; empty: OTEL_EXPORTER_OTLP_ENDPOINT, or none are made"
     )

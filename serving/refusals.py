@@ -35,6 +35,11 @@ CODES = {
     "scope_missing": Code(
         403, "the token of ada has no scope 'generate'", "ask whoever runs this service for it"
     ),
+    "metrics_closed": Code(
+        403,
+        "this service listens beyond its own machine, and /metrics has no token",
+        "set LEAFGATE_METRICS_TOKEN",
+    ),
     "no_public_keys": Code(404, "tokens are signed by a secret", "there is nothing to fetch"),
     "sign_in_elsewhere": Code(
         404, "tokens are issued by another service", "sign in there, and send its token here"

@@ -18,13 +18,24 @@ _bearer = HTTPBearer(
 
 
 def metrics_routes(settings: Settings) -> APIRouter:
-    """The route: open, or for the one token of `metrics_token`; neither limited nor logged."""
+    """The route, neither limited nor logged: for the one token of `metrics_token`.
+
+    Without such a setting it is open on loopback, and closed where others can connect.
+    """
     router = APIRouter(tags=["state"])
     wanted = settings.metrics_token
+    guarded = bool(wanted) or not settings.is_loopback_only
 
     def scraper(sent: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> None:
+        if not wanted:
+            raise UserError(
+                f"this service listens beyond its own machine (LEAFGATE_HOST={settings.host}), "
+                "and /metrics has no token",
+                "set LEAFGATE_METRICS_TOKEN, and send it as `Authorization: Bearer`",
+                code="metrics_closed",
+            )
         token = sent.credentials if sent else ""
-        if wanted and not hmac.compare_digest(token.encode(), wanted.get_secret_value().encode()):
+        if not hmac.compare_digest(token.encode(), wanted.get_secret_value().encode()):
             raise UserError(
                 "the token is not the one for /metrics" if token else "no token was sent",
                 "send `Authorization: Bearer` with the value of LEAFGATE_METRICS_TOKEN",
@@ -33,11 +44,11 @@ def metrics_routes(settings: Settings) -> APIRouter:
 
     @router.get(
         "/metrics",
-        dependencies=[Depends(scraper)] if wanted else [],
+        dependencies=[Depends(scraper)] if guarded else [],
         response_class=Response,
         responses={
             200: {"content": {"text/plain": {"schema": {"type": "string"}}}},
-            **(documented(401) if wanted else {}),
+            **(documented(401, 403) if guarded else {}),
         },
     )
     def metrics(state: State) -> Response:

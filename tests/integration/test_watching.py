@@ -52,6 +52,18 @@ def test_metrics_are_for_the_scraper_alone_where_it_has_a_token(
     }
 
 
+@pytest.mark.parametrize("token", [None, ""])
+def test_beyond_loopback_metrics_are_closed_without_a_token(
+    served_var: Path, tmp_path: Path, start_api: StartApi, token: str | None
+) -> None:
+    overrides = {"host": "0.0.0.0", "metrics_token": token}
+    api = start_api(api_settings(served_var, tmp_path, **overrides))
+    for headers in ({}, {"Authorization": "Bearer x"}, {"X-Forwarded-For": "127.0.0.1"}):
+        answer = httpx.get(f"{api.url}/metrics", headers=headers)
+        assert (answer.status_code, answer.json()["code"]) == (403, "metrics_closed")
+    assert "LEAFGATE_METRICS_TOKEN" in answer.json()["fix"]
+
+
 @pytest.mark.parametrize(
     ("method", "path", "status", "allow"),
     [

@@ -30,7 +30,7 @@ from tests.stack_files import (
 
 VERSIONS = ("1.31", "1.37")
 UNLISTED = {"secrets.example.yaml", "ingress.yaml"}  # made, or completed, by whoever installs
-OPTIONAL = {"LEAFGATE_JWT_OLD_SECRETS", "LEAFGATE_METRICS_TOKEN"}
+OPTIONAL = {"LEAFGATE_JWT_OLD_SECRETS"}
 COMPOSED = re.compile(r"\$\((\w+)\)")
 
 

@@ -13,6 +13,26 @@ from training.config import read_config, settings_help
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
+@pytest.mark.parametrize(
+    ("host", "only", "address"),
+    [
+        ("127.0.0.1", True, "http://127.0.0.1:8000"),
+        ("127.8.8.8", True, "http://127.8.8.8:8000"),
+        ("localhost", True, "http://localhost:8000"),
+        ("::1", True, "http://[::1]:8000"),
+        ("0.0.0.0", False, "http://127.0.0.1:8000"),
+        ("::", False, "http://[::1]:8000"),
+        ("", False, "http://127.0.0.1:8000"),
+        ("192.168.1.5", False, "http://192.168.1.5:8000"),
+        ("leaf.example.org", False, "http://leaf.example.org:8000"),
+    ],
+)
+def test_who_can_connect_follows_from_the_host(host: str, only: bool, address: str) -> None:
+    settings = Settings(_env_file=None, host=host)  # type: ignore[call-arg]
+    assert settings.is_loopback_only is only
+    assert settings.address(8000) == address
+
+
 def test_embedded_defaults_lie_under_one_folder(tmp_path: Path) -> None:
     settings = load_settings(_env_file=None, var_dir=tmp_path)
     assert settings.tracking_uri == f"sqlite:///{tmp_path}/mlflow/mlflow.db"
