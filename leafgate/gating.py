@@ -8,13 +8,14 @@ from registry import Ledger, ModelStore, settle
 from sql import SqlAuditTrail, migrate, open_database
 
 
-def open_ledger(settings: Settings) -> Ledger:
+def open_ledger(settings: Settings, *, may_create: bool = True) -> Ledger:
     """The audit of the configured registry, in the configured database, brought up to date.
 
-    Raises UserError where a key is missing, or the database does not answer.
+    may_create: whether a SQLite database may be made where there is none. Raises UserError where a
+    key is missing, or the database does not answer.
     """
     key = signing_key(settings)
-    return Ledger(ModelStore(settings), open_trail(settings), key)
+    return Ledger(ModelStore(settings), open_trail(settings, may_create=may_create), key)
 
 
 def look_at(settings: Settings, model: str) -> tuple[ModelStore, tuple[AuditRecord, ...]]:
@@ -32,8 +33,8 @@ def look_at(settings: Settings, model: str) -> tuple[ModelStore, tuple[AuditReco
     return ModelStore(settings), open_trail(settings).records(model)
 
 
-def open_trail(settings: Settings) -> SqlAuditTrail:
+def open_trail(settings: Settings, *, may_create: bool = True) -> SqlAuditTrail:
     """The audit in the configured database, which is brought up to date."""
-    database = open_database(settings.database)
+    database = open_database(settings.database, may_create=may_create)
     migrate(database)
     return SqlAuditTrail(database)

@@ -14,7 +14,8 @@ from registry import Move, carry_out
 
 def move(request: Any) -> dict[str, object]:  # noqa: ANN401 - JSON
     """What a `Moved` holds. Raises UserError for whatever is in the way."""
-    ledger = open_ledger(load_settings(**request["settings"]))
+    # The service has its database: where its file is gone, no empty one takes its place.
+    ledger = open_ledger(load_settings(**request["settings"]), may_create=False)
     return asdict(carry_out(ledger, Move(**request["move"])))
 
 

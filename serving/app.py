@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 from fastapi import FastAPI
@@ -66,7 +67,9 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        database = app.state.database or await run_in_threadpool(reached_database, settings)
+        database = app.state.database or await run_in_threadpool(
+            partial(reached_database, may_create=settings.workers == 1), settings
+        )
         opened = await run_in_threadpool(
             _open, settings, database, metrics, tokens, limiter, identities
         )

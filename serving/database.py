@@ -10,14 +10,14 @@ from sql import folder_of, migrate, open_database
 log = logging.getLogger(__name__)
 
 
-def reached_database(settings: Settings) -> Any:  # noqa: ANN401 - a SQLAlchemy engine
+def reached_database(settings: Settings, *, may_create: bool = True) -> Any:  # noqa: ANN401 - a SQLAlchemy engine
     """An engine for the configured database, brought to the current schema.
 
     Where this host has used it before and it does not answer, the service starts all the same:
     requests are recorded and refused until it is back. Raises UserError where it never answered,
     since its URL may be wrong.
     """
-    database = open_database(settings.database)
+    database = open_database(settings.database, may_create=may_create)
     folder = folder_of(settings.var_dir, settings.database)
     try:
         migrate(database)

@@ -13,6 +13,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from leafgate.errors import UserError
 from sql.busy import is_busy
+from sql.database_file import watch_file
 from sql.rights import lacks_rights
 
 log = logging.getLogger(__name__)
@@ -29,8 +30,11 @@ PATIENCE = {
 }
 
 
-def open_database(url: str) -> sa.Engine:
-    """An engine for `url`; nothing is connected yet. Raises UserError for a URL that is none."""
+def open_database(url: str, *, may_create: bool = True) -> sa.Engine:
+    """An engine for `url`; nothing is connected yet. Raises UserError for a URL that is none.
+
+    may_create: whether the first connection may create the file of a SQLite database.
+    """
     try:
         parsed = sa.make_url(url)
         # Errors end in logs, where neither names nor hashes of passwords belong.
@@ -44,7 +48,7 @@ def open_database(url: str) -> sa.Engine:
             code="bad_database_url",
         ) from error
     if parsed.get_backend_name() == "sqlite":
-        _prepare_sqlite(engine, parsed)
+        _prepare_sqlite(engine, parsed, may_create)
     elif parsed.drivername == "mssql+pyodbc":
         _prepare_pyodbc(engine)
     return engine
@@ -143,8 +147,8 @@ def do_without_bulk(dialect: Any) -> None:  # noqa: ANN401 - of mssql+pyodbc
     dialect.bind_typing = BindTyping.NONE
 
 
-def _prepare_sqlite(engine: sa.Engine, url: sa.URL) -> None:
-    if url.database:
+def _prepare_sqlite(engine: sa.Engine, url: sa.URL, may_create: bool) -> None:
+    if url.database and may_create:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
 
     @sa.event.listens_for(engine, "connect")
@@ -153,6 +157,8 @@ def _prepare_sqlite(engine: sa.Engine, url: sa.URL) -> None:
         for pragma in ("journal_mode=WAL", f"busy_timeout={SQLITE_WAIT_MS}", "foreign_keys=ON"):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
+
+    watch_file(engine, may_create)  # after that: it looks at the files of WAL mode
 
 
 @contextmanager

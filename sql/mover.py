@@ -19,6 +19,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from leafgate.errors import UserError
 from sql.database import is_reachable
+from sql.database_file import file_identity, gone, is_gone
 from sql.migrating import migrate
 from sql.outbox import Outbox, Waiting
 from sql.outbox_folder import orphan
@@ -60,6 +61,7 @@ class Mover:
         self.engine, self.outbox, self.folder = engine, outbox, folder
         self.state = State()
         self._current = False  # the database's schema
+        self._place = file_identity(engine)
         self._hurry = 0
         self._stopping = threading.Event()
         self._next_chores = 0.0
@@ -116,9 +118,12 @@ class Mover:
         return True
 
     def _move(self, outbox: Outbox, batch: Sequence[Waiting]) -> None:
-        if not self._current:
+        if is_gone(self.engine):
+            raise gone()
+        place = file_identity(self.engine)
+        if not self._current or place != self._place:  # another file may have an older schema
             migrate(self.engine)
-            self._current = True
+            self._current, self._place = True, file_identity(self.engine)
         if self.state.failures and self.state.failures % LOOK_CLOSER_EVERY == 0:
             self._one_by_one(outbox, batch)
         else:

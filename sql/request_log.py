@@ -14,6 +14,7 @@ from typing import Literal
 
 import sqlalchemy as sa
 
+from sql.database_file import gone, is_gone
 from sql.mover import Mover
 from sql.outbox import OutboxFailed, Sync
 from sql.outbox_folder import Backlog, take_outbox, waiting_in
@@ -50,7 +51,7 @@ class RequestLog:
         self.settings = settings or LogSettings()
         self._disguise = disguise
         self.dropped = 0
-        self._folder = folder
+        self._engine, self._folder = engine, folder
         self._held = take_outbox(folder, self.settings.sync)
         self._outbox = self._held.outbox
         self._failed = False
@@ -76,7 +77,9 @@ class RequestLog:
     @property
     def problem(self) -> str | None:
         """Why nothing comes into the database now, or onto the disk; None: it does."""
-        return "the outbox cannot be written" if self._failed else self._mover.state.problem
+        if self._failed:
+            return "the outbox cannot be written"
+        return str(gone()) if is_gone(self._engine) else self._mover.state.problem
 
     @property
     def is_full(self) -> bool:

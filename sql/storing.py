@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from sql.by_ids import rows_by_ids
+from sql.database_file import require_in_place
 from sql.inserting import insert_rows
 from sql.records import TABLES, Entry, Row, Rows, rows_of
 from sql.schema import feedback, hourly
@@ -20,19 +21,23 @@ def store(engine: sa.Engine, entries: Sequence[Rows]) -> None:
 
     Raises what the database does, and then nothing is stored. Others may store some of the same
     entries meanwhile; only where they do so again and again, IntegrityError comes of it.
+    DatabaseFileMoved: they may be stored in a file that is in no folder any more.
     """
     known: dict[tuple[str, str], Rows] = {_key(entry): entry for entry in entries}
     for last in (False,) * MEETINGS + (True,):
         try:
-            with engine.begin() as connection:
-                _insert_all(connection, list(known.values()))
+            with engine.connect() as connection:
+                with connection.begin():
+                    _insert_all(connection, list(known.values()))
+                require_in_place(connection)
             return
         except IntegrityError:  # some are there: an answer was lost on its way, or others have them
             if last:
                 raise
-        with engine.begin() as connection:
+        with engine.connect() as connection:
             for key in _stored(connection, list(known)):
                 del known[key]
+            require_in_place(connection)
 
 
 def store_entries(engine: sa.Engine, entries: Sequence[Entry]) -> None:
