@@ -36,20 +36,21 @@ in_volume api tar -C /state --exclude ./models --exclude ./tmp -cf - . >"$beside
 paused=
 
 # Then the databases, then the files that they name: those are written before a database names them.
+# MLflow's come before the audit's, since a record is in the audit before it is a version's tag.
 databases="mlflow mlflow_auth"
+[ -n "$(container mssql)" ] || databases="$databases leafgate"
+for database in $databases; do
+  docker exec "$(container postgres)" pg_dump -U postgres -Fc "$database" >"$beside/$database.dump"
+done
 if [ -n "$(container mssql)" ]; then
   sqlcmd "BACKUP DATABASE leafgate TO DISK = '/var/opt/mssql/leafgate.bak' WITH COPY_ONLY, INIT, CHECKSUM" \
     >/dev/null
   docker cp "$(container mssql):/var/opt/mssql/leafgate.bak" "$beside/leafgate.bak" >/dev/null
   docker exec "$(container mssql)" rm /var/opt/mssql/leafgate.bak
-else
-  databases="$databases leafgate"
 fi
-for database in $databases; do
-  docker exec "$(container postgres)" pg_dump -U postgres -Fc "$database" >"$beside/$database.dump"
-done
+# What the trainer has seen of the audit may be newer than the dump: once restored, it would refuse that.
 for name in artifacts training proxy-data; do
-  in_volume "$name" tar -C /state --exclude ./tmp -cf - . >"$beside/$name.tar"
+  in_volume "$name" tar -C /state --exclude ./tmp --exclude ./serving/audit -cf - . >"$beside/$name.tar"
 done
 cp "$env_file" "$beside/env"
 

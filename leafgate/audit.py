@@ -2,8 +2,8 @@
 
 A record carries the SHA-256 of its contents, among them the hash of the record before it, and an
 Ed25519 signature of that hash: nobody can change, remove or insert a record without the key and
-stay unseen. What a chain cannot show by itself is that its last records were cut off; the copies
-in the versions' tags do.
+stay unseen. What a chain cannot show by itself is that its last records were cut off: the copies
+in the versions' tags show that, and what each host remembers (`registry.audit_memory`).
 """
 
 import getpass
@@ -143,18 +143,28 @@ def from_json(text: str) -> AuditRecord:
     return record
 
 
-def problems(records: Sequence[AuditRecord], trusted: Mapping[str, bytes]) -> tuple[str, ...]:
+def problems(
+    records: Sequence[AuditRecord],
+    trusted: Mapping[str, bytes],
+    after: AuditRecord | None = None,
+) -> tuple[str, ...]:
     """What is wrong with the chain of one model, a sentence each; empty for a sound one.
 
-    records: all of them, in order. trusted: public keys (32 bytes) by id.
+    records: all of them, in order. trusted: public keys (32 bytes) by id. after: the last record
+    of a part of the chain that is verified already, where `records` are only those that follow.
     """
     found: list[str] = []
-    before: AuditRecord | None = None
+    before = after
     for record in records:
         wrong = (*_misplaced(record, before), *_forged(record, trusted))
         found += [f"record {record.number}: {what}" for what in wrong]
         before = record
     return tuple(found)
+
+
+def is_authentic(record: AuditRecord, trusted: Mapping[str, bytes]) -> bool:
+    """Whether a trusted key signed this record, wherever it was found."""
+    return not any(_forged(record, trusted))
 
 
 def _misplaced(record: AuditRecord, before: AuditRecord | None) -> Iterator[str]:

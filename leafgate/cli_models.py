@@ -115,7 +115,18 @@ def models_audit(
         bool, typer.Option("--verify", help="check hashes, signatures, tags and aliases")
     ] = False,
     restore: Annotated[
-        bool, typer.Option("--restore", help="put back what the database lost, from the tags")
+        bool,
+        typer.Option("--restore", help="put back lost records, from the tags, and aliases"),
+    ] = False,
+    copy: Annotated[
+        Path | None, typer.Option("--from", help="--restore from what --json printed, too")
+    ] = None,
+    accept_shorter: Annotated[
+        bool,
+        typer.Option(
+            "--accept-shorter",
+            help="after an older backup was restored: this host forgets the records that are gone",
+        ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="one record a line, to keep")] = False,
     public_key: Annotated[
@@ -131,10 +142,15 @@ def models_audit(
     if public_key:
         say(signing_key(configured).public_key_hex)
         return
+    if copy is not None and not restore:
+        raise UserError("--from without --restore", "give both")
     sound = True
     for name in [model] if model else configured.model_names:
+        if accept_shorter:
+            _accept_shorter(name)
+            continue
         if restore:
-            _restore(name)
+            _restore(name, copy)
         store, records = look_at(configured, name)
         if as_json:
             say(*(to_json(record) for record in records))
@@ -145,16 +161,55 @@ def models_audit(
         raise typer.Exit(UNSOUND)
 
 
-def _restore(name: str) -> None:
+def _restore(name: str, copy: Path | None) -> None:
     from leafgate.audit_key import trusted_keys
-    from leafgate.gating import open_trail
-    from registry import ModelStore
+    from leafgate.gating import look_at, open_trail
+    from registry import ModelStore, aliases_astray, chain_problems
     from registry import restore as put_back
 
     configured = settings()
+    keys = trusted_keys(configured)
     trail, store = open_trail(configured), ModelStore(configured)
-    missing = put_back(store, trail, name, trusted_keys(configured))
+    missing = put_back(store, trail, name, keys, _records_in(copy) if copy else ())
     say(f"{name}: {len(missing)} records put back")
+    records = look_at(configured, name)[1]  # after a move that was killed is finished
+    if not chain_problems(configured, name, records, keys):
+        say(*(alias.put_back(store) for alias in aliases_astray(store, name, records)))
+
+
+def _records_in(copy: Path) -> list[Any]:
+    """The records of all models that `--json` printed into a file."""
+    from leafgate.audit import from_json
+
+    found = []
+    try:
+        lines = copy.read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise UserError(f"{copy} cannot be read ({error})", "name what --json printed") from error
+    for number, line in enumerate(lines, start=1):
+        try:
+            found.append(from_json(line))
+        except ValueError as error:
+            raise UserError(
+                f"line {number} of {copy} is no audit record",
+                "name what `leafgate models audit --json` printed",
+            ) from error
+    return found
+
+
+def _accept_shorter(name: str) -> None:
+    from functools import partial
+
+    from leafgate.gating import open_trail
+    from registry import VerifiedChain, alias_reader
+
+    configured = settings()
+    tags = partial(alias_reader(configured).audit_tags, name)
+    chain = VerifiedChain(name, configured, open_trail(configured), tags)
+    before = chain.accept()
+    now = len(chain.current())
+    was = f"record {before.last.number} ({before.last.hash[:12]})" if before else "nothing"
+    say(f"{name}: this host remembered {was}, and accepts the audit that ends at record {now}")
 
 
 def _line(record: Any) -> str:  # noqa: ANN401 - leafgate.audit.AuditRecord, imported late
@@ -168,9 +223,11 @@ def _line(record: Any) -> str:  # noqa: ANN401 - leafgate.audit.AuditRecord, imp
 
 def _verified(store: Any, name: str, records: Any) -> bool:  # noqa: ANN401 - imported late
     from leafgate.audit_key import trusted_keys
-    from registry import audit_problems
+    from registry import AuditMemory, audit_problems
 
     wrong = audit_problems(store, name, records, trusted_keys(settings()))
     told = [f"  NOT SOUND  {problem}" for problem in wrong]
     say(*told or [f"{name}: hashes, signatures, tags and aliases agree"])
+    if not wrong:
+        AuditMemory(store.settings).note(name, records)
     return not wrong

@@ -28,7 +28,7 @@ def look_at(settings: Settings, model: str) -> tuple[ModelStore, tuple[AuditReco
     try:
         settle(open_ledger(settings), model)
     except UserError as error:
-        if error.code not in ("no_audit_key", "audit_unsound"):
+        if error.code not in ("no_audit_key", "audit_unsound", "audit_memory"):
             raise
     return ModelStore(settings), open_trail(settings).records(model)
 

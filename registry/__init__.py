@@ -8,6 +8,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 from registry.aliases import AliasReader, alias_reader
+from registry.audit_memory import AuditMemory
 from registry.classifier_model import (
     TTA_VIEWS,
     Classifier,
@@ -52,8 +53,17 @@ from registry.pictures import class_folder, write_pictures
 from registry.run_documents import CHECK, Study, gate_picture, gate_report, study_of
 from registry.run_memory import RunDetails, RunMemory
 from registry.store import DIGEST_TAG, PREVIOUS, PRODUCTION, STAGING, ModelStore, ModelVersion
+from registry.verified_chain import VerifiedChain
 from registry.versions import Curve, RunRecord, VersionReader, version_reader
-from registry.vouching import audit_problems, is_vouched, require_vouched, restore
+from registry.vouching import (
+    aliases_astray,
+    audit_problems,
+    chain_problems,
+    is_vouched,
+    require_vouched,
+    restore,
+)
+from registry.wanted_version import Follows, InProduction, InStaging, Wanted
 
 if TYPE_CHECKING:
     from registry.carrying_out import carry_out
@@ -63,7 +73,7 @@ if TYPE_CHECKING:
     from registry.holding import hold, release
     from registry.overriding import force, rollback
     from registry.policy import policy_without
-    from registry.promotion import settle
+    from registry.promotion import realign, settle
     from registry.tracking import Run, start_run
     from registry.watching import watch
 
@@ -81,6 +91,7 @@ ON_FIRST_USE = {
     "force": "registry.overriding",
     "rollback": "registry.overriding",
     "policy_without": "registry.policy",
+    "realign": "registry.promotion",
     "settle": "registry.promotion",
     "Run": "registry.tracking",
     "start_run": "registry.tracking",
@@ -108,6 +119,7 @@ __all__ = [
     "STAGING",
     "TTA_VIEWS",
     "AliasReader",
+    "AuditMemory",
     "Classifier",
     "ClassifierDescription",
     "Curve",
@@ -116,11 +128,14 @@ __all__ = [
     "EngineChoice",
     "Explanation",
     "FeatureExtractor",
+    "Follows",
     "Form",
     "GateResult",
     "Generator",
     "GeneratorDescription",
     "Head",
+    "InProduction",
+    "InStaging",
     "Judgement",
     "Ledger",
     "LocalCopies",
@@ -138,11 +153,15 @@ __all__ = [
     "RunRecord",
     "Standing",
     "Study",
+    "VerifiedChain",
     "VersionReader",
+    "Wanted",
     "alias_reader",
+    "aliases_astray",
     "audit_problems",
     "averaged",
     "carry_out",
+    "chain_problems",
     "class_folder",
     "computes_bf16",
     "drop_int8",
@@ -160,6 +179,7 @@ __all__ = [
     "origin",
     "overlay",
     "policy_without",
+    "realign",
     "release",
     "require_vouched",
     "restore",

@@ -3,33 +3,48 @@
 MLflow takes three seconds and hundreds of megabytes to import. Its public REST API and the tables
 of its SQLite store are therefore read here as they are. Only for other stores, and for what this
 file does not know (a sign-in by plug-in, workspaces, tables of another shape), MLflow itself is
-imported, by ModelStore.
+imported, by StoreReader.
 """
 
 import logging
 import os
 import sqlite3
-from collections.abc import Mapping
-from typing import Literal, Protocol
+from collections.abc import Callable, Mapping
+from typing import Literal, Protocol, TypeVar
 
 from leafgate.settings import Settings
-from registry.sqlite_file import SQLITE, SqliteFile, UnknownTables, aliases_in, versions_in
+from registry.ledger import TAG, tagged
+from registry.sqlite_file import (
+    SQLITE,
+    SqliteFile,
+    UnknownTables,
+    aliases_in,
+    tags_in,
+    versions_in,
+)
 from registry.store import ModelStore, ModelVersion
 
 log = logging.getLogger(__name__)
+
+Found = TypeVar("Found")
 
 # What changes how MLflow's client signs in or which models it sees, and is not read here.
 UNKNOWN_HERE = ("MLFLOW_TRACKING_AUTH", "MLFLOW_TRACKING_AWS_SIGV4", "MLFLOW_ENABLE_WORKSPACES")
 
 
 class AliasReader(Protocol):
-    """Looks aliases up; may be called from several threads."""
+    """Looks aliases up; may be called from several threads. Each call raises UserError
+    `registry_error` where the registry does not answer.
+    """
 
     def find(self, name: str, alias: str) -> ModelVersion | None:
-        """The version that carries `alias`; None where there is none, or no such model.
+        """The version that carries `alias`; None where there is none, or no such model."""
 
-        Raises UserError `registry_error` where the registry does not answer.
-        """
+    def version(self, name: str, number: int) -> ModelVersion | None:
+        """The version of that number; None where there is none."""
+
+    def audit_tags(self, name: str) -> tuple[str, ...]:
+        """The texts of the tags of all versions of a model that hold audit records."""
 
 
 def alias_reader(settings: Settings, environment: Mapping[str, str] = os.environ) -> AliasReader:
@@ -42,7 +57,7 @@ def alias_reader(settings: Settings, environment: Mapping[str, str] = os.environ
         from registry.rest_reader import RestReader  # httpx, which others do without
 
         return RestReader(settings, environment)
-    return SqliteReader(settings) if way == "sqlite" else ModelStore(settings)
+    return SqliteReader(settings) if way == "sqlite" else StoreReader(settings)
 
 
 def way_to(
@@ -57,13 +72,32 @@ def way_to(
     return "sqlite" if uri.startswith(SQLITE) and "?" not in uri else "mlflow"
 
 
+class StoreReader:
+    """Asks MLflow itself: for any store."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._store = ModelStore(settings)
+
+    def find(self, name: str, alias: str) -> ModelVersion | None:
+        """See AliasReader."""
+        return self._store.find(name, alias)
+
+    def version(self, name: str, number: int) -> ModelVersion | None:
+        """See AliasReader."""
+        return next((each for each in self._store.versions(name) if each.version == number), None)
+
+    def audit_tags(self, name: str) -> tuple[str, ...]:
+        """See AliasReader."""
+        return tuple(tagged(self._store, name).values())
+
+
 class SqliteReader:
     """Reads MLflow's SQLite file, which it cannot change."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._file = SqliteFile(settings)
-        self._by_mlflow: ModelStore | None = None
+        self._by_mlflow: StoreReader | None = None
 
     def find(self, name: str, alias: str) -> ModelVersion | None:
         """See AliasReader."""
@@ -73,10 +107,34 @@ class SqliteReader:
             found = versions_in(connection, name, 1, number) if number is not None else ()
             return found[0] if found else None
 
+        return self._look(look, None, lambda store: store.find(name, alias))
+
+    def version(self, name: str, number: int) -> ModelVersion | None:
+        """See AliasReader."""
+
+        def look(connection: sqlite3.Connection) -> ModelVersion | None:
+            return next(iter(versions_in(connection, name, 1, number)), None)
+
+        return self._look(look, None, lambda store: store.version(name, number))
+
+    def audit_tags(self, name: str) -> tuple[str, ...]:
+        """See AliasReader."""
+        return self._look(
+            lambda connection: tags_in(connection, name, TAG),
+            (),
+            lambda store: store.audit_tags(name),
+        )
+
+    def _look(
+        self,
+        at: Callable[[sqlite3.Connection], Found],
+        nothing: Found,
+        by_mlflow: Callable[[StoreReader], Found],
+    ) -> Found:
         if self._by_mlflow is None:
             try:
-                return self._file.look(look, None)
+                return self._file.look(at, nothing)
             except UnknownTables as unknown:
                 log.warning("MLflow's tables in %s are not as known here: importing it", unknown)
-                self._by_mlflow = ModelStore(self.settings)
-        return self._by_mlflow.find(name, alias)
+                self._by_mlflow = StoreReader(self.settings)
+        return by_mlflow(self._by_mlflow)

@@ -25,7 +25,7 @@ from registry.promotion import (
     ProductionChanged,
     note_staged,
     promote,
-    settle,
+    realign,
     utc_now,
 )
 from registry.report import GateReport, Hold
@@ -70,7 +70,7 @@ def run_gate(ledger: Ledger, question: Question) -> GateResult:
     """
     with _alone(ledger.store.settings, question.name):
         candidate = _candidate(ledger.store, question)
-        settle(ledger, candidate.name)
+        realign(ledger, candidate.name)
         note_staged(ledger, candidate)
         while True:
             try:

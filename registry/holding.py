@@ -11,7 +11,7 @@ from leafgate.errors import UserError
 from registry.ledger import Ledger, standing
 from registry.overriding import require_reason
 from registry.promotion import one_line, settle
-from registry.store import DIGEST_TAG, PRODUCTION, ModelVersion
+from registry.store import DIGEST_TAG, ModelVersion
 
 
 def hold(ledger: Ledger, version: ModelVersion, reason: str, who: str | None = None) -> AuditRecord:
@@ -56,10 +56,8 @@ def release(
 
 
 def _require_not_in_production(ledger: Ledger, version: ModelVersion) -> None:
-    """By the alias or by the audit: one of the two may have been moved by other hands."""
-    now = ledger.store.find(version.name, PRODUCTION)
-    there = {now.version if now else None, standing(ledger.records(version.name)).production}
-    if version.version in there:
+    """By the audit: an alias that other hands moved puts nothing into production."""
+    if version.version == standing(ledger.records(version.name)).production:
         raise UserError(
             f"{version} is in production, where a hold would change nothing",
             f"go back to the version before: `leafgate models rollback {version.name}`",

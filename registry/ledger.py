@@ -1,9 +1,11 @@
 """The audit of one registry: signed records, appended one after the other, mirrored on versions.
 
 The database's trail decides, since it can compare and set; each record is also a tag of the version
-it is about, so that a lost or cut database is noticed and can be read back.
+it is about, so that a lost or cut database is noticed and can be read back. What a host has
+verified or written it remembers: it notices a cut even where the tags are gone too.
 """
 
+import logging
 import os
 import socket
 from collections.abc import Mapping, Sequence
@@ -13,7 +15,10 @@ from datetime import UTC, datetime
 from leafgate.audit import AuditEntry, AuditRecord, AuditTrail, problems, sign, to_json
 from leafgate.audit_key import SigningKey, trusted_keys
 from leafgate.errors import UserError
+from registry.audit_memory import AuditMemory, remedy
 from registry.store import ModelStore
+
+log = logging.getLogger(__name__)
 
 TAG = "audit."
 
@@ -25,6 +30,11 @@ class Ledger:
     store: ModelStore
     trail: AuditTrail
     key: SigningKey
+
+    @property
+    def memory(self) -> AuditMemory:
+        """What this host remembers of the audit."""
+        return AuditMemory(self.store.settings)
 
     def records(self, model: str) -> tuple[AuditRecord, ...]:
         """All of a model, oldest first."""
@@ -40,13 +50,35 @@ class Ledger:
     def write_after(self, last: AuditRecord | None, entry: AuditEntry) -> AuditRecord | None:
         """Append the entry where `last` is still the last record; else None, and nothing is done.
 
-        Raises UserError where the database cannot be reached.
+        Raises UserError where the database cannot be reached, and `audit_unsound` where this host
+        remembers more than `last`: the trail was cut since it was verified.
         """
+        if not self._may_follow(last, entry.model):
+            return None
         record = sign(entry, last, self.key)
         if not self.trail.append(record):
             return None
+        self._remember(record)
         self.mirror(record)
         return record
+
+    def _may_follow(self, last: AuditRecord | None, model: str) -> bool:
+        """Whether a record may follow `last`; False where another process has written meanwhile."""
+        remembered = self.memory.recall(model)
+        if remembered is None or remembered.last == last:
+            return True
+        if last is not None and remembered.last.number < last.number:
+            return True
+        if self.trail.last(model) != last:
+            return False
+        raise _unsound(model, remembered.contradiction(self.trail.records(model)) or "it was cut")
+
+    def _remember(self, record: AuditRecord) -> None:
+        """What is written is written, even where it cannot be remembered."""
+        try:
+            self.memory.add(record)
+        except UserError as error:
+            log.warning("%s", error)
 
     def mirror(self, record: AuditRecord) -> None:
         """Write the record on the version that it is about, as a tag."""
@@ -57,27 +89,34 @@ class Ledger:
     def sound_records(self, model: str) -> tuple[AuditRecord, ...]:
         """All records of a model, after what a killed process could not mirror is mirrored.
 
-        Raises UserError `audit_unsound` where the chain is broken, or shorter than its mirror:
-        what is appended then would hide what is missing.
+        Raises UserError `audit_unsound` where the chain is broken, or shorter than its mirror or
+        than what this host remembers: what is appended then would hide what is missing.
         """
+        remembered = self.memory.recall(model)
         there = tagged(self.store, model)  # first: whatever has a tag by now is in the database
         records = self.trail.records(model)
         lost = sorted(there.keys() - {record.number for record in records})
         wrong = problems(records, trusted_keys(self.store.settings))
         if lost:
             wrong = (f"record {lost[0]} is missing, the versions' tags have it", *wrong)
+        if not wrong and remembered is not None:
+            wrong = tuple(filter(None, [remembered.contradiction(records)]))
         if wrong:
-            raise UserError(
-                f"the audit of {model} is not sound: {wrong[0]}",
-                f"see `leafgate models audit {model} --verify`; --restore puts back what the "
-                "database lost (docs/gate.md)",
-                code="audit_unsound",
-            )
+            raise _unsound(model, wrong[0])
+        self.memory.note(model, records)
         versions = {version.version for version in self.store.versions(model)}
         for record in records:
             if record.number not in there and about(record) in versions:
                 self.mirror(record)
         return records
+
+
+def _unsound(model: str, why: str) -> UserError:
+    return UserError(
+        f"the audit of {model} is not sound: {why}",
+        f"see `leafgate models audit {model} --verify`; {remedy(model)}",
+        code="audit_unsound",
+    )
 
 
 def about(record: AuditRecord) -> int | None:

@@ -3,7 +3,7 @@
 from leafgate.audit import AuditRecord, this_person
 from leafgate.errors import UserError
 from registry.ledger import Ledger
-from registry.promotion import Grounds, ProductionChanged, promote, settle
+from registry.promotion import Grounds, ProductionChanged, promote, realign
 from registry.store import DIGEST_TAG, PREVIOUS, PRODUCTION, ModelVersion
 
 
@@ -22,7 +22,7 @@ def rollback(
     version, it is on hold, it was never promoted, or its files were changed since.
     """
     while True:
-        settle(ledger, name)
+        realign(ledger, name)
         before, wanted = (ledger.store.find(name, alias) for alias in (PRODUCTION, PREVIOUS))
         if only_from is not None and (before is None or before.version != only_from):
             raise UserError(

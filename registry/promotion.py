@@ -16,6 +16,7 @@ from leafgate.errors import UserError
 from leafgate.progress import tell
 from registry.ledger import Ledger, is_abandoned, standing
 from registry.store import DIGEST_TAG, PREVIOUS, PRODUCTION, ModelVersion
+from registry.vouching import aliases_astray
 
 PATIENCE_SECONDS = 60.0  # for a move of another process, before it is taken for dead
 POLL_SECONDS = 0.1
@@ -59,7 +60,7 @@ def promote(
     or database do not answer; the next command then finishes or takes back the move.
     """
     while True:
-        last = settle(ledger, version.name)
+        last = realign(ledger, version.name)
         if grounds.by != "force":
             _require_not_held(ledger, version)
         now = ledger.store.find(version.name, PRODUCTION)
@@ -102,6 +103,20 @@ def settle(ledger: Ledger, name: str) -> AuditRecord | None:
             time.sleep(POLL_SECONDS)
             continue
         _finish(ledger, pending)
+
+
+def realign(ledger: Ledger, name: str) -> AuditRecord | None:
+    """`settle`, and put aliases that other hands moved or deleted where the audit has them; the
+    last record. The production and previous version are then those of the audit.
+    """
+    while True:
+        last = settle(ledger, name)
+        astray = aliases_astray(ledger.store, name, ledger.records(name))
+        if astray and ledger.trail.last(name) != last:
+            continue  # it is a move that began meanwhile
+        for alias in astray:
+            tell(alias.put_back(ledger.store))
+        return last
 
 
 def _finish(ledger: Ledger, pending: AuditRecord) -> None:

@@ -21,6 +21,8 @@ WHERE name = :name AND workspace = :workspace AND version = coalesce(:number, ve
 AND current_stage != 'Deleted_Internal' ORDER BY version DESC LIMIT :most"""
 TAGS = """SELECT key, value FROM model_version_tags
 WHERE name = :name AND workspace = :workspace AND version = :number"""
+TAGS_OF_ALL = """SELECT value FROM model_version_tags
+WHERE name = :name AND workspace = :workspace AND substr(key, 1, length(:start)) = :start"""
 
 Found = TypeVar("Found")
 
@@ -88,3 +90,9 @@ def versions_in(
         )
         for found, run_id, created in rows
     )
+
+
+def tags_in(connection: sqlite3.Connection, name: str, start: str) -> tuple[str, ...]:
+    """The texts of all tags of a model's versions whose names begin so; of removed ones too."""
+    asked = {"name": name, "workspace": WORKSPACE, "start": start}
+    return tuple(text or "" for (text,) in connection.execute(TAGS_OF_ALL, asked))

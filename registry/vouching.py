@@ -3,13 +3,16 @@
 And how it comes back where the database lost it: from the versions' tags.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 
 from leafgate.audit import AuditRecord, AuditTrail, from_json, problems, to_json
 from leafgate.audit_key import trusted_keys
 from leafgate.errors import UserError
-from registry.ledger import Ledger, about, standing, tagged
+from leafgate.settings import Settings
+from registry.audit_memory import AuditMemory, remedy
+from registry.ledger import Ledger, Standing, about, standing, tagged
 from registry.store import DIGEST_TAG, PREVIOUS, PRODUCTION, ModelStore, ModelVersion
 
 Keys = Mapping[str, bytes]
@@ -23,10 +26,25 @@ def audit_problems(
     trusted: public keys by their id. Raises UserError where the registry does not answer.
     """
     return (
-        *problems(records, trusted),
+        *chain_problems(store.settings, model, records, trusted),
         *_against_tags(store, model, records),
         *_against_aliases(store, model, records),
     )
+
+
+def chain_problems(
+    settings: Settings, model: str, records: Sequence[AuditRecord], trusted: Keys
+) -> tuple[str, ...]:
+    """What is wrong with the chain by itself, or else against what this host remembers of it."""
+    wrong = problems(records, trusted)
+    if wrong:
+        return wrong
+    try:
+        remembered = AuditMemory(settings).recall(model)
+    except UserError as error:
+        return (error.problem,)
+    found = remembered.contradiction(records) if remembered else None
+    return (f"{found}; {remedy(model)}",) if found else ()
 
 
 def _against_tags(store: ModelStore, model: str, records: Sequence[AuditRecord]) -> Iterator[str]:
@@ -48,32 +66,79 @@ def _against_aliases(
     if held.pending is not None:
         yield f"record {held.pending.number} began a move that nobody has finished yet"
         return
-    for alias, wanted in ((PRODUCTION, held.production), (PREVIOUS, held.previous)):
+    for alias, wanted in _aliases_of(held).items():
         found = store.find(model, alias)
         number = found.version if found else None
         if number != wanted and not (alias == PREVIOUS and wanted is None):
             yield f"the alias '{alias}' is on version {number or 'none'}, the audit has {wanted}"
 
 
+def _aliases_of(held: Standing) -> dict[str, int | None]:
+    return {PRODUCTION: held.production, PREVIOUS: held.previous}
+
+
+@dataclass(frozen=True)
+class Astray:
+    """An alias that is not where the audit has it. wanted: there; is_gone: that version is gone."""
+
+    model: str
+    alias: str
+    found: int | None
+    wanted: int
+    is_gone: bool
+
+    def put_back(self, store: ModelStore) -> str:
+        """Put it where the audit has it, or remove it where that version is gone; in a sentence."""
+        store.set_alias(self.model, self.alias, None if self.is_gone else self.wanted)
+        was = f"the alias '{self.alias}' of {self.model} was on version {self.found or 'none'}"
+        if self.is_gone:
+            return f"{was} and is removed: version {self.wanted}, which the audit has, is gone"
+        return f"{was} and is on version {self.wanted} again, as in the audit"
+
+
+def aliases_astray(
+    store: ModelStore, model: str, records: Sequence[AuditRecord]
+) -> tuple[Astray, ...]:
+    """What other hands moved or deleted; nothing while a move is under way. records: verified."""
+    held = standing(records)
+    if held.pending is not None or held.production is None:
+        return ()
+    versions = {version.version for version in store.versions(model)}
+    astray = []
+    for alias, wanted in _aliases_of(held).items():
+        found = store.find(model, alias)
+        number = found.version if found else None
+        there = wanted if wanted in versions else None
+        if wanted is not None and number != there:
+            astray.append(Astray(model, alias, number, wanted, there is None))
+    return tuple(astray)
+
+
 def restore(
-    store: ModelStore, trail: AuditTrail, model: str, trusted: Keys
+    store: ModelStore,
+    trail: AuditTrail,
+    model: str,
+    trusted: Keys,
+    copies: Iterable[AuditRecord] = (),
 ) -> tuple[AuditRecord, ...]:
     """Put back records that the database lost, from the versions' tags; which they were.
 
-    Raises UserError where that does not make a sound chain: nothing is written then.
+    copies: records that were kept elsewhere, of whatever model. Raises UserError where all of them
+    do not make a sound chain: nothing is written then.
     """
     known = {record.number: record for record in trail.records(model)}
     told = {}
     for number, text in tagged(store, model).items():
         with suppress(ValueError):  # a tag that was overwritten
             told[number] = from_json(text)
+    told |= {record.number: record for record in copies if record.model == model}
     whole = [record for _, record in sorted({**told, **known}.items())]
     wrong = problems(whole, trusted)
     if wrong:
         raise UserError(
             f"the tags of {model} do not mend its audit: {wrong[0]}",
             "delete rows that were changed from the table `audit` first; a copy made with --json "
-            "has what the tags lack",
+            "has what the tags lack: --restore --from FILE",
             code="audit_unsound",
         )
     missing = tuple(record for record in whole if record.number not in known)

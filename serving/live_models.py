@@ -1,4 +1,4 @@
-"""The models that answer, followed by a thread: alias `production` of both, `staging` by setting.
+"""The models that answer, followed by a thread: production of both, `staging` by setting.
 
 It looks every few seconds, or at once when told to; in between it watches over promotions that are
 still in their bake time.
@@ -9,18 +9,20 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 
 from leafgate.audit import AuditTrail
-from leafgate.audit_key import trusted_keys
 from leafgate.settings import Settings
 from registry import (
     PRODUCTION,
     STAGING,
     TTA_VIEWS,
+    InProduction,
+    InStaging,
     LocalCopies,
     ModelVersion,
+    VerifiedChain,
     alias_reader,
-    require_vouched,
 )
 from serving.admission import Admission
 from serving.bake import Bounds
@@ -48,30 +50,33 @@ class LiveModels:
         reader, copies = alias_reader(settings), LocalCopies(settings)
         start = Starter(settings, metrics)
         bounds = Bounds.of(settings)
+        chains = {
+            name: VerifiedChain(name, settings, trail, partial(reader.audit_tags, name))
+            for name in settings.model_names
+        }
 
-        def vouch(version: ModelVersion) -> None:
-            require_vouched(version, trail.records(version.name), trusted_keys(settings))
-
-        def trust(version: ModelVersion) -> None:
-            """In staging nothing is vouched for yet; its files must be those registered."""
+        def in_production(name: str) -> InProduction:
+            return InProduction(name, reader, copies, chains[name])
 
         self.classifier: Slot[LiveClassifier] = Slot(
             settings.classifier_name,
             PRODUCTION,
-            Sources(reader, copies, vouch, start.classifier),
+            Sources(in_production(settings.classifier_name), copies, start.classifier),
             metrics,
             bounds,
         )
         self.generator: Slot[LiveGenerator] = Slot(
             settings.generator_name,
             PRODUCTION,
-            Sources(reader, copies, vouch, start.generator),
+            Sources(in_production(settings.generator_name), copies, start.generator),
             metrics,
             bounds,
         )
         self.staging: Slot[LiveClassifier] | None = None
         if settings.staging_mode != "off":
-            sources = Sources(reader, copies, trust, start.classifier)
+            name = settings.classifier_name
+            holds = chains[name] if settings.staging_mode == "canary" else None
+            sources = Sources(InStaging(name, reader, copies, holds), copies, start.classifier)
             unwatched = replace(bounds, minutes=0)
             self.staging = Slot(settings.classifier_name, STAGING, sources, metrics, unwatched)
         self.to_classify = self._admission(self.classifier)

@@ -131,6 +131,11 @@ CODES = {
         503, "no key to sign the audit trail with", "set LEAFGATE_AUDIT_KEY on this host"
     ),
     "registry_error": Code(503, "MLflow does not answer", "check that it runs, then ask again"),
+    "audit_memory": Code(
+        503,
+        "what this host remembers of the audit cannot be read or written: leaf-classifier.json",
+        "make the folder writable",
+    ),
     "audit_unreachable": Code(503, "the audit trail does not answer", "check the database"),
     "move_failed": Code(
         503,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Generic
 
 from leafgate.errors import UserError
-from registry import DIGEST_TAG, AliasReader, LocalCopies, ModelVersion
+from registry import DIGEST_TAG, Follows, LocalCopies, ModelVersion
 from serving.bake import Bake, Bounds, Verdict
 from serving.live import Live
 from serving.metrics import Metrics
@@ -24,16 +24,17 @@ Key = tuple[int, str]
 
 @dataclass(frozen=True)
 class Sources(Generic[Live]):
-    """Where versions come from. vouch: raises UserError for one that must not be served."""
+    """Where versions come from. follows: says which one should answer."""
 
-    reader: AliasReader
+    follows: Follows
     copies: LocalCopies
-    vouch: Callable[[ModelVersion], object]
     start: Callable[[ModelVersion, Path], Live]
 
 
 class Slot(Generic[Live]):
-    """Follows one alias of one model. Only one thread at a time may change it."""
+    """Follows one alias of one model, or what the audit has in its place. Only one thread at a time
+    may change it.
+    """
 
     def __init__(
         self, name: str, alias: str, sources: "Sources[Live]", metrics: Metrics, bounds: Bounds
@@ -64,31 +65,18 @@ class Slot(Generic[Live]):
         return self._live
 
     def refresh(self) -> None:
-        """Follow the alias; never raises for a registry or model at fault."""
+        """Follow what should answer; never raises for a registry, audit or model at fault."""
+        known: str | None = None
         try:
-            self._follow()
+            wanted = self._sources.follows.look(self._live.version if self._live else None)
+            known = wanted.problem
+            self.vacant = self.vacant or wanted.is_vacant
+            if wanted.version is None:
+                self._empty(known)
+                return
+            self._tell(_joined(self._take_up(wanted.version), known))
         except Exception as error:  # noqa: BLE001 - the old one goes on answering
-            self._tell(str(error), error)
-
-    def _follow(self) -> None:
-        try:
-            wanted, away = self._sources.reader.find(self.name, self.alias), None
-        except UserError as error:
-            wanted, away = self._last_known(), error
-        if wanted is None:
-            self.vacant = self.vacant or away is None
-            self._empty(f"no version has the alias '{self.alias}'" if away is None else str(away))
-            return
-        problem = self._take_up(wanted)
-        if away is not None:
-            problem = f"serving the last version known here: {away.problem}"
-        self._tell(problem)
-
-    def _last_known(self) -> ModelVersion | None:
-        """For while the registry is away: what answers, or did before this process began."""
-        if self._live is not None:
-            return self._live.version
-        return self._sources.copies.recalled(self.name, self.alias)
+            self._tell(_joined(str(error), known), error)
 
     def _take_up(self, wanted: ModelVersion) -> str | None:
         """Answer with that version, or say why not."""
@@ -112,12 +100,11 @@ class Slot(Generic[Live]):
     def _bring(self, wanted: ModelVersion) -> Live:
         """The version, warm. Raises what makes it unfit to be served."""
         try:
-            self._sources.vouch(wanted)
             if self._before is not None and key_of(self._before.version) == key_of(wanted):
                 return self._before
             return self._sources.start(wanted, self._sources.copies.folder(wanted))
         except Exception as error:
-            if str(error) != self.problem:
+            if str(error) not in (self.problem or ""):
                 self._metrics.swapped(self.name, "failed")
             raise
 
@@ -137,7 +124,7 @@ class Slot(Generic[Live]):
         self._metrics.swapped(self.name, "swapped")
         log.info("%s is live on %s (%s)", version, engine.name, engine.reason)
 
-    def _empty(self, problem: str) -> None:
+    def _empty(self, problem: str | None) -> None:
         for live in (self._live, self._before):
             if live is not None:
                 live.batcher.close()
@@ -168,6 +155,11 @@ class Slot(Generic[Live]):
         if problem is not None and problem != self.problem:
             log.warning("%s: %s", self.name, problem, exc_info=error)
         self.problem = problem
+
+
+def _joined(*problems: str | None) -> str | None:
+    """Several problems in one line; None where there is none."""
+    return "; ".join(filter(None, problems)) or None
 
 
 def key_of(version: ModelVersion) -> Key:

@@ -100,6 +100,22 @@ def test_no_such_model_or_alias_is_no_version_and_no_error(either: Settings) -> 
     assert reader.find(CLASSIFIER, "no-such-alias") is None
 
 
+def test_a_version_is_found_by_its_number_and_the_audit_by_its_tags(either: Settings) -> None:
+    reader, store = alias_reader(either), ModelStore(either)
+    assert reader.version(CLASSIFIER, 1) == store.get(CLASSIFIER, 1)
+    assert reader.version(CLASSIFIER, 99) is None
+    assert reader.version("no-such-model", 1) is None
+    store.set_tag(CLASSIFIER, 1, "audit.000001", "of one")
+    store.set_tag(CLASSIFIER, 2, "audit.000002", "of another")
+    store.set_tag(CLASSIFIER, 2, "auditor", "ada")
+    try:
+        assert sorted(reader.audit_tags(CLASSIFIER)) == ["of another", "of one"]
+    finally:
+        for number in ("1", "2"):
+            store.client.delete_model_version_tag(CLASSIFIER, number, f"audit.00000{number}")
+    assert reader.audit_tags("no-such-model") == ()
+
+
 def test_a_store_that_was_not_made_yet_has_no_version(tmp_path: Path) -> None:
     settings = settings_of(tmp_path / "var")
     assert alias_reader(settings).find(CLASSIFIER, PRODUCTION) is None

@@ -7,15 +7,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from leafgate.audit import AuditEntry, from_json, to_json
 from leafgate.audit_key import trusted_keys
+from leafgate.cli import app
 from leafgate.errors import UserError
 from leafgate.gating import look_at, open_ledger
 from leafgate.settings import Settings
 from registry import (
     ModelStore,
+    aliases_astray,
     audit_problems,
     force,
+    hold,
     require_vouched,
     restore,
     rollback,
@@ -168,6 +173,86 @@ def test_force_needs_a_reason_and_is_on_record_for_ever(settings: Settings) -> N
     assert problems(settings) == ()
 
 
+def test_a_cut_that_left_no_tags_is_found_by_the_host_that_has_seen_the_records(
+    settings: Settings,
+) -> None:
+    ledger = open_ledger(settings)
+    move_to(ledger, 3, champion=2)  # records 5 and 6
+    kept = ledger.records(NAME)
+    cut(settings, 4)
+    ledger.store.set_alias(NAME, "production", 2)
+    assert "it ends at record 4, and this host has seen record 6" in problems(settings)[0]
+    for act in (
+        lambda: move_to(ledger, 5, champion=2),
+        lambda: rollback(ledger, NAME),
+        lambda: hold(ledger, ledger.store.get(NAME, 7), "not yet"),
+        lambda: ledger.write(entry_about(7)),
+    ):
+        with pytest.raises(UserError, match="this host has seen record 6"):
+            act()
+
+    copies = [from_json(to_json(record)) for record in kept]
+    restored = restore(ledger.store, ledger.trail, NAME, trusted_keys(settings), copies)
+    assert restored == kept[4:]
+    settle(ledger, NAME)
+    for astray in aliases_astray(ledger.store, NAME, ledger.records(NAME)):
+        astray.put_back(ledger.store)
+    assert aliases(settings) == (3, 2)
+    assert problems(settings) == ()
+
+
+def cut(settings: Settings, last: int) -> None:
+    """Remove what was written after that record from the database, and from the tags."""
+    with open_database(settings.database).begin() as connection:
+        connection.exec_driver_sql(f"DELETE FROM audit WHERE number > {last}")
+    store = ModelStore(settings)
+    for version in store.versions(NAME):
+        for tag in version.tags:
+            if tag.startswith("audit.") and int(tag.removeprefix("audit.")) > last:
+                store.client.delete_model_version_tag(NAME, str(version.version), tag)
+
+
+def entry_about(number: int) -> AuditEntry:
+    return AuditEntry(model=NAME, action="verdict", by="gate", to_version=number)
+
+
+def test_the_command_line_restores_accepts_and_tells_which_is_which(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def said(*arguments: str) -> str:
+        done = CliRunner().invoke(app, ["models", "audit", NAME, *arguments])
+        return f"{done.output}{done.exception or ''}"
+
+    monkeypatch.setenv("LEAFGATE_VAR_DIR", str(settings.var_dir))
+    store = ModelStore(settings)
+    store.set_alias(NAME, "production", None)
+    assert "the alias 'production' is on version none" in said("--verify")
+    assert "is on version 2 again" in said("--restore")
+    assert "tags and aliases agree" in said("--verify")
+    copy = tmp_path / "audit.jsonl"
+    copy.write_text(said("--json"))
+
+    cut(settings, 2)
+    store.set_alias(NAME, "production", 1)
+    told = said("--verify")
+    assert "NOT SOUND  it was shortened: it ends at record 2" in told
+    assert "this host has seen record 4" in told
+    assert "0 records put back" in said("--restore")
+    assert aliases(settings) == (1, 1), "what a refused audit says is not put back"
+    assert "2 records put back" in said("--restore", "--from", str(copy))
+    assert "tags and aliases agree" in said("--verify")
+    assert aliases(settings) == (2, 1)
+
+    cut(settings, 2)
+    store.set_alias(NAME, "production", 1)
+    told = said("--accept-shorter")
+    assert "remembered record 4" in told and "the audit that ends at record 2" in told
+    assert "tags and aliases agree" in said("--verify")
+    assert "--from without --restore" in said("--from", str(copy))
+    copy.write_text("{}\n")
+    assert "line 1 of" in said("--restore", "--from", str(copy))
+
+
 @pytest.mark.parametrize("tampering", ["alias", "row", "tag", "cut"])
 def test_what_is_changed_behind_the_audits_back_is_found(
     settings: Settings, tampering: str
@@ -212,10 +297,10 @@ def test_a_version_whose_files_were_swapped_is_not_rolled_back_to(settings: Sett
     ledger.store.set_tag(NAME, 1, "artifact.digest", "0" * 64)
     with pytest.raises(UserError, match="version 1 has other files than when it was promoted"):
         rollback(ledger, NAME)
-    ledger.store.set_alias(NAME, "previous", 9)  # by hand
-    with pytest.raises(UserError, match="version 9 was never promoted"):
+    ledger.store.set_alias(NAME, "previous", 9)  # by hand: what the audit has there counts
+    with pytest.raises(UserError, match="version 1 has other files than when it was promoted"):
         rollback(ledger, NAME)
-    assert aliases(settings) == (2, 9)
+    assert aliases(settings) == (2, 1)
 
 
 def test_a_host_with_the_public_key_alone_sees_and_verifies_but_cannot_move(

@@ -135,10 +135,26 @@ def test_what_is_refused_says_why_and_writes_nothing(ledger: Ledger) -> None:
     assert ledger.records(NAME) == before
 
 
-def test_a_version_whose_alias_was_set_by_hand_counts_as_in_production(ledger: Ledger) -> None:
+def test_an_alias_that_was_moved_by_hand_neither_prevents_a_hold_nor_allows_one(
+    ledger: Ledger,
+) -> None:
     ledger.store.set_alias(NAME, "production", 3)
-    for number in (2, 3):
-        assert code_of(lambda: hold(ledger, version(ledger, number), "bad")) == "in_production"  # noqa: B023
+    assert code_of(lambda: hold(ledger, version(ledger, 2), "bad")) == "in_production"
+    hold(ledger, version(ledger, 3), "it was not judged")
+    assert held(ledger) == {3}
+
+
+def test_a_rollback_goes_to_what_the_audit_has_and_puts_the_aliases_back(ledger: Ledger) -> None:
+    hold(ledger, version(ledger, 3), "not yet")
+    ledger.store.set_alias(NAME, "production", 3)
+    ledger.store.set_alias(NAME, "previous", 2)
+    rollback(ledger, NAME)
+    assert aliases(ledger) == (1, 2)
+    assert problems(ledger) == ()
+    ledger.store.set_alias(NAME, "production", None)
+    rollback(ledger, NAME)
+    assert aliases(ledger) == (2, 1)
+    assert problems(ledger) == ()
 
 
 def test_a_hold_that_comes_at_the_last_moment_keeps_the_version_out(

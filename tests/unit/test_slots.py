@@ -1,4 +1,4 @@
-"""A slot follows its alias, and whatever is wrong with a new version, the old one stays."""
+"""A slot follows what should answer; whatever is wrong with a new version, the old one stays."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from leafgate.errors import UserError
-from registry import ModelVersion
+from registry import ModelVersion, Wanted
 from serving.bake import Bounds
 from serving.metrics import Metrics
 from serving.slots import Slot, Sources
@@ -44,38 +44,37 @@ class World:
     """The registry, the audit and the disk as a slot sees them."""
 
     production: ModelVersion | None = None
+    problem: str | None = None
     away: bool = False
     unfit: set[int] = field(default_factory=set)
     remembered: ModelVersion | None = None
     started: list[Started] = field(default_factory=list)
 
-    def find(self, name: str, alias: str) -> ModelVersion | None:
+    def look(self, live: ModelVersion | None) -> Wanted:
         if self.away:
-            raise UserError("MLflow does not answer", "start it", code="registry_error")
-        return self.production
+            known = live or self.remembered
+            return Wanted(known, f"{'serving the last; ' if known else ''}MLflow does not answer")
+        if self.production is None:
+            return Wanted(None, "no version has the alias", is_vacant=True)
+        return Wanted(self.production, self.problem)
 
     def folder(self, wanted: ModelVersion) -> Path:
+        if wanted.version in self.unfit:
+            raise UserError(f"version {wanted.version} has other files", "train it again")
         return Path("/nowhere")
 
     def remember(self, alias: str, served: ModelVersion) -> None:
         self.remembered = served
 
-    def recalled(self, name: str, alias: str) -> ModelVersion | None:
-        return self.remembered
-
     def prune(self, keep: object) -> None:
         """Nothing lies here."""
-
-    def vouch(self, wanted: ModelVersion) -> None:
-        if wanted.version in self.unfit:
-            raise UserError(f"version {wanted.version} is not vouched for", "have it judged")
 
     def start(self, wanted: ModelVersion, folder: Path) -> Started:
         self.started.append(Started(wanted))
         return self.started[-1]
 
     def slot(self) -> Slot[Any]:
-        sources: Any = Sources(self, self, self.vouch, self.start)  # type: ignore[arg-type]
+        sources: Any = Sources(self, self, self.start)  # type: ignore[arg-type]
         return Slot(NAME, "production", sources, Metrics(), BOUNDS)
 
     def promote(self, slot: Slot[Any], number: int) -> None:
@@ -113,7 +112,7 @@ def test_an_unfit_version_leaves_the_old_one_serving_and_is_named() -> None:
     world.promote(slot, 1)
     world.promote(slot, 2)
     assert served(slot) == 1
-    assert "version 2 is not vouched for" in str(slot.problem)
+    assert "version 2 has other files" in str(slot.problem)
     world.unfit.clear()
     slot.refresh()
     assert (served(slot), slot.problem) == (2, None)
@@ -126,7 +125,7 @@ def test_while_the_registry_is_away_what_answers_goes_on_and_says_so() -> None:
     world.away = True
     slot.refresh()
     assert served(slot) == 1
-    assert "serving the last version known here: MLflow does not answer" in str(slot.problem)
+    assert str(slot.problem) == "serving the last; MLflow does not answer"
     world.away = False
     world.promote(slot, 2)
     assert (served(slot), slot.problem) == (2, None)
@@ -137,7 +136,7 @@ def test_with_the_registry_away_at_start_the_last_version_served_comes_up() -> N
     slot = world.slot()
     slot.refresh()
     assert served(slot) == 7
-    assert "last version known here" in str(slot.problem)
+    assert str(slot.problem) == "serving the last; MLflow does not answer"
 
 
 def test_with_the_registry_away_and_nothing_remembered_the_reason_is_told() -> None:
@@ -148,7 +147,19 @@ def test_with_the_registry_away_and_nothing_remembered_the_reason_is_told() -> N
     assert raised.value.code == "no_production_model"
 
 
-def test_an_alias_that_was_removed_ends_the_serving() -> None:
+def test_what_is_wrong_with_the_registry_is_told_of_a_version_that_answers_all_the_same() -> None:
+    world = World(problem="the alias is missing", unfit={2})
+    slot = world.slot()
+    world.promote(slot, 1)
+    assert served(slot) == 1
+    assert str(slot.problem) == "the alias is missing"
+    world.promote(slot, 2)
+    assert served(slot) == 1
+    assert "version 2 has other files" in str(slot.problem)
+    assert "the alias is missing" in str(slot.problem)
+
+
+def test_where_nothing_should_answer_any_more_the_serving_ends() -> None:
     world = World()
     slot = world.slot()
     world.promote(slot, 1)
