@@ -2,14 +2,16 @@
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from threading import Lock
 
 import numpy as np
 from PIL import Image
 
 from dashboard.calls.diagnosing import HeatMap
-from leafgate.images import ImageLimits, Pixels, decode, resize_within
+from leafgate.images import ImageLimits, OpenedImage, Pixels, resized_within
 
 LONGEST_SIDE = 1024  # pixels, of a picture that is shown
+ONE_AT_A_TIME = Lock()  # over all sessions: a large picture takes 200 MB while it is decoded
 KEPT = 6  # heat maps of a session, about a megabyte each
 
 
@@ -31,8 +33,10 @@ class ShownPictures:
     def decoded(self, digest: str, data: bytes, limits: ImageLimits) -> Pixels:
         """The picture, (h, w, 3), with sides of at most `LONGEST_SIDE`. Raises ImageError."""
         if self.picture is None or self.picture[0] != digest:
-            pixels = decode(data, limits, wanted_size=LONGEST_SIDE)
-            self.picture = digest, resize_within(pixels, LONGEST_SIDE)
+            with ONE_AT_A_TIME:
+                picture = OpenedImage(data, limits, LONGEST_SIDE).read(wanted_size=LONGEST_SIDE)
+                self.picture = digest, resized_within(picture, LONGEST_SIDE)
+                del picture
         return self.picture[1]
 
 

@@ -25,7 +25,8 @@ def show_picture(settings: Settings, upload: Upload, diagnosis: Diagnosis) -> No
     """The picture, with a heat map where one is wished for. Moving the slider draws this alone."""
     with problems_shown():
         pictures = st.session_state.setdefault(PICTURES, ShownPictures())
-        limits = ImageLimits(settings.max_upload_bytes, settings.max_pixels, settings.max_frames)
+        most = settings.max_reduced_pixels  # the API has taken it, perhaps reduced further
+        limits = ImageLimits(settings.max_upload_bytes, most, settings.max_frames)
         leaf = pictures.decoded(upload.digest, upload.data, limits)
         name = cleaned(upload.name)
         place, shown, told = st.container(), leaf, name

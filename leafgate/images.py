@@ -15,15 +15,16 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, PngImagePlugin, UnidentifiedImageError
 
 from leafgate.errors import ImageError, UserError
+from leafgate.image_limits import REDUCED, bounded_header, require_few_pieces, too_large
 from leafgate.image_limits import ImageLimits as ImageLimits
-from leafgate.image_limits import require_bounded, require_few_pieces, too_large
 
 Pixels = NDArray[np.uint8]
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 DECODE_THREADS = 4
-REDUCED = 2  # times the wanted size, that a reduced reading keeps at least: resizing still smooths
+BAND_ROWS = 256
+PngImagePlugin.MAX_TEXT_MEMORY = 8 * PngImagePlugin.MAX_TEXT_CHUNK  # unpacked as a file is opened
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -36,6 +37,53 @@ TURNS = {
 MODES = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}  # by number of channels
 
 
+class OpenedImage:
+    """An image file whose header was read and found within limits; no pixel is decoded yet.
+
+    wanted_size: pixels that it will be resized to; a JPEG far larger is then read at a half, a
+    quarter or an eighth, never below twice what is wanted.
+    """
+
+    def __init__(
+        self, data: bytes, limits: ImageLimits = ImageLimits(), wanted_size: int | None = None
+    ) -> None:
+        """Raises ImageError: `not_an_image` (no known format), `image_too_large`,
+        `unreadable_image`.
+        """
+        if len(data) > limits.max_bytes:
+            problem = f"the image file has {len(data):,} bytes"
+            raise too_large(problem, f"send at most {limits.max_bytes:,}")
+        require_few_pieces(data)
+        self._data = data
+        self._image: Image.Image | None = _open(data)
+        try:
+            self.header = bounded_header(self._image, data, limits, wanted_size)
+        except ImageError:
+            raise
+        except Exception as error:  # what a damaged header says may be of any type
+            raise _damaged(error) from error
+        if self._image.format == "WEBP":  # it would hold a canvas of all pixels until it is read
+            self._image = None
+
+    def read(self, channels: int = 3, wanted_size: int | None = None) -> Image.Image:
+        """The first frame, upright, in the mode of `MODES`; without alpha, transparency is laid on
+        white. Raises UserError for another number of channels, and ImageError `unreadable_image`.
+        """
+        _require_channels(channels)
+        image, self._image = self._image or _open(self._data), None
+        try:
+            if wanted_size:
+                image.draft(None, (REDUCED * wanted_size, REDUCED * wanted_size))  # JPEG alone
+            image.load()
+            return _to_mode(_upright(image), MODES[channels])
+        except Exception as error:  # a decoder meets hostile bytes in many ways; all mean the same
+            raise ImageError(
+                f"the {image.format} image cannot be read ({error})",
+                "it is damaged or cut off; export it again",
+                code="unreadable_image",
+            ) from error
+
+
 def decode(
     data: bytes,
     limits: ImageLimits = ImageLimits(),
@@ -44,31 +92,16 @@ def decode(
 ) -> Pixels:
     """The first frame of an encoded image, upright, as (height, width, channels) uint8.
 
-    channels: see `MODES`; without alpha, transparency is laid on white. wanted_size: pixels that it
-    will be resized to; a JPEG far larger is then read at a half, a quarter or an eighth, never
-    below twice what is wanted. What reading costs is checked before. Raises UserError for another
-    number of channels, and ImageError: `not_an_image` (no known image format), `image_too_large`,
-    `unreadable_image`.
+    Checked, and raises, as `OpenedImage`.
     """
     _require_channels(channels)
-    if len(data) > limits.max_bytes:
-        problem = f"the image file has {len(data):,} bytes"
-        raise too_large(problem, f"send at most {limits.max_bytes:,}")
-    require_few_pieces(data)
-    image = _open(data)
-    require_bounded(image, data, limits)
-    try:
-        if wanted_size:
-            image.draft(None, (REDUCED * wanted_size, REDUCED * wanted_size))  # JPEG alone heeds it
-        image.load()
-        pixels = np.asarray(_to_mode(_upright(image), MODES[channels]))
-        return pixels.reshape(*pixels.shape[:2], channels)
-    except Exception as error:  # a decoder meets hostile bytes in many ways; all mean the same
-        raise ImageError(
-            f"the {image.format} image cannot be read ({error})",
-            "it is damaged or cut off; export it again",
-            code="unreadable_image",
-        ) from error
+    return pixels_of(OpenedImage(data, limits, wanted_size).read(channels, wanted_size))
+
+
+def pixels_of(picture: Image.Image) -> Pixels:
+    """(height, width, channels) uint8."""
+    pixels = np.asarray(picture)
+    return pixels.reshape(*pixels.shape[:2], -1)
 
 
 def _open(data: bytes) -> Image.Image:
@@ -85,9 +118,12 @@ def _open(data: bytes) -> Image.Image:
             code="not_an_image",
         ) from error
     except Exception as error:  # a known format whose header is damaged
-        raise ImageError(
-            f"the image cannot be read ({error})", "export it again", code="unreadable_image"
-        ) from error
+        raise _damaged(error) from error
+
+
+def _damaged(error: Exception) -> ImageError:
+    problem = f"the image cannot be read ({error})"
+    return ImageError(problem, "export it again", code="unreadable_image")
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -127,13 +163,31 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         white = Image.new("RGB", coloured.size, "white")
         white.paste(coloured, mask=coloured.getchannel("A"))
         return white
-    if image.mode.startswith(("I", "F")):  # 16 and 32 bit grey: scale to 8 bit
-        values = np.nan_to_num(np.array(image, np.float32), copy=False)
-        values -= values.min()  # in place: 16 bit pictures are large
-        values /= max(float(values.max()), 1e-9)
-        values *= 255
-        return Image.fromarray(values.astype(np.uint8)).convert("RGB")
+    if image.mode.startswith(("I", "F")):
+        return Image.fromarray(_eight_bit(image)).convert("RGB")
     return _in_mode(image, "RGB")
+
+
+def _eight_bit(image: Image.Image) -> Pixels:
+    """16 and 32 bit grey, scaled to all of 8 bit; some rows at a time, since floats are large."""
+    width, height = image.size
+    tops = range(0, height, BAND_ROWS)
+
+    def band(top: int) -> NDArray[np.float32]:
+        rows = image.crop((0, top, width, min(top + BAND_ROWS, height)))
+        return np.nan_to_num(np.array(rows, np.float32), copy=False)
+
+    extremes = [(values.min(), values.max()) for values in map(band, tops)]
+    least = min(low for low, _ in extremes)
+    span = max(float(max(high for _, high in extremes) - least), 1e-9)
+    shades = np.empty((height, width), np.uint8)
+    for top in tops:
+        values = band(top)
+        values -= least
+        values /= span
+        values *= 255
+        shades[top : top + BAND_ROWS] = values.astype(np.uint8)
+    return shades
 
 
 def to_rgb(image: Pixels) -> Pixels:
@@ -148,18 +202,24 @@ def resize(image: Pixels, size: int) -> Pixels:
     """
     if image.shape[:2] == (size, size):
         return image
-    resized = np.asarray(_picture(image).resize((size, size), Image.Resampling.BILINEAR))
-    return resized.reshape(size, size, image.shape[-1])
+    return resized(_picture(image), size)
 
 
-def resize_within(image: Pixels, longest: int) -> Pixels:
-    """`image` (h, w, 3), scaled down to sides of at most `longest` pixels; the ratio is kept."""
-    height, width = image.shape[:2]
-    if max(height, width) <= longest:
-        return image
-    scale = longest / max(height, width)
-    sides = (max(round(width * scale), 1), max(round(height * scale), 1))
-    return np.asarray(Image.fromarray(image).resize(sides, Image.Resampling.BILINEAR))
+def resized(picture: Image.Image, size: int) -> Pixels:
+    """The same of a picture as `OpenedImage.read` gives it, without a copy of all its pixels."""
+    if picture.size != (size, size):
+        picture = picture.resize((size, size), Image.Resampling.BILINEAR)
+    return pixels_of(picture)
+
+
+def resized_within(picture: Image.Image, longest: int) -> Pixels:
+    """`picture` scaled down to sides of at most `longest` pixels; the ratio is kept."""
+    width, height = picture.size
+    if max(height, width) > longest:
+        scale = longest / max(height, width)
+        sides = (max(round(width * scale), 1), max(round(height * scale), 1))
+        picture = picture.resize(sides, Image.Resampling.BILINEAR)
+    return pixels_of(picture)
 
 
 def eight_positions(image: Pixels) -> list[Pixels]:
@@ -185,7 +245,8 @@ def load_images(
     def load(index: int) -> None:
         try:
             data = paths[index].read_bytes()
-            images[index] = resize(decode(data, channels=channels, wanted_size=size), size)
+            opened = OpenedImage(data, wanted_size=size)
+            images[index] = resized(opened.read(channels, size), size)
         except ImageError as error:
             problem = f"{paths[index]}: {error.problem}"
             raise ImageError(problem, error.fix, code=error.code) from error

@@ -1,6 +1,7 @@
 """How much is taken on: beyond a number of images, or a wait, a request is told so at once.
 
-The wait is reckoned from the images under way and the pace of the engine that runs them. Requests
+The wait is reckoned from the images under way and the pace of the engine that runs them, and from
+what is being decoded, of which large images have a budget of their own (`decode_budget`). Requests
 are looked at twice: before their body is read, where a refusal costs next to nothing, and when
 their images are known, where they are counted until they are answered.
 """
@@ -21,6 +22,7 @@ class Admission:
     """The images under way to one model.
 
     pace: seconds an image adds to the wait, all lanes together, of whichever version is live.
+    before: seconds that even a small image waits before it gets to the model.
     """
 
     def __init__(
@@ -28,15 +30,16 @@ class Admission:
         most_images: int,
         most_wait_seconds: float,
         pace: Callable[[], float],
+        before: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self.most_images, self.most_wait_seconds = most_images, most_wait_seconds
         self.images = 0
-        self._pace = pace
+        self._pace, self._before = pace, before
 
     @property
     def wait_seconds(self) -> float:
         """What a request that comes now has to wait for."""
-        return self.images * self._pace()
+        return self.images * self._pace() + self._before()
 
     @property
     def is_full(self) -> bool:

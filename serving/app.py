@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import Scope
 
 from leafgate import __version__
+from leafgate.images import ImageLimits
 from leafgate.settings import Settings
 from serving.address_limit import AddressLimit
 from serving.addresses import ForwardedAddress, TrustedProxies
@@ -22,12 +23,15 @@ from serving.corrections import Corrections
 from serving.counted_requests import CountedRequests
 from serving.counts import COUNTED_TOGETHER
 from serving.database import reached_database
+from serving.decode_budget import DecodeBudget
+from serving.decoding import Decoding
 from serving.description import describe, introduction
 from serving.identities import Identities
 from serving.key_source import key_source
 from serving.limits import counts_of, limits_health, make_limiter
 from serving.live import cores_of
 from serving.live_models import LiveModels
+from serving.memory import give_back_memory
 from serving.metrics import Metrics
 from serving.moves import Moves
 from serving.problems import add_problem_handlers
@@ -143,11 +147,18 @@ def _open(
     limiter: Limiter,
     identities: Identities,
 ) -> AppState:
+    give_back_memory()
     moves = Moves(settings)
-    models = LiveModels(settings, SqlAuditTrail(database), metrics, moves)
+    decoders = ThreadPoolExecutor(cores_of(settings) + SPARE_THREADS, thread_name_prefix="decode")
+    budget = DecodeBudget(settings.max_decoding_pixels, cores_of(settings))
+    decoding = Decoding(decoders, budget, _image_limits(settings), settings.max_wait_seconds)
+    models = LiveModels(
+        settings, SqlAuditTrail(database), metrics, moves, lambda: budget.small_wait_seconds
+    )
     request_log = _open_log(settings, database, identities)
     counted = CountedRequests(request_log, settings.logged_refusals)
     _watch(metrics, request_log, counted, models)
+    metrics.watch("decoding_pixels", lambda: budget.used)
     counts = counts_of(limiter)
     counts.start()
     metrics.watch("limits_shared", lambda: limits_health(limiter) == COUNTED_TOGETHER)
@@ -168,10 +179,21 @@ def _open(
         SignIn(database, counts),
         Corrections(database, lambda: request_log.waiting_on_this_host().oldest_age_seconds),
         metrics,
-        ThreadPoolExecutor(cores_of(settings) + SPARE_THREADS, thread_name_prefix="decode"),
+        decoders,
+        decoding,
         uploads,
         Shadows(request_log, metrics),
         moves,
+    )
+
+
+def _image_limits(settings: Settings) -> ImageLimits:
+    return ImageLimits(
+        settings.max_upload_bytes,
+        settings.max_pixels,
+        settings.max_frames,
+        settings.max_reduced_pixels,
+        "LEAFGATE_MAX_PIXELS",
     )
 
 

@@ -5,38 +5,59 @@ it (shadow, see there). Staging never fails an answer: where it cannot give one,
 """
 
 import asyncio
-import hashlib
 import random
 import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeVar
 
-from fastapi import Request
+from fastapi import Request, UploadFile
 
-from leafgate.errors import UserError
-from leafgate.images import Pixels, decode
+from leafgate.errors import ImageError, UserError
+from leafgate.images import OpenedImage, Pixels, resized
 from registry import DIGEST_TAG, TTA_VIEWS, Prediction
 from serving.batching import EngineFailed, Retired, WaitedTooLong
+from serving.decode_budget import Expected
+from serving.decoding import Opened, image_cost
 from serving.facts import ImageFacts, Lane
 from serving.hanging_up import results_unless_gone
 from serving.live import LiveClassifier
 from serving.state import AppState
 
-HASHED_AT_ONCE = 2**18  # bytes, which take a quarter of a millisecond
+SHADOW = "\0shadow"  # as a user of the budget for decoding: no name can be like it
+Result = TypeVar("Result")
 TRIES = 5  # a version can be retired between reading an image and queueing it
 
 
-@dataclass(frozen=True)
+@dataclass
 class Asked:
     """One image to classify. tta: averaged over eight positions, whatever the model's own way.
 
+    opened: the file with its header read, or why it cannot be decoded; user: whose turn it takes;
+    expected: its place in what is reckoned to be decoded.
     request: of the caller, to notice that they have hung up; None: somebody else does.
     """
 
+    file_name: str | None
     data: bytes
     sha256: str
+    opened: Opened
+    user: str
     tta: bool = False
     request: Request | None = None
+    expected: Expected | None = None
+
+    def work(self, wanted_size: int | None) -> int:
+        """What decoding takes; nothing where it cannot be decoded."""
+        return 0 if isinstance(self.opened, ImageError) else self.opened.header.work(wanted_size)
+
+    def require_opened(self) -> OpenedImage:
+        """Raise ImageError where it cannot be decoded."""
+        if isinstance(self.opened, ImageError):
+            raise self.opened
+        return self.opened
 
     @property
     def views(self) -> int | None:
@@ -53,18 +74,38 @@ class Classified:
     lane: Lane
 
 
-async def asked(
-    state: AppState, data: bytes, tta: bool = False, request: Request | None = None
+async def opened_image(
+    state: AppState, user: str, file: UploadFile, tta: bool = False, request: Request | None = None
 ) -> Asked:
-    """With the hash that receipts name; of a large file it is taken by another thread."""
-    if len(data) <= HASHED_AT_ONCE:
-        return Asked(data, _sha256(data), tta, request)
-    loop = asyncio.get_running_loop()
-    return Asked(data, await loop.run_in_executor(state.decoders, _sha256, data), tta, request)
+    """With the hash that receipts name, and its header read."""
+    data = await file.read()
+    await file.close()  # it would stay in a temporary file, or in memory, until the answer
+    sha256, opened = await state.decoding.open(data, state.models.image_size)
+    return Asked(file.filename, data, sha256, opened, user, tta, request)
 
 
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+def cost_of_image(state: AppState, image: Asked, runs: int) -> int:
+    """What it costs of its user's limit. runs: of the network, that it is classified by."""
+    return runs + image_cost(image.opened, state.models.image_size)
+
+
+@contextmanager
+def room_for(state: AppState, images: Sequence[Asked], work: int = 0) -> Iterator[None]:
+    """Count the images as about to be decoded. work: of each, beyond decoding.
+
+    Raises TryLater where so much is being decoded that they would wait too long.
+    """
+    size, user = state.models.image_size, images[0].user
+    works = [image.work(size) + work for image in images]
+    state.decoding.require_room(user, works)
+    for image, each in zip(images, works, strict=True):
+        image.expected = state.decoding.budget.expect(user, each)
+    try:
+        yield
+    finally:
+        for image in images:
+            if image.expected is not None:
+                image.expected.end()
 
 
 async def classify(state: AppState, facts: ImageFacts, image: Asked) -> Classified:
@@ -79,7 +120,7 @@ async def classify(state: AppState, facts: ImageFacts, image: Asked) -> Classifi
     found = found or await _by_production(state, image)
     note(facts, found, image)
     if staging is not None and state.settings.staging_mode == "shadow":
-        room = len(found.live.batcher) == 0
+        room = len(found.live.batcher) == 0 and not state.decoding.budget.waiting
         state.shadows.cast(staging, facts, room, partial(_by_shadow, state, staging, image))
     return found
 
@@ -87,7 +128,8 @@ async def classify(state: AppState, facts: ImageFacts, image: Asked) -> Classifi
 async def _by_shadow(
     state: AppState, staging: LiveClassifier, image: Asked, facts: ImageFacts
 ) -> Prediction:
-    found = await _judge(state, staging, replace(image, request=None), "shadow")
+    unseen = replace(image, user=SHADOW, request=None, expected=None)
+    found = await _judge(state, staging, unseen, "shadow")
     note(facts, found, image)
     return found.prediction
 
@@ -135,18 +177,29 @@ async def _judge(state: AppState, live: LiveClassifier, image: Asked, lane: Lane
 
 
 async def _read(state: AppState, live: LiveClassifier, image: Asked) -> list[Pixels]:
-    """The image as the network sees it, decoded by another thread."""
-    model = live.model
+    """The image as the network sees it, decoded by another thread when it is its turn."""
+    size, opened = live.model.description.image_size, image.require_opened()
 
     def read() -> list[Pixels]:
         started = time.perf_counter()
-        pixels = decode(image.data, state.image_limits, wanted_size=model.description.image_size)
-        views = model.views_of(pixels, image.views)
+        views = live.model.views_of(resized(opened.read(wanted_size=size), size), image.views)
         state.metrics.stage("decode", time.perf_counter() - started)
         state.uploads.keep(image.sha256, image.data)
         return views
 
-    return await asyncio.get_running_loop().run_in_executor(state.decoders, read)
+    return await decoded(state, image, image.work(size), read)
+
+
+async def decoded(state: AppState, image: Asked, work: int, job: Callable[[], Result]) -> Result:
+    """What `job` reads of the image. Raises ClientDisconnect where it waits and its caller leaves.
+
+    work: that the job takes.
+    """
+    if image.request is None or not state.decoding.budget.would_wait(work):
+        return await state.decoding.run(image.user, work, job, image.expected)
+    reading = asyncio.ensure_future(state.decoding.run(image.user, work, job, image.expected))
+    (result,) = await results_unless_gone([reading], image.request)
+    return result
 
 
 def note(facts: ImageFacts, found: Classified, image: Asked) -> None:

@@ -84,7 +84,7 @@ def limited(limiter: Limiter, settings: Settings, kind: Kind) -> Callable[..., A
         if images > most:  # 429 would have the caller wait for ever
             raise UserError(
                 f"this call costs {images} images and your plan allows {most} at a time",
-                f"ask for at most {most} at a time",
+                f"ask for at most {most} at a time; a large image costs more than one",
                 code="out_of_range",
             )
         return images

@@ -7,6 +7,7 @@ still in their bake time.
 import logging
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -44,7 +45,12 @@ class LiveModels:
     """
 
     def __init__(
-        self, settings: Settings, trail: AuditTrail, metrics: Metrics, moves: Moves
+        self,
+        settings: Settings,
+        trail: AuditTrail,
+        metrics: Metrics,
+        moves: Moves,
+        decode_wait: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self.settings, self._moves = settings, moves
         reader, copies = alias_reader(settings), LocalCopies(settings)
@@ -79,24 +85,35 @@ class LiveModels:
             sources = Sources(InStaging(name, reader, copies, holds), copies, start.classifier)
             unwatched = replace(bounds, minutes=0)
             self.staging = Slot(settings.classifier_name, STAGING, sources, metrics, unwatched)
-        self.to_classify = self._admission(self.classifier)
-        self.to_generate = self._admission(self.generator)
+        self.to_classify = self._admission(self.classifier, decode_wait)
+        self.to_generate = self._admission(self.generator, lambda: 0.0)
         self.looked = threading.Event()
         self._wake, self._stopping, self._one = threading.Event(), False, threading.Lock()
         self._thread = threading.Thread(target=self._run, name="live-models", daemon=True)
 
-    def _admission(self, slot: "Slot[LiveClassifier] | Slot[LiveGenerator]") -> Admission:
+    def _admission(
+        self,
+        slot: "Slot[LiveClassifier] | Slot[LiveGenerator]",
+        before: Callable[[], float],
+    ) -> Admission:
         def pace() -> float:
             live = slot.live
             return 0.0 if live is None else live.batcher.pace / live.batcher.lanes
 
-        return Admission(self.settings.max_queue, self.settings.max_wait_seconds, pace)
+        most = self.settings.max_queue, self.settings.max_wait_seconds
+        return Admission(*most, pace, before)
 
     def work_of(self, images: int, tta: bool = False) -> int:
         """Runs of the network that so many images to classify come to."""
         live = self.classifier.live
         usual = 1 if live is None else live.model.views
         return images * (TTA_VIEWS if tta else usual)
+
+    @property
+    def image_size(self) -> int | None:
+        """Pixels of the square that the classifier in production sees; None: there is none."""
+        live = self.classifier.live
+        return None if live is None else live.model.description.image_size
 
     @property
     def problems(self) -> int:

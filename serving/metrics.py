@@ -38,6 +38,7 @@ WATCHED: dict[str, tuple[str, Mode]] = {
     ),
     "request_log_set_aside": ("Rows that the database refused since the start.", "livesum"),
     "connections": ("Connections that are open.", "livesum"),
+    "decoding_pixels": ("Pixels of images being decoded, weighted by format.", "livesum"),
     "limits_shared": ("1: workers share the rate limits; 0: each counts by itself.", "livemin"),
     "models_with_problem": ("Models whose newest version does not answer.", "livemax"),
 }

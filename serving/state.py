@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
-from leafgate.images import ImageLimits
 from leafgate.settings import Settings
 from serving.corrections import Corrections
 from serving.counted_requests import CountedRequests
+from serving.decoding import Decoding
 from serving.facts import Facts, facts_of
 from serving.live_models import LiveModels
 from serving.metrics import Metrics
@@ -26,7 +26,8 @@ from sql import RequestLog
 class AppState:
     """Made at start-up, closed at shutdown. database: a SQLAlchemy engine.
 
-    decoders: threads that read images, so that the event loop never does.
+    decoders: threads that read images, so that the event loop never does; decoding: how much of
+    that is done at a time.
     """
 
     settings: Settings
@@ -40,15 +41,10 @@ class AppState:
     corrections: Corrections
     metrics: Metrics
     decoders: ThreadPoolExecutor
+    decoding: Decoding
     uploads: Uploads
     shadows: Shadows
     moves: Moves
-
-    @property
-    def image_limits(self) -> ImageLimits:
-        """What is refused before a pixel of an upload is decoded."""
-        settings = self.settings
-        return ImageLimits(settings.max_upload_bytes, settings.max_pixels, settings.max_frames)
 
 
 async def _state(request: Request) -> AppState:

@@ -1,6 +1,5 @@
 """POST /explain: a diagnosis, and where in the picture the network saw reason for it."""
 
-import asyncio
 import base64
 import time
 from dataclasses import dataclass
@@ -11,12 +10,20 @@ from pydantic import Field
 from slowapi import Limiter
 
 from leafgate.errors import UserError
-from leafgate.images import Pixels, decode, encode_png, resize_within
+from leafgate.images import encode_png, resized, resized_within
 from leafgate.settings import Settings
 from registry import Explanation, overlay
 from serving.answers import Diagnosis, UsedModel, diagnosis_fields, json_answer
 from serving.auth import current_user
-from serving.classify import Asked, Classified, asked, note
+from serving.classify import (
+    Asked,
+    Classified,
+    cost_of_image,
+    decoded,
+    note,
+    opened_image,
+    room_for,
+)
 from serving.limits import limited, set_cost
 from serving.live import LiveClassifier
 from serving.problems import documented
@@ -25,6 +32,8 @@ from serving.tokens import Claims
 
 LONGEST_SIDE = 1024  # of the overlay, in pixels
 COST = 2  # images' worth of work
+EXPLAIN_WORK = 6_000_000  # pixels' worth of a decoding thread's time, of the network's second run
+User = Annotated[Claims, Security(current_user, scopes=["predict"])]
 
 
 class ExplainAnswer(Diagnosis):
@@ -51,21 +60,23 @@ def explain_routes(settings: Settings, limiter: Limiter) -> APIRouter:
     responses = documented(400, 401, 403, 413, 415, 422, 429, 500, 503)
     responses[200] = {"content": {"image/png": {}}}
 
-    async def priced(request: Request) -> None:
-        set_cost(request, COST)
+    async def one(
+        request: Request,
+        user: User,
+        file: Annotated[UploadFile, File(description="JPEG, PNG, WEBP, BMP, GIF or TIFF")],
+        state: State,
+    ) -> Asked:
+        image = await opened_image(state, user.subject, file, request=request)
+        set_cost(request, cost_of_image(state, image, COST))
+        return image
 
-    @router.post(
-        "/explain",
-        dependencies=[Depends(priced)],
-        responses=responses,
-        response_model=ExplainAnswer,
-    )
+    @router.post("/explain", responses=responses, response_model=ExplainAnswer)
     @limited(limiter, settings, "predict")
     async def explain(
         request: Request,
         response: Response,
-        user: Annotated[Claims, Security(current_user, scopes=["predict"])],
-        file: Annotated[UploadFile, File(description="JPEG, PNG, WEBP, BMP, GIF or TIFF")],
+        user: User,
+        image: Annotated[Asked, Depends(one)],
         state: State,
         facts: RequestFacts,
         class_name: Annotated[
@@ -82,16 +93,16 @@ def explain_routes(settings: Settings, limiter: Limiter) -> APIRouter:
     ) -> Response:
         """Classify one image and show why."""
         started = time.perf_counter()
-        known = facts.only_image(file.filename)
-        image = await asked(state, await file.read())
+        known = facts.only_image(image.file_name)
         known.sha256 = image.sha256
         live = state.models.classifier.require()
         _require_class(live, class_name)
-        loop = asyncio.get_running_loop()
-        with state.models.to_classify.admit(state.models.work_of(COST)):
-            found = await loop.run_in_executor(
-                state.decoders, _explain, state, live, image, class_name
-            )
+        work = state.models.work_of(COST)
+        with (
+            room_for(state, [image], EXPLAIN_WORK),
+            state.models.to_classify.admit(work),
+        ):
+            found = await _explain(state, live, image, class_name)
         prediction = found.explanation.prediction
         note(known, Classified(prediction, live, "production"), image)
         facts.answered_by(known)
@@ -120,12 +131,17 @@ def _require_class(live: LiveClassifier, class_name: str | None) -> None:
         )
 
 
-def _explain(
+async def _explain(
     state: AppState, live: LiveClassifier, image: Asked, class_name: str | None
 ) -> Explained:
-    size = live.model.description.image_size
-    pixels: Pixels = decode(image.data, state.image_limits, wanted_size=size)
-    explanation = live.model.explain(pixels, class_name)
-    state.uploads.keep(image.sha256, image.data)
-    shown = resize_within(pixels, LONGEST_SIDE)
-    return Explained(explanation, encode_png(overlay(shown, explanation.heat)))
+    size, opened = live.model.description.image_size, image.require_opened()
+
+    def explain() -> Explained:
+        picture = opened.read(wanted_size=size)
+        square, shown = resized(picture, size), resized_within(picture, LONGEST_SIDE)
+        del picture  # large, and not needed while the network runs
+        explanation = live.model.explain(square, class_name)
+        state.uploads.keep(image.sha256, image.data)
+        return Explained(explanation, encode_png(overlay(shown, explanation.heat)))
+
+    return await decoded(state, image, image.work(size) + EXPLAIN_WORK, explain)

@@ -15,7 +15,7 @@ from registry import TTA_VIEWS
 from serving.answers import Diagnosis, UsedModel, diagnosis_fields, json_answer
 from serving.auth import current_user
 from serving.batching import EngineFailed
-from serving.classify import asked, classify
+from serving.classify import Asked, classify, cost_of_image, opened_image, room_for
 from serving.facts import Facts, ImageFacts
 from serving.hanging_up import results_unless_gone
 from serving.limits import limited, set_cost
@@ -26,6 +26,7 @@ from serving.tokens import Claims
 
 IMAGE_TYPES = "JPEG, PNG, WEBP, BMP, GIF or TIFF"
 BATCH = "/predict/batch"
+User = Annotated[Claims, Security(current_user, scopes=["predict"])]
 
 
 class PredictAnswer(Diagnosis):
@@ -72,9 +73,16 @@ def predict_routes(settings: Settings, limiter: Limiter) -> APIRouter:
     """Both routes; images are bounded before they are decoded."""
     router = APIRouter(tags=["models"])
 
-    async def priced(request: Request, tta: Tta = False) -> bool:
-        set_cost(request, TTA_VIEWS if tta else 1)
-        return tta
+    async def one(
+        request: Request,
+        user: User,
+        file: Annotated[UploadFile, File(description=IMAGE_TYPES)],
+        state: State,
+        tta: Tta = False,
+    ) -> Asked:
+        image = await opened_image(state, user.subject, file, tta, request)
+        set_cost(request, cost_of_image(state, image, TTA_VIEWS if tta else 1))
+        return image
 
     several_files = File(
         description=f"each {IMAGE_TYPES}",
@@ -83,12 +91,16 @@ def predict_routes(settings: Settings, limiter: Limiter) -> APIRouter:
 
     async def several(
         request: Request,
+        user: User,
         files: Annotated[list[UploadFile], several_files],
+        state: State,
         tta: Tta = False,
-    ) -> list[UploadFile]:
+    ) -> list[Asked]:
         require_few(files, settings.max_images)
-        set_cost(request, len(files) * (TTA_VIEWS if tta else 1))
-        return files
+        images = [await opened_image(state, user.subject, file, tta) for file in files]
+        runs = TTA_VIEWS if tta else 1
+        set_cost(request, sum(cost_of_image(state, image, runs) for image in images))
+        return images
 
     @router.post(
         "/predict",
@@ -99,17 +111,17 @@ def predict_routes(settings: Settings, limiter: Limiter) -> APIRouter:
     async def predict(
         request: Request,
         response: Response,
-        user: Annotated[Claims, Security(current_user, scopes=["predict"])],
-        file: Annotated[UploadFile, File(description=IMAGE_TYPES)],
+        user: User,
+        image: Annotated[Asked, Depends(one)],
         state: State,
         facts: RequestFacts,
-        tta: Annotated[bool, Depends(priced)] = False,
+        tta: Tta = False,
     ) -> Response:
         """Classify one image with the version in production."""
         started = time.perf_counter()
-        known = facts.only_image(file.filename)
-        image = await asked(state, await file.read(), tta, request)
-        with state.models.to_classify.admit(state.models.work_of(1, tta)):
+        known = facts.only_image(image.file_name)
+        work = state.models.work_of(1, tta)
+        with room_for(state, [image]), state.models.to_classify.admit(work):
             found = await classify(state, known, image)
         facts.answered_by(known)
         answer = PredictAnswer(
@@ -129,21 +141,22 @@ def predict_routes(settings: Settings, limiter: Limiter) -> APIRouter:
     async def predict_batch(
         request: Request,
         response: Response,
-        user: Annotated[Claims, Security(current_user, scopes=["predict"])],
-        files: Annotated[list[UploadFile], Depends(several)],
+        user: User,
+        images: Annotated[list[Asked], Depends(several)],
         state: State,
         facts: RequestFacts,
         tta: Tta = False,
     ) -> Response:
         """Classify several images; one that cannot be read has a problem, the others answers."""
         started = time.perf_counter()
-        facts.images = len(files)
-        with state.models.to_classify.admit(state.models.work_of(len(files), tta)):
+        facts.images = len(images)
+        work = state.models.work_of(len(images), tta)
+        with room_for(state, images), state.models.to_classify.admit(work):
             tasks = [
                 asyncio.ensure_future(
-                    _item(state, facts, facts.image_of_several(position, file.filename), file, tta)
+                    _item(state, facts, facts.image_of_several(position, image.file_name), image)
                 )
-                for position, file in enumerate(files)
+                for position, image in enumerate(images)
             ]
             items = await results_unless_gone(tasks, request)
         answer = BatchAnswer(
@@ -165,13 +178,10 @@ def require_few(files: Sequence[UploadFile], most: int) -> None:
         )
 
 
-async def _item(
-    state: AppState, whole: Facts, facts: ImageFacts, file: UploadFile, tta: bool
-) -> BatchItem:
+async def _item(state: AppState, whole: Facts, facts: ImageFacts, image: Asked) -> BatchItem:
     """One file's answer, and its row. Raises what is wrong with the service, not with the file."""
-    item = BatchItem(id=facts.id, file_name=file.filename)
+    item = BatchItem(id=facts.id, file_name=facts.file_name)
     status = 200
-    image = await asked(state, await file.read(), tta)
     try:
         found = await classify(state, facts, image)
         item.diagnosis = Diagnosis(**diagnosis_fields(found.prediction, image.sha256))
