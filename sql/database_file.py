@@ -7,8 +7,10 @@ anew: an empty database without users and audit trail must not take its place un
 """
 
 import fcntl
+import logging
 import os
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -19,6 +21,9 @@ from urllib.parse import quote
 import sqlalchemy as sa
 
 CHECKPOINT_WAIT_MS = 500
+SAVE_SECONDS = 1.0
+log = logging.getLogger(__name__)
+
 INFO = "database_file"  # where a connection keeps its `OpenFiles`
 
 Identity = tuple[int, int]  # device and inode
@@ -52,9 +57,21 @@ class OpenFiles:
     @property
     def is_in_place(self) -> bool:
         """Whether they still lie there: all that is committed is in them."""
-        if identity_of(self.path) != self.database:
-            return False
-        return self.wal is None or identity_of(self.wal_path) == self.wal
+        return self.has_database and (self.wal is None or identity_of(self.wal_path) == self.wal)
+
+    @property
+    def has_database(self) -> bool:
+        """Whether the database does; the log alone may be gone."""
+        return identity_of(self.path) == self.database
+
+    def remove_leftovers(self) -> None:
+        """Remove the log and its index of a database that is not there any more: SQLite would take
+        them for those of the next one in its place.
+        """
+        with suppress(OSError), _folder_locked(self.wal_path.parent):
+            for path, identity in ((self.wal_path, self.wal), (self.index_path, self.index)):
+                if identity is not None and identity_of(path) == identity:
+                    path.unlink()
 
 
 def identity_of(path: Path) -> Identity | None:
@@ -88,7 +105,10 @@ def file_identity(engine: sa.Engine) -> Identity | None:
 def require_in_place(connection: sa.Connection) -> None:
     """Raises DatabaseFileMoved where what this connection has committed is not in its place."""
     files: OpenFiles | None = connection.info.get(INFO)
-    if files is not None and not files.is_in_place:
+    if files is None or files.is_in_place:
+        return
+    raw: Any = connection.connection.dbapi_connection
+    if not files.has_database or not save_log(raw):
         raise DatabaseFileMoved("the database file was deleted or replaced while it was written to")
 
 
@@ -121,8 +141,14 @@ def watch_file(engine: sa.Engine, may_create: bool) -> None:
     @sa.event.listens_for(engine, "checkout")
     def _on_checkout(connection: Any, record: sa.pool.ConnectionPoolEntry, _: object) -> None:  # noqa: ANN401 - sqlite3's
         files: OpenFiles | None = record.info.get(INFO)
-        if files is not None and not files.is_in_place and _retire(connection, files):
-            raise sa.exc.InvalidatePoolError("other files lie in the place of the database's")
+        if files is None or files.is_in_place:
+            return
+        if files.has_database:
+            save_log(connection)
+            return
+        _checkpoint(connection, "TRUNCATE")  # so that the file is whole, wherever it is now
+        files.remove_leftovers()
+        raise sa.exc.InvalidatePoolError("another file lies in the place of the database, or none")
 
 
 def gone() -> sqlite3.OperationalError:
@@ -136,33 +162,31 @@ def gone() -> sqlite3.OperationalError:
     return error
 
 
-def _retire(connection: sqlite3.Connection, files: OpenFiles) -> bool:
-    """Leave the old files consistent, and nothing of theirs for another database in their place.
+def save_log(connection: sqlite3.Connection) -> bool:
+    """Whether all that was committed is in the database file now, where the log was deleted.
 
-    False where only the write-ahead log is gone and could not be written into the database yet: the
-    connection is then still the way to what was committed.
+    The connection stays in use: another log for the same database, beside the one that is still
+    open, would damage it.
     """
-    same_database = identity_of(files.path) == files.database
-    other_wal = same_database and identity_of(files.wal_path) is not None
-    written = other_wal or _checkpoint(connection)  # over another's log would damage the database
-    if not same_database:
-        with suppress(OSError), _folder_locked(files.wal_path.parent):
-            for path, identity in (
-                (files.wal_path, files.wal),
-                (files.index_path, files.index),
-            ):
-                if identity is not None and identity_of(path) == identity:
-                    path.unlink()
-        return True
-    return written
+    log.error(
+        "the write-ahead log of a database was deleted while it was open: restart the service"
+    )
+    deadline = time.monotonic() + SAVE_SECONDS
+    while not _checkpoint(connection, "PASSIVE"):
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.01)  # somebody reads what an older checkpoint left
+    return True
 
 
-def _checkpoint(connection: sqlite3.Connection) -> bool:
-    """Whether all of the write-ahead log is in the database file that the connection opened."""
+def _checkpoint(connection: sqlite3.Connection, mode: str) -> bool:
+    """Whether the whole write-ahead log is in the database file that the connection opened."""
     with suppress(sqlite3.Error):
+        (before,) = connection.execute("PRAGMA busy_timeout").fetchone()
         connection.execute(f"PRAGMA busy_timeout={CHECKPOINT_WAIT_MS}")
-        (is_busy, *_) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        return not is_busy
+        (is_busy, frames, written) = connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+        connection.execute(f"PRAGMA busy_timeout={before}")
+        return not is_busy and frames == written
     return False
 
 

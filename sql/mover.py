@@ -110,6 +110,7 @@ class Mover:
             if state.problem is None:
                 log.warning("request log: the database does not take rows (%s)", _short(error))
             state.problem = _short(error)
+            outbox.look()  # it holds what the database does not
             self._stopping.wait(pause)
             return False
         if state.problem is not None:
@@ -194,6 +195,7 @@ class Mover:
     def _do_chores(self) -> None:
         """Merge hourly counts, sum up days that are over, and move what dead processes left."""
         self._next_chores = time.monotonic() + CHORES_SECONDS
+        self.outbox.look()
         if (self.state.problem or not self._current) and not self._try_current():
             return
         try:

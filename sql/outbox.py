@@ -16,19 +16,18 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import Literal
+
+from sql.database_file import OpenFiles
+from sql.outbox_file import (
+    WAIT_SECONDS,
+    Sync,
+    connect_outbox,
+    copy_entries,
+    open_outbox_file,
+)
 
 log = logging.getLogger(__name__)
 
-Sync = Literal["normal", "full"]
-FORMAT = 1
-TABLES = (
-    "CREATE TABLE IF NOT EXISTS entries ("
-    "number INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, body TEXT NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS set_aside ("
-    "number INTEGER PRIMARY KEY, at REAL NOT NULL, body TEXT NOT NULL, error TEXT NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS trials (body BLOB NOT NULL)",
-)
 INSERT = "INSERT INTO entries (at, body) VALUES (?, ?)"
 SET_ASIDE = (
     "INSERT OR IGNORE INTO set_aside SELECT number, at, body, ? FROM entries WHERE number = ?"
@@ -36,7 +35,6 @@ SET_ASIDE = (
 TRIAL_BYTES = 16 * 1024
 TRIAL = ("INSERT INTO trials (body) VALUES (zeroblob(?))", "DELETE FROM trials")
 DELETE = "DELETE FROM entries WHERE number BETWEEN ? AND ?"
-WAIT_SECONDS = 10.0
 NEVER = 2**62  # entries
 SHRINK_FROM_PAGES = 4096  # free ones, of 4 KiB
 
@@ -80,17 +78,30 @@ class Trial:
     done: "Future[None]"
 
 
-Job = Append | Remove | Trial
+@dataclass(frozen=True)
+class Look:
+    """Whether the file is still in its place."""
+
+
+Job = Append | Remove | Trial | Look
 
 
 class Outbox:
-    """Use from any thread; close it at the end. Only one process may have a file open to write."""
+    """Use from any thread; close it at the end. Only one process may have a file open to write.
 
-    def __init__(self, file: Path, sync: Sync = "normal") -> None:
+    new_place: a file for the entries where this one was deleted while it was open; None: they need
+    none, since they are moved on now.
+    """
+
+    def __init__(
+        self, file: Path, sync: Sync = "normal", new_place: Callable[[], Path] | None = None
+    ) -> None:
         self.file = file
-        self._sync = sync
-        self._writing = self._open_or_begin_anew()
-        self._reading = _connect(file, sync)
+        self._sync: Sync = sync
+        self._new_place = new_place
+        self._writing = open_outbox_file(file, sync)
+        self._reading = connect_outbox(file, sync)
+        self._files = OpenFiles.at(file)
         self._lock = threading.Lock()
         self._news = threading.Condition(self._lock)
         self._jobs: SimpleQueue[Job | None] = SimpleQueue()
@@ -100,20 +111,6 @@ class Outbox:
         self.waiting, self.aside, self._oldest = self._count()
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
         self._thread.start()
-
-    def _open_or_begin_anew(self) -> sqlite3.Connection:
-        try:
-            return _connect(self.file, self._sync)
-        except sqlite3.DatabaseError as error:
-            if isinstance(error, sqlite3.OperationalError):  # no such folder, full disk
-                raise
-            broken = self.file.with_suffix(f".broken-{int(time.time())}")
-            self.file.rename(broken)
-            for beside in ("-wal", "-shm"):
-                with suppress(FileNotFoundError):
-                    Path(f"{self.file}{beside}").rename(f"{broken}{beside}")
-            log.error("outbox: %s is damaged (%s); it is kept as %s", self.file, error, broken)
-            return _connect(self.file, self._sync)
 
     def append(self, body: str) -> "Future[None]":
         """Take an entry. The future is done when it is in the file, or raises OutboxFailed."""
@@ -139,6 +136,12 @@ class Outbox:
             else:
                 self._jobs.put(trial)
         return trial.done
+
+    def look(self) -> None:
+        """Have it noticed if the file is gone, though nothing is written."""
+        with self._lock:
+            if not self._closing:
+                self._jobs.put(Look())
 
     def first(self, most: int) -> list[Waiting]:
         """The oldest entries, in the order of arrival; of one thread alone."""
@@ -174,6 +177,11 @@ class Outbox:
         """Whether nothing waits, nor is about to."""
         return not self.waiting and not self._unsettled
 
+    @property
+    def is_vacant(self) -> bool:
+        """Whether the file holds nothing that is to be kept."""
+        return not self.waiting and not self.aside
+
     def await_entries(self, most: int, enough: Callable[[], bool], seconds: float) -> None:
         """Wait until so many entries are there, or it is `enough`; asked again at each `wake`."""
         with self._news:
@@ -206,10 +214,13 @@ class Outbox:
                 while True:
                     jobs.append(self._jobs.get_nowait())
             work = [job for job in jobs if job is not None]
+            is_closing = len(work) < len(jobs)
+            if (is_closing or any(isinstance(job, Look) for job in work)) and not self.is_vacant:
+                self._keep_in_place()
             self._do_trials([job for job in work if isinstance(job, Trial)])
-            if entries := [job for job in work if not isinstance(job, Trial)]:
+            if entries := [job for job in work if isinstance(job, Append | Remove)]:
                 self._do(entries)
-            if len(work) < len(jobs):  # nothing comes after the one that closes
+            if is_closing:  # nothing comes after the one that closes
                 self._writing.close()
                 return
 
@@ -259,6 +270,28 @@ class Outbox:
                 self._look_at_the_oldest()
         except sqlite3.Error as error:  # what was to be written is
             log.warning("outbox: %s cannot be tidied up (%s)", self.file, error)
+        return self._keep_in_place()
+
+    def _keep_in_place(self) -> Exception | None:
+        """Where the file or its write-ahead log was deleted or moved away, write the entries to a
+        new file; what went wrong with that, if anything.
+        """
+        files = self._files
+        if self._new_place is None or files is None or files.is_in_place:
+            return None
+        try:
+            files.remove_leftovers()
+            file = self._new_place()
+            writing = copy_entries(self._writing, file, self._sync)
+            self._reading = connect_outbox(file, self._sync)
+        except Exception as error:  # noqa: BLE001 - who waits is told, and the thread goes on
+            log.error("outbox: %s is gone, and cannot be written anew (%s)", self.file, error)
+            return error
+        if files.has_database:  # without its log it is not whole, and the new file has all of it
+            with suppress(OSError):
+                files.path.unlink()
+        log.error("outbox: %s is gone; its entries are in %s now", self.file, file)
+        self.file, self._writing, self._files = file, writing, OpenFiles.at(file)
         return None
 
     def _write_all(self, jobs: Sequence[Append | Remove]) -> tuple[int, int]:
@@ -288,19 +321,3 @@ class Outbox:
             "SELECT (SELECT COUNT(*) FROM entries), (SELECT COUNT(*) FROM set_aside), "
             "(SELECT at FROM entries ORDER BY number LIMIT 1)"
         ).fetchone()  # type: ignore[no-any-return]
-
-
-def _connect(file: Path, sync: Sync) -> sqlite3.Connection:
-    connection = sqlite3.connect(
-        file, timeout=WAIT_SECONDS, isolation_level=None, check_same_thread=False
-    )
-    try:
-        for pragma in ("auto_vacuum=INCREMENTAL", "journal_mode=WAL", f"synchronous={sync}"):
-            connection.execute(f"PRAGMA {pragma}")
-        for table in TABLES:
-            connection.execute(table)
-        connection.execute(f"PRAGMA user_version={FORMAT}")
-    except sqlite3.DatabaseError:
-        connection.close()
-        raise
-    return connection

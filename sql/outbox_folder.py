@@ -6,6 +6,7 @@ system lets go of when the process ends, however it ends. Not for network file s
 
 import fcntl
 import hashlib
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -16,7 +17,9 @@ from typing import BinaryIO
 
 import sqlalchemy as sa
 
-from sql.outbox import Outbox, Sync
+from sql.database_file import identity_of
+from sql.outbox import Outbox
+from sql.outbox_file import Sync
 
 MOST = 4096  # processes that share a folder
 LOOK = (
@@ -25,12 +28,46 @@ LOOK = (
 )
 
 
+class Lock:
+    """What says that an outbox of the folder is this process's."""
+
+    def __init__(self, folder: Path, number: int, opened: BinaryIO) -> None:
+        self.folder, self._number, self._opened = folder, number, opened
+
+    @property
+    def file(self) -> Path:
+        """Of the outbox."""
+        return self.folder / f"{self._number}.db"
+
+    def move(self) -> Path:
+        """Take the place of an outbox that is not there, since ours is gone or another's. Raises
+        OSError.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        for number in range(MOST):
+            if (self.folder / f"{number}.db").exists():
+                continue
+            path = self.folder / f"{number}.lock"
+            stat = os.fstat(self._opened.fileno())
+            if number == self._number and identity_of(path) == (stat.st_dev, stat.st_ino):
+                return self.file  # the lock is still ours
+            if (opened := _lock(path)) is not None:
+                self._opened.close()
+                self._number, self._opened = number, opened
+                return self.file
+        raise OSError(f"{self.folder}: {MOST} processes have an outbox there")
+
+    def close(self) -> None:
+        """Let another process have it."""
+        self._opened.close()
+
+
 @dataclass(frozen=True)
 class Held:
     """An outbox of this process, and the lock that says so."""
 
     outbox: Outbox
-    lock: BinaryIO
+    lock: Lock
 
     def let_go(self) -> None:
         """Close the file; another process may take it."""
@@ -48,11 +85,12 @@ def take_outbox(folder: Path, sync: Sync = "normal") -> Held:
     """The first outbox of the folder that nobody holds: a new one, or one left behind."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(MOST):
-        lock = _lock(folder / f"{number}.lock")
-        if lock is None:
+        opened = _lock(folder / f"{number}.lock")
+        if opened is None:
             continue
+        lock = Lock(folder, number, opened)
         try:
-            return Held(Outbox(folder / f"{number}.db", sync), lock)
+            return Held(Outbox(lock.file, sync, lock.move), lock)
         except BaseException:
             lock.close()
             raise
@@ -77,7 +115,7 @@ def orphan(folder: Path) -> Iterator[Outbox | None]:
                 yield outbox
             finally:
                 outbox.close()
-                if not outbox.waiting and not outbox.aside:
+                if outbox.is_vacant:
                     for ending in ("", "-wal", "-shm"):
                         Path(f"{file}{ending}").unlink(missing_ok=True)
         return

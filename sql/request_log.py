@@ -16,7 +16,8 @@ import sqlalchemy as sa
 
 from sql.database_file import gone, is_gone
 from sql.mover import Mover
-from sql.outbox import OutboxFailed, Sync
+from sql.outbox import OutboxFailed
+from sql.outbox_file import Sync
 from sql.outbox_folder import Backlog, take_outbox, waiting_in
 from sql.records import Entry
 

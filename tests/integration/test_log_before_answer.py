@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import httpx
@@ -10,7 +11,7 @@ import pytest
 
 from sql import folder_of, mover
 from sql.records import Rows, rows_of
-from tests.integration.conftest import RunningApi, StartApi, api_settings
+from tests.integration.conftest import PASSWORD, RunningApi, StartApi, api_settings
 from tests.integration.test_api_answers import png, stored
 
 
@@ -171,3 +172,31 @@ def test_an_answer_that_cannot_be_recorded_does_not_go_out(api: RunningApi) -> N
     file.execute("PRAGMA max_page_count=1000000")
     assert api.client.post("/predict", files={"file": png()}).status_code == 200
     assert httpx.get(f"{api.url}/health").json()["status"] == "ok"
+
+
+def test_a_database_deleted_under_the_api_loses_nothing_that_was_answered(
+    served_var: Path, tmp_path: Path, start_api: StartApi
+) -> None:
+    api = start_api(api_settings(served_var, tmp_path))
+    log = api.app.state.leafgate.log
+    assert log.flush()
+    file = Path(api.settings.database.removeprefix("sqlite:///"))
+    with closing(sqlite3.connect(file)) as source, closing(sqlite3.connect(tmp_path / "b")) as copy:
+        source.backup(copy)
+    for ending in ("", "-wal", "-shm"):
+        Path(f"{file}{ending}").unlink(missing_ok=True)
+
+    answers = [api.client.post("/predict", files={"file": png()}) for _ in range(5)]
+    assert [answer.status_code for answer in answers] == [200] * 5
+    health = httpx.get(f"{api.url}/health").json()
+    assert (health["status"], health["request_log"]["backlog"]) == ("degraded", 5)
+    form = {"username": "ada", "password": PASSWORD}
+    refused = httpx.post(f"{api.url}/token", data=form)
+    assert (refused.status_code, refused.json()["code"]) == (503, "database_away")
+    assert not file.exists()
+
+    (tmp_path / "b").rename(file)
+    assert httpx.post(f"{api.url}/token", data=form).status_code == 200
+    assert log.flush()
+    for answer in answers:
+        assert stored(api, answer.json()["request_id"])["class_name"] == "red"

@@ -1,9 +1,13 @@
 """The outbox: full, damaged, shared and inherited; what is confirmed is in a file."""
 
 import asyncio
+import shutil
 import sqlite3
+import subprocess
+import sys
 import threading
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -134,3 +138,96 @@ def test_processes_have_outboxes_of_their_own_and_inherit_those_of_the_dead(
         threading.Event().wait(0.1)
     assert stored_ids(database) == ids(range(1, 3))
     assert len(list(outbox_folder.glob("*.db"))) == 1
+
+
+def remove(file: Path, *endings: str) -> None:
+    for ending in endings:
+        file.with_name(f"{file.name}{ending}").unlink(missing_ok=True)
+
+
+def bodies(folder: Path) -> list[str]:
+    """Of the entries that another process finds in the folder."""
+    code = (
+        "import sqlite3, sys\n"
+        "query = 'SELECT body FROM entries ORDER BY number'\n"
+        "for file in sys.argv[1:]:\n"
+        "    for body, in sqlite3.connect(file).execute(query): print(body)"
+    )
+    command = [sys.executable, "-c", code, *map(str, sorted(folder.glob("*.db")))]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+
+
+def replace_with_copy(folder: Path) -> None:
+    """As somebody restores a backup."""
+    with (
+        closing(sqlite3.connect(folder / "0.db")) as source,
+        closing(sqlite3.connect(folder / "copy")) as copy,
+    ):
+        source.backup(copy)
+    (folder / "copy").replace(folder / "0.db")
+
+
+LOSSES: dict[str, Callable[[Path], object]] = {
+    "the file": lambda folder: remove(folder / "0.db", ""),
+    "the file and its log": lambda folder: remove(folder / "0.db", "", "-wal", "-shm"),
+    "its log": lambda folder: remove(folder / "0.db", "-wal"),
+    "its log and index": lambda folder: remove(folder / "0.db", "-wal", "-shm"),
+    "the folder": shutil.rmtree,
+    "the folder, moved": lambda folder: folder.rename(folder.with_name("elsewhere")),
+    "the file, replaced": replace_with_copy,
+}
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("noticed", ["append", "look", "close"])
+def test_an_outbox_that_is_deleted_under_the_process_is_written_anew_with_all_it_held(
+    outbox_folder: Path, loss: str, noticed: str
+) -> None:
+    held = take_outbox(outbox_folder)
+    outbox, sent = held.outbox, [f"body-{number}" for number in range(50)]
+    for body in sent[:30]:
+        outbox.append(body).result(5)
+    outbox.remove(outbox.first(10))
+    LOSSES[loss](outbox_folder)
+    if noticed == "append":
+        for body in sent[30:]:
+            outbox.append(body).result(5)
+        outbox.remove(outbox.first(5))  # by the numbers that they had
+        sent = sent[5:]
+    elif noticed == "look":
+        outbox.look()
+        outbox.try_to_write().result(5)
+        sent = sent[:30]
+    else:
+        held.let_go()
+        sent = sent[:30]
+    found = bodies(outbox_folder)
+    if loss in ("the file", "the file and its log", "the folder", "the folder, moved"):
+        assert found == sent[10:]
+    assert set(found) >= set(sent[10:])  # what is left of the old file may have some of them, too
+    if noticed != "close":
+        assert outbox.waiting == len(sent[10:])
+        assert [each.body for each in outbox.first(100)] == sent[10:]
+        again = take_outbox(outbox_folder)  # it is still this process's alone
+        assert again.outbox.file != outbox.file
+        again.let_go()
+        held.let_go()
+
+
+def test_entries_whose_outbox_cannot_be_written_anew_are_refused(
+    outbox_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = take_outbox(outbox_folder)
+    held.outbox.append("one").result(5)
+    remove(outbox_folder / "0.db", "", "-wal", "-shm")
+
+    def full() -> Path:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as fault:
+        fault.setattr(held.outbox, "_new_place", full)
+        with pytest.raises(OutboxFailed, match="No space"):
+            held.outbox.append("two").result(5)
+    held.outbox.append("three").result(5)
+    assert {"one", "three"} <= set(bodies(outbox_folder))
+    held.let_go()
