@@ -28,7 +28,7 @@ from serving.decoding import Decoding
 from serving.description import describe, introduction
 from serving.identities import Identities
 from serving.key_source import key_source
-from serving.limits import counts_of, limits_health, make_limiter
+from serving.limits import SpentBudgets, counts_of, limits_health, make_limiter
 from serving.live import cores_of
 from serving.live_models import LiveModels
 from serving.memory import give_back_memory
@@ -56,6 +56,7 @@ from serving.traces import Traces
 from serving.uploads import Uploads
 from sql import LogSettings, RequestLog, SqlAuditTrail, folder_of
 
+SMALL_FORM_BYTES = 16 * 1024  # of a form with a name and a password
 FORM_BYTES = 64 * 1024  # what multipart adds around images, and the most where there are none
 SPARE_THREADS = 2  # beyond cores: reading an image leaves them to others now and then
 
@@ -104,6 +105,7 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.limiter = limiter
+    app.state.spent_budgets = SpentBudgets()
     app.state.metrics = metrics
     app.state.shutdown = Shutdown()
     app.state.database = None  # an engine, where whoever serves the app has opened it
@@ -119,7 +121,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(move_routes(settings, limiter))
     describe(app, settings.max_generate)
     app.add_middleware(RefuseEarly, doors=_door)
-    app.add_middleware(BodyLimit, most=body_limits(settings))
+    app.add_middleware(BodyLimit, max_bytes=body_limits(settings), settings=settings)
     app.add_middleware(AddressLimit, settings=settings)
     app.add_middleware(RequestLogging)
     app.add_middleware(SecurityHeaders)
@@ -135,6 +137,8 @@ def body_limits(settings: Settings) -> dict[str, int]:
         "/predict": image,
         "/explain": image,
         "/predict/batch": settings.max_batch_bytes + FORM_BYTES,
+        "/token": SMALL_FORM_BYTES,
+        "/token/revoke": SMALL_FORM_BYTES,
         OTHER_PATHS: FORM_BYTES,
     }
 

@@ -1,7 +1,8 @@
 """Who is asking, and whether they may: bearer tokens with scopes.
 
-The dependency is `async`: FastAPI sends synchronous ones through its thread pool, which costs more
-than all that is done here.
+`GuardedRoute` asks before the body is read, the dependency finds what that found. The dependency is
+`async`: FastAPI sends synchronous ones through its thread pool, which costs more than all that is
+done here.
 """
 
 from typing import Annotated
@@ -10,7 +11,8 @@ from fastapi import Depends, Request
 from fastapi.security import OAuth2PasswordBearer, SecurityScopes
 
 from leafgate.errors import UserError
-from serving.state import AppState, RequestFacts, State
+from serving.facts import facts_of
+from serving.state import AppState
 from serving.tokens import Claims
 
 SCOPE_TEXTS = {
@@ -26,20 +28,33 @@ _bearer = OAuth2PasswordBearer(tokenUrl="token", scopes=SCOPE_TEXTS, auto_error=
 async def current_user(
     request: Request,
     needed: SecurityScopes,
-    state: State,
-    facts: RequestFacts,
-    token: Annotated[str | None, Depends(_bearer)],
+    documented: Annotated[str | None, Depends(_bearer)],  # so that /docs knows of the token
 ) -> Claims:
     """The claims of the request's token, which must hold every needed scope."""
+    claims = await authenticate(request)
+    for scope in needed.scopes:
+        require_scope(claims, scope)
+    return claims
+
+
+async def authenticate(request: Request) -> Claims:
+    """The claims of the request's token, verified once a request, in whichever route.
+
+    Raises UserError `token_missing`, `token_expired`, `token_invalid` or `token_revoked`.
+    """
+    claims: Claims | None = getattr(request.state, "claims", None)
+    if claims is not None:
+        return claims
+    token = await _bearer(request)
     if not token:
         fix = "send `Authorization: Bearer TOKEN` with a token from POST /token"
         raise UserError("no token was sent", fix, code="token_missing")
+    state: AppState = request.app.state.leafgate
     claims = await state.tokens.read(token)
-    facts.user_name = claims.subject
+    facts_of(request).user_name = claims.subject
     await require_in_force(state, claims)
     request.state.subject, request.state.plan = claims.subject, claims.plan
-    for scope in needed.scopes:
-        require_scope(claims, scope)
+    request.state.claims = claims
     return claims
 
 

@@ -1,56 +1,158 @@
-"""How much a request may send: refused by its announced length, or as soon as it exceeds it.
+"""What a request's body may be: how large, how slow, and how much of all bodies together.
 
-FastAPI's own `max_body_size` stands outside all middleware: its refusals have no request id, no
-problem document and no row in the log.
+A body is refused by its announced length, or as soon as it exceeds its bound, stalls, or no memory
+is left for it. FastAPI's own `max_body_size` stands outside all middleware: its refusals have no
+request id, no problem document and no row in the log.
 """
 
+import asyncio
+import time
+from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from leafgate.settings import Settings
+from serving.addresses import client_network
 from serving.facts import Facts
 from serving.problems import send_problem
+from serving.refusals import BodyRefused
 
 OTHER_PATHS = "*"
+RETRY_SECONDS = 5
+SHARE_OF_ONE = 2  # of the memory for bodies, one user gets at most a half
+
+
+class BodyMemory:
+    """The bytes of all bodies under way in this process, which are held in memory."""
+
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes, self.bytes = max_bytes, 0
+        self._of_one: Counter[str] = Counter()
+
+    def take(self, owner: str, size: int) -> None:
+        """Count them in. Raises BodyRefused `uploads_full`."""
+        if (
+            self.bytes + size > self.max_bytes
+            or self._of_one[owner] + size > self.max_bytes // SHARE_OF_ONE
+        ):
+            raise BodyRefused(
+                503,
+                "uploads_full",
+                f"uploads of {self.bytes:,} bytes are under way",
+                f"try again in {RETRY_SECONDS} s",
+                RETRY_SECONDS,
+            )
+        self.bytes += size
+        self._of_one[owner] += size
+
+    def give_back(self, owner: str, size: int) -> None:
+        """Count them out."""
+        self.bytes -= size
+        self._of_one[owner] -= size
+        if not self._of_one[owner]:
+            del self._of_one[owner]
+
+
+@dataclass
+class Body:
+    """One body on its way in. taken: its bytes by owner; waited_seconds: for the caller."""
+
+    scope: Scope
+    receive: Receive
+    limit: "BodyLimit"
+    max_bytes: int
+    size: int = 0
+    waited_seconds: float = 0.0
+    is_complete: bool = False
+    taken: list[tuple[str, int]] = field(default_factory=list)
+
+    async def next(self) -> Message:
+        """The next part. Raises BodyRefused."""
+        if self.is_complete:  # what follows is only whether the caller hangs up
+            return await self.receive()
+        message = await self._in_time()
+        size = len(message.get("body", b""))
+        self.size += size
+        self.is_complete = not message.get("more_body", False)
+        if self.size > self.max_bytes:
+            fix = f"send at most {self.max_bytes:,}"
+            detail = f"the body is larger than {self.max_bytes:,} bytes"
+            raise BodyRefused(413, "body_too_large", detail, fix)
+        if size:
+            owner = self._owner()
+            self.limit.memory.take(owner, size)
+            self.taken.append((owner, size))
+        return message
+
+    def end(self) -> None:
+        """The request is over: nothing of it is held any more."""
+        for owner, size in self.taken:
+            self.limit.memory.give_back(owner, size)
+
+    async def _in_time(self) -> Message:
+        limit, began = self.limit, time.monotonic()
+        try:
+            async with asyncio.timeout(limit.stall_timeout_seconds):
+                message = await self.receive()
+        except TimeoutError:
+            wait = f"no byte of the body came for {limit.stall_timeout_seconds:g} s"
+            raise _too_slow(wait) from None
+        self.waited_seconds += time.monotonic() - began
+        wanted = self.waited_seconds * limit.min_bytes_per_second
+        if self.waited_seconds > limit.stall_timeout_seconds and self.size < wanted:
+            raise _too_slow(f"the body comes at less than {limit.min_bytes_per_second:,} bytes/s")
+        return message
+
+    def _owner(self) -> str:
+        subject = self.scope["state"].get("subject")
+        return f"user {subject}" if subject else f"address {client_network(self.scope)}"
+
+
+def _too_slow(detail: str) -> BodyRefused:
+    return BodyRefused(408, "request_timeout", detail, "send it again, over a better connection")
 
 
 class BodyLimit:
-    """ASGI middleware: 413 for a body of more bytes than its path takes, before it is read or kept.
+    """ASGI middleware: refuses bodies that are too large, too slow, or too much together.
 
-    most: by path; `OTHER_PATHS` for every other one.
+    max_bytes: by path; `OTHER_PATHS` for every other one.
     """
 
-    def __init__(self, app: ASGIApp, most: Mapping[str, int]) -> None:
+    def __init__(self, app: ASGIApp, max_bytes: Mapping[str, int], settings: Settings) -> None:
         self.app = app
-        self.most = most
+        self.max_bytes = max_bytes
+        self.memory = BodyMemory(settings.upload_memory_mb * 2**20)
+        self.stall_timeout_seconds = settings.stall_timeout_seconds
+        self.min_bytes_per_second = settings.min_bytes_per_second
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on with a counted body, or refuse it."""
-        if scope["type"] != "http":
+        """Pass the request on with a bounded body, or refuse it."""
+        if scope["type"] != "http" or not (announced := announced_bytes(scope)):
             await self.app(scope, receive, send)
             return
-        most = self.most.get(scope["path"], self.most[OTHER_PATHS])
-        announced = next((v for k, v in scope["headers"] if k == b"content-length"), b"0")
-        if announced.isdigit() and int(announced) > most:
-            await self._refuse(scope["state"]["facts"], send, int(announced), most)
+        max_bytes = self.max_bytes.get(scope["path"], self.max_bytes[OTHER_PATHS])
+        if announced > max_bytes:
+            await self._refuse(scope["state"]["facts"], send, announced, max_bytes)
             return
-        await self.app(scope, self._counted(receive, most), send)
+        body = Body(scope, receive, self, max_bytes)
+        try:
+            await self.app(scope, body.next, send)
+        finally:
+            body.end()
 
-    def _counted(self, receive: Receive, most: int) -> Receive:
-        taken = 0
-
-        async def counted() -> Message:
-            nonlocal taken
-            message = await receive()
-            taken += len(message.get("body", b""))
-            if taken > most:
-                raise HTTPException(413, f"the body is larger than {most:,} bytes")
-            return message
-
-        return counted
-
-    async def _refuse(self, facts: Facts, send: Send, announced: int, most: int) -> None:
+    async def _refuse(self, facts: Facts, send: Send, announced: int, max_bytes: int) -> None:
         detail = f"the body has {announced:,} bytes"
-        fix = f"send at most {most:,}"
+        fix = f"send at most {max_bytes:,}"
         await send_problem(send, facts, 413, "body_too_large", detail, fix)
+
+
+def announced_bytes(scope: Scope) -> int:
+    """What the request says of its body's length: 0 for none, 1 where it will be seen."""
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit():
+            return int(value)
+        if name == b"transfer-encoding":
+            return 1
+    return 0

@@ -100,7 +100,7 @@ def _complete_operation(path: str, operation: Document) -> None:
     given = {int(status) for status in responses}
     added = {500, *(() if path in NOT_LIMITED else (429,))}
     if "requestBody" in operation:
-        added |= {400, 413, 422}
+        added |= {400, 408, 413, 422, 503}
     if operation.get("security"):
         added |= {401}
     fastapis_own = {422} if "HTTPValidationError" in str(responses.get("422")) else set()

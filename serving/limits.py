@@ -7,10 +7,12 @@ which says what the call costs (`set_cost`). `address_limit` stands in front of 
 import inspect
 import logging
 import math
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 from slowapi import Limiter
+from slowapi.errors import RateLimitExceeded
 from starlette.requests import Request
 
 from leafgate.errors import UserError
@@ -21,6 +23,8 @@ from serving.plans import Kind, limit_text, one_limit, plans_of
 from sql import STANDARD_PLAN
 
 KEY_PARTS = " user:"
+BUDGET = "leafgate_budget"  # an endpoint's attribute
+MAX_SPENT = 4096
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -90,7 +94,56 @@ def limited(limiter: Limiter, settings: Settings, kind: Kind) -> Callable[..., A
         return images
 
     decorate: Callable[..., Any] = limiter.shared_limit(budget, scope=kind, cost=cost)
-    return decorate
+
+    def decorate_and_name(endpoint: Callable[..., Any]) -> Callable[..., Any]:
+        decorated: Callable[..., Any] = decorate(endpoint)
+        decorated.__dict__[BUDGET] = kind
+        return decorated
+
+    return decorate_and_name
+
+
+def budget_of(endpoint: Callable[..., Any] | None) -> str | None:
+    """The budget that an endpoint draws on; None: it was not decorated with `limited`."""
+    found: str | None = getattr(endpoint, BUDGET, None)
+    return found
+
+
+class SpentBudgets:
+    """Budgets that are known to be used up: those who draw on them are refused before their body
+    is read. Nothing but time fills a budget again.
+    """
+
+    def __init__(self) -> None:
+        self._until: dict[tuple[str, ...], tuple[float, Any, Any]] = {}
+
+    def note(self, request: Request, error: RateLimitExceeded) -> None:
+        """A call was refused; where not even an image passes now, remember until when."""
+        item, names = request.state.view_rate_limit
+        counts = counts_of(request.app.state.limiter)
+        wait = counts.wait_seconds(item.key_for(*names), item.amount, item.get_expiry(), 1)
+        if wait > 0:
+            if len(self._until) >= MAX_SPENT:
+                self._until.clear()
+            self._until[tuple(names)] = time.monotonic() + wait, (item, names), error.limit
+
+    def require(self, key: str, kind: str, request: Request) -> None:
+        """Raises RateLimitExceeded."""
+        known = self._until.get((key, kind))
+        if known is None:
+            return
+        until, view, limit = known
+        if time.monotonic() >= until:
+            del self._until[key, kind]
+            return
+        request.state.view_rate_limit = view
+        raise RateLimitExceeded(limit)
+
+
+def require_budget(request: Request, kind: str) -> None:
+    """Raises RateLimitExceeded where the caller's budget is known to be used up."""
+    spent: SpentBudgets = request.app.state.spent_budgets
+    spent.require(subject_or_address(request), kind, request)
 
 
 def counts_of(limiter: Limiter) -> Counts:

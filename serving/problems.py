@@ -16,7 +16,7 @@ from starlette.types import Send
 from leafgate.errors import UserError
 from serving.facts import Facts, facts_of, writable
 from serving.limits import retry_seconds
-from serving.refusals import CODE_OF_STATUS, CODES, STATUS_OF_CODE
+from serving.refusals import CODE_OF_STATUS, CODES, STATUS_OF_CODE, BodyRefused
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 5
@@ -129,7 +129,15 @@ async def _user_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, UserError)  # noqa: S101 - registered for this type
     status = STATUS_OF_CODE.get(error.code, 400)
     wait = getattr(error, "retry_after_seconds", None)  # of a TryLater
-    return problem_response(request, status, error.code, error.problem, error.fix, wait)
+    answer = problem_response(request, status, error.code, error.problem, error.fix, wait)
+    if getattr(request.state, "is_body_unread", False) and _has_body(request):
+        answer.headers["Connection"] = "close"
+    return answer
+
+
+def _has_body(request: Request) -> bool:
+    headers = request.headers
+    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
 
 
 async def _invalid_request(request: Request, error: Exception) -> Response:
@@ -150,6 +158,10 @@ def _told(item: Mapping[str, Any]) -> str:
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101
     status, path = error.status_code, request.url.path[:SHOWN_CHARACTERS]
+    if isinstance(error, BodyRefused):
+        return problem_response(
+            request, status, error.code, error.detail, error.fix, error.retry_after
+        )
     code = CODE_OF_STATUS.get(status, "http_error")
     detail, fix, headers = str(error.detail), "see /docs", dict(error.headers or {})
     if status == HTTPStatus.NOT_FOUND:
@@ -157,9 +169,6 @@ async def _http_error(request: Request, error: Exception) -> Response:
     elif status == HTTPStatus.METHOD_NOT_ALLOWED:
         headers["Allow"] = ", ".join(_methods(request))
         detail, fix = f"{path} does not take {request.method}", f"use {headers['Allow']}"
-    elif status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        most = request.app.state.leafgate.settings.max_upload_bytes
-        fix = f"send at most {most:,} bytes"
     answer = problem_response(request, status, code, detail, fix)
     answer.headers.update(headers)
     return answer
@@ -174,6 +183,7 @@ def _methods(request: Request) -> list[str]:
 
 async def _too_many(request: Request, error: Exception) -> Response:
     assert isinstance(error, RateLimitExceeded)  # noqa: S101
+    request.app.state.spent_budgets.note(request, error)
     detail = f"more than {error.detail} requests"
     seconds = retry_seconds(request)
     fix = f"wait {seconds} s, as Retry-After says"

@@ -7,6 +7,8 @@ is one line here. Raise `UserError(problem, fix, code=...)`, or `TryLater` where
 import math
 from typing import NamedTuple
 
+from starlette.exceptions import HTTPException
+
 from leafgate.errors import UserError
 
 
@@ -162,8 +164,6 @@ CODE_OF_STATUS = {
     400: "malformed_body",
     404: "not_found",
     405: "method_not_allowed",
-    408: "request_timeout",
-    413: "body_too_large",
 }
 
 
@@ -173,3 +173,15 @@ class TryLater(UserError):
     def __init__(self, problem: str, fix: str, code: str, retry_after_seconds: float = 5.0) -> None:
         super().__init__(problem, fix, code)
         self.retry_after_seconds = max(1, math.ceil(retry_after_seconds))
+
+
+class BodyRefused(HTTPException):
+    """A body that is not taken. An HTTPException, since FastAPI answers 400 for any other error
+    while it reads a body.
+    """
+
+    def __init__(
+        self, status: int, code: str, detail: str, fix: str, retry_after: float | None = None
+    ) -> None:
+        super().__init__(status, detail)
+        self.code, self.fix, self.retry_after = code, fix, retry_after

@@ -24,6 +24,7 @@ from serving.classify import (
     opened_image,
     room_for,
 )
+from serving.guarded_route import GuardedRoute
 from serving.limits import limited, set_cost
 from serving.live import LiveClassifier
 from serving.problems import documented
@@ -56,7 +57,7 @@ class Explained:
 
 def explain_routes(settings: Settings, limiter: Limiter) -> APIRouter:
     """The route; it runs the network twice."""
-    router = APIRouter(tags=["models"])
+    router = APIRouter(route_class=GuardedRoute, tags=["models"])
     responses = documented(400, 401, 403, 413, 415, 422, 429, 500, 503)
     responses[200] = {"content": {"image/png": {}}}
 

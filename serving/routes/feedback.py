@@ -12,6 +12,7 @@ from slowapi import Limiter
 from leafgate.settings import Settings
 from serving.answers import UsedModel, json_answer
 from serving.auth import current_user
+from serving.guarded_route import GuardedRoute
 from serving.limits import limited
 from serving.live_models import LiveModels
 from serving.problems import documented
@@ -72,7 +73,7 @@ class FeedbackAnswer(BaseModel):
 
 def feedback_routes(settings: Settings, limiter: Limiter) -> APIRouter:
     """The route. Whoever has the scope may correct any answer; the row says who did."""
-    router = APIRouter(tags=["models"])
+    router = APIRouter(route_class=GuardedRoute, tags=["models"])
     responses = documented(401, 403, 404, 422, 429, 503)
     responses[202] = {
         "model": FeedbackAnswer,

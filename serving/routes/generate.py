@@ -25,6 +25,7 @@ from serving.generated_answers import (
     read_by,
 )
 from serving.generating import Series, begin_series, require_bounds, whole_series
+from serving.guarded_route import GuardedRoute
 from serving.limits import limited, set_cost
 from serving.problems import documented
 from serving.state import AppState, RequestFacts, State
@@ -38,7 +39,7 @@ READING_COSTS = 2  # times as much: a second network looks at each picture
 
 def generate_routes(settings: Settings, limiter: Limiter) -> APIRouter:
     """Both routes: the query of GET and the JSON body of POST mean the same."""
-    router = APIRouter(tags=["models"])
+    router = APIRouter(route_class=GuardedRoute, tags=["models"])
     responses = documented(400, 401, 403, 422, 429, 500, 503)
     responses[200] = {"content": {"image/png": {}, "application/zip": {}}}
 

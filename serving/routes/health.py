@@ -12,6 +12,7 @@ from registry import DIGEST_TAG, PRODUCTION, ClassifierDescription
 from serving.acting import Acting
 from serving.auth import current_user
 from serving.counts import REDIS_AWAY
+from serving.guarded_route import GuardedRoute
 from serving.limits import limits_health
 from serving.live import LiveClassifier, LiveGenerator
 from serving.live_models import LiveModels
@@ -100,7 +101,7 @@ class Ready(BaseModel):
 
 def health_routes() -> APIRouter:
     """The routes; the first two need no token and are neither limited nor logged."""
-    router = APIRouter(tags=["state"])
+    router = APIRouter(route_class=GuardedRoute, tags=["state"])
 
     @router.get("/health")
     async def health(request: Request, state: State) -> Health:

@@ -8,6 +8,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from leafgate.errors import UserError
 from leafgate.settings import Settings
+from serving.guarded_route import GuardedRoute
 from serving.metrics import CONTENT_TYPE
 from serving.problems import documented
 from serving.state import State
@@ -22,7 +23,7 @@ def metrics_routes(settings: Settings) -> APIRouter:
 
     Without such a setting it is open on loopback, and closed where others can connect.
     """
-    router = APIRouter(tags=["state"])
+    router = APIRouter(route_class=GuardedRoute, tags=["state"])
     wanted = settings.metrics_token
     guarded = bool(wanted) or not settings.is_loopback_only
 

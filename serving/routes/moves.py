@@ -15,6 +15,7 @@ from leafgate.settings import Settings
 from registry import Move
 from serving.acting import Act, Acting
 from serving.auth import current_user
+from serving.guarded_route import GuardedRoute
 from serving.live_models import LiveModels
 from serving.model_names import require_model
 from serving.moves import Moves
@@ -142,7 +143,11 @@ May = Annotated[Mover, Depends(_mover)]
 
 def move_routes(settings: Settings, limiter: Limiter) -> APIRouter:
     """The routes; all four draw on one budget a user. The audit keeps who asked, and why."""
-    router = APIRouter(tags=["models"], responses=documented(401, 403, 404, 409, 422, 429, 503))
+    router = APIRouter(
+        route_class=GuardedRoute,
+        tags=["models"],
+        responses=documented(401, 403, 404, 409, 422, 429, 503),
+    )
     limited: Callable[[Any], Any] = limiter.shared_limit(settings.move_limit, scope="moves")
 
     @router.post("/models/{name}/promote")

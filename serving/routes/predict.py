@@ -17,6 +17,7 @@ from serving.auth import current_user
 from serving.batching import EngineFailed
 from serving.classify import Asked, classify, cost_of_image, opened_image, room_for
 from serving.facts import Facts, ImageFacts
+from serving.guarded_route import GuardedRoute
 from serving.hanging_up import results_unless_gone
 from serving.limits import limited, set_cost
 from serving.problems import documented
@@ -71,7 +72,7 @@ Tta = Annotated[
 
 def predict_routes(settings: Settings, limiter: Limiter) -> APIRouter:
     """Both routes; images are bounded before they are decoded."""
-    router = APIRouter(tags=["models"])
+    router = APIRouter(route_class=GuardedRoute, tags=["models"])
 
     async def one(
         request: Request,

@@ -14,6 +14,7 @@ from serving.acting import Act, Acting
 from serving.addresses import client_network
 from serving.auth import current_user, require_scope
 from serving.facts import Facts
+from serving.guarded_route import GuardedRoute
 from serving.problems import documented
 from serving.state import AppState, RequestFacts, State
 from serving.tokens import MAX_ID_CHARACTERS, Claims
@@ -50,7 +51,7 @@ TokenId = Annotated[
 
 def token_routes(settings: Settings, limiter: Limiter) -> APIRouter:
     """The routes; signing in is limited by address, since nobody has signed in yet."""
-    router = APIRouter(tags=["sign-in"])
+    router = APIRouter(route_class=GuardedRoute, tags=["sign-in"])
 
     @router.post("/token", responses=documented(401, 404, 422, 429, 503))
     @limiter.limit(settings.token_limit)

@@ -16,6 +16,7 @@ from leafgate.settings import Settings
 from registry import CHECK
 from serving.answers import json_answer
 from serving.auth import current_user
+from serving.guarded_route import GuardedRoute
 from serving.model_names import require_model
 from serving.problems import documented
 from serving.state import AppState, State
@@ -49,7 +50,7 @@ class Asking:
 def version_routes(settings: Settings) -> APIRouter:
     """The routes; whoever is signed in may read."""
     asking = Asking(settings)
-    router = APIRouter(prefix="/models/{name}", tags=["versions"])
+    router = APIRouter(route_class=GuardedRoute, prefix="/models/{name}", tags=["versions"])
     _add_versions(router, asking)
     _add_history(router, asking)
     return router

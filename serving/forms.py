@@ -1,0 +1,147 @@
+"""Forms with no more parts than an endpoint needs, held in memory and parsed in small pieces.
+
+Starlette's parser takes a thousand parts by default, and writes files of more than a megabyte to
+the system's temporary folder: full, it would make every upload fail. Here a body stays in memory,
+whose total `body_limit.py` bounds.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi.dependencies.models import Dependant
+from fastapi.params import File
+from python_multipart.multipart import parse_options_header
+from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
+from starlette.formparsers import FormParser, MultiPartException, MultiPartParser
+from starlette.requests import Request
+from starlette.types import Receive, Scope
+
+from serving.refusals import BodyRefused
+
+SPARE_FIELDS = 4  # that clients send besides what is asked for
+MAX_FIELD_BYTES = 8 * 1024
+PIECE_BYTES = 64 * 1024  # parsed at a time, before others have their turn
+IN_MEMORY = 2**40
+
+
+@dataclass(frozen=True)
+class FormLimits:
+    """How many parts a form may have."""
+
+    max_files: int = 0
+    max_fields: int = SPARE_FIELDS
+
+    @staticmethod
+    def of(dependant: Dependant) -> "FormLimits":
+        """What an endpoint and its dependencies ask for: `maxItems` of a list of files, else one a
+        parameter.
+        """
+        files = fields = 0
+        for needed in _all_of(dependant):
+            for param in needed.body_params:
+                info = param.field_info
+                if isinstance(info, File):
+                    extra: Any = info.json_schema_extra or {}
+                    files += int(extra.get("maxItems", 1))
+                else:
+                    fields += 1
+        return FormLimits(files, fields + SPARE_FIELDS)
+
+    def too_many_files(self) -> BodyRefused:
+        """The refusal of one more."""
+        if self.max_files > 1:
+            detail = f"more than {self.max_files} images in one request"
+            return BodyRefused(422, "too_many_images", detail, f"send at most {self.max_files}")
+        most = "1 file" if self.max_files else "no file"
+        return _too_many(f"the form may have {most}")
+
+    def too_many_fields(self) -> BodyRefused:
+        """The refusal of one more."""
+        return _too_many(f"the form has more than {self.max_fields} fields")
+
+
+def _too_many(detail: str) -> BodyRefused:
+    return BodyRefused(422, "too_many_parts", detail, "send only what /docs names")
+
+
+def _all_of(dependant: Dependant) -> list[Dependant]:
+    return [dependant, *(each for below in dependant.dependencies for each in _all_of(below))]
+
+
+class _Multipart(MultiPartParser):
+    spool_max_size = IN_MEMORY
+
+    def __init__(self, request: Request, stream: AsyncGenerator[bytes], limits: FormLimits) -> None:
+        super().__init__(
+            request.headers,
+            stream,
+            max_files=limits.max_files,
+            max_fields=limits.max_fields,
+            max_part_size=MAX_FIELD_BYTES,
+        )
+        self._limits = limits
+
+    def on_headers_finished(self) -> None:
+        try:
+            super().on_headers_finished()
+        except MultiPartException:
+            if self._current_files > self.max_files:
+                raise self._limits.too_many_files() from None
+            if self._current_fields > self.max_fields:
+                raise self._limits.too_many_fields() from None
+            raise
+
+
+class _Urlencoded(FormParser):
+    def __init__(self, request: Request, stream: AsyncGenerator[bytes], limits: FormLimits) -> None:
+        super().__init__(
+            request.headers, stream, max_fields=limits.max_fields, max_part_size=MAX_FIELD_BYTES
+        )
+        self._limits = limits
+
+    def on_field_end(self) -> None:
+        try:
+            super().on_field_end()
+        except MultiPartException:
+            raise self._limits.too_many_fields() from None
+
+
+PARSERS: dict[bytes, type[_Multipart] | type[_Urlencoded]] = {
+    b"multipart/form-data": _Multipart,
+    b"application/x-www-form-urlencoded": _Urlencoded,
+}
+
+
+class BoundedRequest(Request):
+    """A request whose form has its endpoint's limits, whatever FastAPI asks for."""
+
+    def __init__(self, scope: Scope, receive: Receive, limits: FormLimits) -> None:
+        super().__init__(scope, receive)
+        self._limits = limits
+
+    async def _get_form(self, **_: Any) -> FormData:  # noqa: ANN401 - Starlette's own limits
+        if self._form is None:
+            kind, _options = parse_options_header(self.headers.get("Content-Type"))
+            self._form = await self._parsed(kind) if kind in PARSERS else FormData()
+        return self._form
+
+    async def _parsed(self, kind: bytes) -> FormData:
+        async with aclosing(_pieces(self.stream())) as stream:
+            try:
+                return await PARSERS[kind](self, stream, self._limits).parse()
+            except MultiPartException as error:
+                raise HTTPException(400, error.message) from None
+
+
+async def _pieces(stream: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+    """The same bytes, and a turn for others now and then."""
+    async with aclosing(stream):
+        async for chunk in stream:
+            for start in range(0, len(chunk), PIECE_BYTES):
+                if start:
+                    await asyncio.sleep(0)
+                yield chunk[start : start + PIECE_BYTES]
