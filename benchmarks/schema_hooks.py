@@ -15,6 +15,7 @@ from PIL import Image
 
 from leafgate.images import FORMATS
 from registry import FEWEST_STEPS, MAX_SEED, MOST_STEPS
+from serving.forms import MAX_FIELD_BYTES, SPARE_FIELDS
 
 MOVES = re.compile(r"/models/\{name\}/(promote|rollback|hold|release)")
 CLASSES_VARIABLE = "SCHEMA_CLASSES"  # JSON list: what may be asked of the generator
@@ -33,6 +34,7 @@ for _kind in FORMATS:
         st.builds(_image, st.just(_kind), st.integers(1, 64), st.integers(0, 2**32 - 1)),
     )
 
+LONGEST_FIELD = MAX_FIELD_BYTES // 4  # characters, of four bytes each at most
 CLASSES = json.loads(os.environ.get(CLASSES_VARIABLE, "[]"))
 schemathesis.openapi.format("class-of-the-model", st.sampled_from(CLASSES))
 
@@ -43,7 +45,27 @@ schemathesis.openapi.format("id-of-a-request", st.builds(lambda: str(uuid_utils.
 @schemathesis.hook
 def filter_case(context: schemathesis.HookContext, case: "schemathesis.Case[Any]") -> bool:
     """Leave out what is not what it seems."""
-    return not (_has_files_that_are_none(case) or _asks_for_a_class_of_another_answer(case))
+    return not (
+        _has_files_that_are_none(case)
+        or _asks_for_a_class_of_another_answer(case)
+        or _has_more_parts_than_a_form_may(case)
+    )
+
+
+def _has_more_parts_than_a_form_may(case: "schemathesis.Case[Any]") -> bool:
+    """More fields than an endpoint needs, or long ones: of what a schema does not name it says
+    nothing, and each entry of a list is a field of its own.
+    """
+    body = case.body
+    if not isinstance(body, Mapping) or "form" not in (case.media_type or ""):
+        return False
+    values = [
+        each
+        for value in body.values()
+        for each in (value if isinstance(value, list | tuple) else [value])
+    ]
+    fields = [value for value in values if not isinstance(value, bytes)]
+    return len(fields) > SPARE_FIELDS or any(len(str(each)) > LONGEST_FIELD for each in fields)
 
 
 def _has_files_that_are_none(case: "schemathesis.Case[Any]") -> bool:

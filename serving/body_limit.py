@@ -6,6 +6,7 @@ request id, no problem document and no row in the log.
 """
 
 import asyncio
+import math
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -133,8 +134,8 @@ class BodyLimit:
             await self.app(scope, receive, send)
             return
         max_bytes = self.max_bytes.get(scope["path"], self.max_bytes[OTHER_PATHS])
-        if announced > max_bytes:
-            await self._refuse(scope["state"]["facts"], send, announced, max_bytes)
+        if max_bytes < announced < math.inf:
+            await self._refuse(scope["state"]["facts"], send, int(announced), max_bytes)
             return
         body = Body(scope, receive, self, max_bytes)
         try:
@@ -148,11 +149,11 @@ class BodyLimit:
         await send_problem(send, facts, 413, "body_too_large", detail, fix)
 
 
-def announced_bytes(scope: Scope) -> int:
-    """What the request says of its body's length: 0 for none, 1 where it will be seen."""
+def announced_bytes(scope: Scope) -> float:
+    """What the request says of its body's length: 0 for none, infinite where it will be seen."""
     for name, value in scope["headers"]:
         if name == b"content-length" and value.isdigit():
             return int(value)
         if name == b"transfer-encoding":
-            return 1
+            return math.inf
     return 0

@@ -14,9 +14,11 @@ from fastapi.routing import APIRoute
 
 from leafgate.errors import UserError
 from serving.auth import authenticate, current_user, require_scope
+from serving.body_limit import announced_bytes
 from serving.forms import BoundedRequest, FormLimits
 from serving.limits import budget_of, require_budget
 
+SMALL_BODY_BYTES = 64 * 1024  # read before the budget is looked at, since it may say what is asked
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -37,7 +39,7 @@ class GuardedRoute(APIRoute):
                 except UserError:
                     request.state.is_body_unread = True
                     raise
-            if kind is not None:
+            if kind is not None and announced_bytes(request.scope) > SMALL_BODY_BYTES:
                 require_budget(request, kind)
             return await handle(BoundedRequest(request.scope, request.receive, limits))
 

@@ -228,7 +228,7 @@ def test_who_has_used_up_the_budget_is_refused_before_the_body(
     api = start_api(api_settings(settings.var_dir, tmp_path, predict_limit="1/hour"))
     assert send(api, "/predict", IMAGE + END) == (503, "no_production_model")
     assert send(api, "/predict", IMAGE + END) == (429, "too_many_requests")
-    answer = asked(api, head("/predict", api.token()))
+    answer = asked(api, head("/predict", api.token(), Content_Length=100_000))
     assert (answer.status, answer.json()["code"]) == (429, "too_many_requests")
     assert 3500 < int(answer.headers["retry-after"]) <= 3600
     assert answer.headers["x-ratelimit-remaining"] == "0"
