@@ -17,7 +17,8 @@ ARG ODBC_DRIVER=microsoft
 COPY --from=build /opt/odbc /opt/odbc
 COPY docker/odbc /opt/odbc/setup
 RUN sh /opt/odbc/setup/install.sh "$ODBC_DRIVER" \
-    && useradd --uid 10001 --create-home --home-dir /var/lib/leafgate leafgate
+    && useradd --uid 10001 --create-home --home-dir /var/lib/leafgate leafgate \
+    && chmod 700 /var/lib/leafgate
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /opt/leafgate /opt/leafgate
 COPY docker/healthy.py /opt/healthy.py

@@ -7,7 +7,8 @@ COPY docker/requirements /build/requirements
 RUN sh /build/build.sh environment mlflow
 
 FROM ${PYTHON_IMAGE}
-RUN useradd --uid 10001 --create-home --home-dir /var/lib/mlflow mlflow
+RUN useradd --uid 10001 --create-home --home-dir /var/lib/mlflow mlflow \
+    && chmod 700 /var/lib/mlflow
 COPY --from=build /opt/venv /opt/venv
 COPY docker/healthy.py docker/mlflow/start.sh docker/mlflow/accounts.py /opt/
 

@@ -18,7 +18,8 @@ COPY --from=build /opt/odbc /opt/odbc
 COPY docker/odbc /opt/odbc/setup
 RUN sh /opt/odbc/setup/install.sh "$ODBC_DRIVER" \
     && useradd --uid 10001 --create-home --home-dir /var/lib/leafgate leafgate \
-    && install --directory --owner leafgate /var/lib/leafgate/tmp
+    && chmod 700 /var/lib/leafgate \
+    && install --directory --owner leafgate --mode 700 /var/lib/leafgate/tmp
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /opt/leafgate /opt/leafgate
 COPY docker/healthy.py /opt/healthy.py

@@ -21,6 +21,7 @@ from leafgate.cli_options import say, settings
 from leafgate.cli_replay import replay
 from leafgate.cli_users import users_app
 from leafgate.errors import UserError
+from leafgate.files import keep_files_private
 
 BAD_USAGE, FAILURE = 2, 1
 
@@ -133,6 +134,7 @@ def mlflow(
 
 def main() -> None:
     """Run a command; a foreseeable mistake ends with two sentences, not a traceback."""
+    keep_files_private()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow talks a lot as it starts
     try:
         app()

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from leafgate.files import narrow_state
+
 DataFolder = Annotated[
     Path, typer.Option("--data", help="folder of class folders: DIR/<class>/<image>")
 ]
@@ -36,10 +38,15 @@ def say(*lines: str) -> None:
 
 
 def settings() -> Any:  # noqa: ANN401 - leafgate.settings.Settings, imported late
-    """The settings in force, read when a command runs."""
+    """The settings in force, read when a command runs; the state folder is made private."""
     from leafgate.settings import load_settings
 
-    return load_settings()
+    chosen = load_settings()
+    if problems := narrow_state(chosen.var_dir):
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        typer.secho(f"warning: {problems[0]}{more}", fg="yellow", err=True)
+        typer.echo("  what to do: have its owner run `chmod -R go= FOLDER`", err=True)
+    return chosen
 
 
 @contextmanager

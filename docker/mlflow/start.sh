@@ -8,6 +8,7 @@
 #   MLFLOW_ORIGINS                   addresses at which people open it, with commas between
 #   MLFLOW_HOSTS                     names besides mlflow:5000 that it is asked by, likewise
 set -eu
+umask 077 # artifacts, and the file of its settings, are for this user alone
 : "${MLFLOW_DB_PASSWORD:?is not set}" "${MLFLOW_AUTH_ADMIN_PASSWORD:?is not set}"
 : "${MLFLOW_FLASK_SERVER_SECRET_KEY:?is not set}"
 

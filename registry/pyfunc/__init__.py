@@ -50,7 +50,7 @@ class PyFuncKind:
         with tempfile.TemporaryDirectory() as code:
             return mlflow.pyfunc.log_model(
                 name=self.script.stem,
-                python_model=str(self.script),
+                python_model=str(shutil.copyfile(self.script, Path(code, self.script.name))),
                 artifacts={"model": str(folder)},
                 code_paths=_copied_code(Path(code)),
                 signature=ModelSignature(inputs=inputs, outputs=outputs),
@@ -61,9 +61,13 @@ class PyFuncKind:
 
 
 def _copied_code(into: Path) -> list[str]:
-    skipped = shutil.ignore_patterns("__pycache__", "*.pyc")
+    """The packages' files, without the rights that they have where LeafGate is installed."""
     for package in CODE_PACKAGES:
-        shutil.copytree(ROOT / package, into / package, ignore=skipped)
+        for file in (ROOT / package).rglob("*"):
+            if file.is_file() and file.suffix != ".pyc":
+                copy = into / file.relative_to(ROOT)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, copy)
     return [str(into / package) for package in CODE_PACKAGES]
 
 

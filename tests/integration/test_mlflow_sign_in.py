@@ -17,6 +17,7 @@ from leafgate.settings import Settings
 from registry import PRODUCTION, ModelStore, alias_reader, start_run
 from tests.commands import environment, free_port, running, service
 from tests.requirements import absent
+from tests.rights import mode
 
 REFUSED = (401, 403)
 PARAMETER = re.compile(r"[{<][^}>]*[}>]")
@@ -143,6 +144,13 @@ def _read(file: Path) -> bytes:
         return file.read_bytes()
     except OSError:  # it ended, or it is another user's
         return b""
+
+
+def test_its_state_is_for_this_user_alone(server: Server) -> None:
+    """The folder was made with the usual rights, by this process."""
+    store = server.var_dir / "mlflow"
+    paths = (server.var_dir, store, store / "mlflow.db", server.var_dir / "mlflow.token")
+    assert [mode(path) for path in paths] == [0o700, 0o700, 0o600, 0o600]
 
 
 def test_the_demos_log_holds_no_token(tmp_path: Path, empty_store: Path) -> None:

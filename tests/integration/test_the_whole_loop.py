@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.commands import environment, free_port, leafgate, service
+from tests.rights import open_to_others
 
 SECRET = "a secret of the test's own, 32 bytes or more"
 LENIENT = "kind: classifier\ni_know: true\nchecks:\n  accuracy: {at_least: 0}\n"
@@ -75,6 +76,7 @@ def test_from_drawn_leaves_to_a_logged_prediction(tmp_path: Path) -> None:
         assert len([name for name in names if name.endswith(".png")]) == 5
         refused = client.post("/predict", headers={"Authorization": "Bearer nonsense"})
 
+    assert open_to_others(tmp_path / "var") == []
     rows = _rows(tmp_path / "var" / "leafgate.db")
     assert rows[answer["request_id"]] == ("/predict", 200, answer["class"], "ada", leaf.name)
     assert rows[pictures.headers["X-Request-ID"]][:2] == ("/generate", 200)
