@@ -198,7 +198,7 @@ def _register(folder: Path, twins: Sequence[str]) -> tuple[int, ...]:
     stored += [(CLASSIFIER, twin) for twin in twins]
     versions = []
     for name, place in stored:
-        with start_run(settings, f"benchmark {place}") as run:
+        with start_run(settings, f"benchmark {place}", ledger=ledger) as run:
             kind: StoredKind = "generator" if name == GENERATOR else "classifier"
             version = run.register(kind, folder / place, name)
         if place not in twins:

@@ -17,11 +17,19 @@ from leafgate.cli_options import (
     say,
     settings,
 )
+from leafgate.errors import UserError
 
 data_app = typer.Typer(help="Get images, make them scarce, split them.", no_args_is_help=True)
 train_app = typer.Typer(
     help="Train a model; it is registered with the alias `staging`.", no_args_is_help=True
 )
+Unsigned = Annotated[
+    bool,
+    typer.Option(
+        "--unsigned",
+        help="on a host without the audit key: a person adopts the version where the key is",
+    ),
+]
 
 
 @data_app.command("kaggle")
@@ -156,6 +164,26 @@ def _manifest(data: Path, file: Path | None, groups: Path | None, ratios: str, s
     return made
 
 
+def _ledger(configured: Any, model: str, unsigned: bool) -> Any:  # noqa: ANN401 - imported late
+    """Where the registration will be written down. A key that is missing, or a database that does
+    not answer, ends the command here, and not after hours of training.
+    """
+    if unsigned:
+        return None
+    from leafgate.gating import open_ledger
+
+    try:
+        ledger = open_ledger(configured)
+        ledger.sound_records(model)
+    except UserError as error:
+        raise UserError(
+            f"the version could not be put on record after training: {error.problem}",
+            f"{error.fix}; or train with --unsigned, and adopt the version where the key is",
+            code=error.code,
+        ) from error
+    return ledger
+
+
 class _ClassifierCommand(TyperCommand):
     """`--help` lists every setting, from the configuration itself."""
 
@@ -186,6 +214,7 @@ def train_classifier(
     manifest: ManifestFile = None,
     groups: GroupsFile = None,
     config: ConfigFile = None,
+    unsigned: Unsigned = False,
 ) -> None:
     """Train the classifier and register it as `staging`.
 
@@ -202,11 +231,12 @@ def train_classifier(
 
     chosen = read_config(ClassifierConfig, config, assignments or [])
     configured = settings()
+    ledger = _ledger(configured, configured.classifier_name, unsigned)
     split = _manifest(data, manifest, groups, chosen.ratios, chosen.split_seed)
     from training.classifier.train import train_classifier as train
 
     say(
-        f"{train(configured, split, chosen, groups)} is in staging; next: leafgate gate "
+        f"{train(configured, split, chosen, groups, ledger)} is in staging; next: leafgate gate "
         f"{configured.classifier_name}"
     )
 
@@ -218,6 +248,7 @@ def train_generator(
     manifest: ManifestFile = None,
     groups: GroupsFile = None,
     config: ConfigFile = None,
+    unsigned: Unsigned = False,
 ) -> None:
     """Train a generator and register its best epoch as `staging`.
 
@@ -232,10 +263,11 @@ def train_generator(
 
     chosen = read_config(GanConfig, config, assignments or [])
     configured = settings()
+    ledger = _ledger(configured, configured.generator_name, unsigned)
     split = _manifest(data, manifest, groups, chosen.ratios, chosen.split_seed)
     from training.gan.train import train_generator as train
 
     say(
-        f"{train(configured, split, chosen)} is in staging; next: leafgate gate "
+        f"{train(configured, split, chosen, ledger)} is in staging; next: leafgate gate "
         f"{configured.generator_name}"
     )

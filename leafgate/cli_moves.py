@@ -50,11 +50,32 @@ def release(model: ModelName, version: Number, reason: Reason = "") -> None:
     _move("release", model, version, reason)
 
 
+def adopt(
+    model: ModelName,
+    version: Number,
+    digest: Annotated[str, typer.Option(help="of its files, as the training printed it")],
+    reason: Reason = "",
+) -> None:
+    """Put a version on record that was trained with --unsigned, so that the gate judges it.
+
+    The audit names you for it. Take the digest from whoever trained the version, not from MLflow:
+    it is what proves that MLflow stores what the training wrote.
+    """
+    from leafgate.gating import open_ledger
+    from registry import adopt as put_on_record
+
+    ledger = open_ledger(settings())
+    found = ledger.store.get(model, version)
+    put_on_record(ledger, found, digest, reason)
+    say(f"{found} is on record; next: leafgate gate {model} --version {version}")
+
+
 MOVES: dict[str, Callable[..., None]] = {
     "rollback": rollback,
     "promote": promote,
     "hold": hold,
     "release": release,
+    "adopt": adopt,
 }
 
 

@@ -12,12 +12,14 @@ from leafgate.manifest import SIDES, Manifest
 from leafgate.settings import Settings
 from registry import (
     PRODUCTION,
+    Ledger,
     ModelStore,
     ModelVersion,
     Question,
     is_vouched,
     kind_of,
     policy_without,
+    registration_of,
     run_gate,
     run_manifest,
 )
@@ -140,18 +142,23 @@ def judge(
     name: str,
     manifest: Manifest,
     recipe: JobConfig,
-    train: Callable[[Settings, Manifest, JobConfig], ModelVersion],
+    train: Callable[[Ledger, Manifest, JobConfig], ModelVersion],
 ) -> bool:
     """Have a version of this recipe (trained now or before) judged; True where it is promoted."""
     store = ModelStore(settings)
     told = f"{name} {manifest.digest} {recipe.model_dump_json()}"
     key = hashlib.sha256(told.encode()).hexdigest()[:16]
-    made = [item for item in store.versions(name) if item.tags.get(RECIPE_TAG) == key]
     ledger = open_ledger(settings)
+    records = ledger.sound_records(name)
+    made = [
+        item
+        for item in store.versions(name)
+        if item.tags.get(RECIPE_TAG) == key and registration_of(records, item) is not None
+    ]
     if made and "production" in made[0].aliases and is_vouched(ledger, made[0]):
         typer.echo(f"{made[0]} is in production already: same data, same recipe")
         return True
-    version = made[0] if made else train(settings, manifest, recipe)
+    version = made[0] if made else train(ledger, manifest, recipe)
     store.set_tags(version, {RECIPE_TAG: key})
     policy = other_images_policy(ledger.store, name, manifest)
     question = Question(name, version.version, policy, data=manifest.root)
@@ -179,17 +186,17 @@ def other_images_policy(store: ModelStore, name: str, manifest: Manifest) -> Pat
     return file
 
 
-def _train_generator(settings: Settings, manifest: Manifest, recipe: JobConfig) -> ModelVersion:
+def _train_generator(ledger: Ledger, manifest: Manifest, recipe: JobConfig) -> ModelVersion:
     from training.gan.train import train_generator
 
     typer.echo("training the generator (DCGAN): a first look, leaves need hundreds of epochs")
     assert isinstance(recipe, GanConfig)  # noqa: S101 - the caller's pair
-    return train_generator(settings, manifest, recipe)
+    return train_generator(ledger.store.settings, manifest, recipe, ledger)
 
 
-def _train_classifier(settings: Settings, manifest: Manifest, recipe: JobConfig) -> ModelVersion:
+def _train_classifier(ledger: Ledger, manifest: Manifest, recipe: JobConfig) -> ModelVersion:
     from training.classifier.train import train_classifier
 
     assert isinstance(recipe, ClassifierConfig)  # noqa: S101 - the caller's pair
     typer.echo(f"training the classifier ({recipe.backbone})")
-    return train_classifier(settings, manifest, recipe)
+    return train_classifier(ledger.store.settings, manifest, recipe, ledger=ledger)

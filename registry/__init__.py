@@ -50,6 +50,7 @@ from registry.mlflow_token import sign_in_link
 from registry.move import Move, Moved
 from registry.outliers import OutlierScore
 from registry.pictures import class_folder, write_pictures
+from registry.registration import registration_of, require_registered
 from registry.run_documents import CHECK, Study, gate_picture, gate_report, study_of
 from registry.run_memory import RunDetails, RunMemory
 from registry.store import DIGEST_TAG, PREVIOUS, PRODUCTION, STAGING, ModelStore, ModelVersion
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
     from registry.overriding import force, rollback
     from registry.policy import policy_without
     from registry.promotion import realign, settle
+    from registry.recording import adopt
     from registry.tracking import Run, start_run
     from registry.watching import watch
 
@@ -93,6 +95,7 @@ ON_FIRST_USE = {
     "policy_without": "registry.policy",
     "realign": "registry.promotion",
     "settle": "registry.promotion",
+    "adopt": "registry.recording",
     "Run": "registry.tracking",
     "start_run": "registry.tracking",
     "watch": "registry.watching",
@@ -156,6 +159,7 @@ __all__ = [
     "VerifiedChain",
     "VersionReader",
     "Wanted",
+    "adopt",
     "alias_reader",
     "aliases_astray",
     "audit_problems",
@@ -180,7 +184,9 @@ __all__ = [
     "overlay",
     "policy_without",
     "realign",
+    "registration_of",
     "release",
+    "require_registered",
     "require_vouched",
     "restore",
     "rollback",

@@ -182,7 +182,7 @@ class TensorFlowEngine(PlainEngine):
             tf.config.experimental.set_memory_growth(gpu, True)
         import keras
 
-        model = keras.saving.load_model(folder / KERAS_FILE, compile=False)
+        model = keras.saving.load_model(folder / KERAS_FILE, compile=False, safe_mode=True)
         flat = keras.Model(model.inputs, model.outputs)  # outputs in order, whatever their names
         self._call = tf.function(lambda batch: flat(batch, training=False))
 

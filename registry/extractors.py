@@ -11,6 +11,8 @@ from leafgate.errors import UserError
 from leafgate.images import Pixels
 from leafgate.settings import Settings
 from registry.classifier_model import Classifier
+from registry.ledger import Ledger
+from registry.registration import require_registered
 from registry.store import PRODUCTION, STAGING, ModelStore, ModelVersion
 
 Floats = NDArray[np.float32]
@@ -62,10 +64,13 @@ class PixelFeatures:
         return
 
 
-def find_classifier(settings: Settings, classes: tuple[str, ...]) -> ClassifierFeatures:
+def find_classifier(
+    settings: Settings, classes: tuple[str, ...], ledger: Ledger | None = None
+) -> ClassifierFeatures:
     """The registered classifier that knows all `classes`: in production, else in staging.
 
-    Raises UserError where there is none, or it knows other classes.
+    ledger: takes only a version that is on record there. Raises UserError where there is none, or
+    it knows other classes.
     """
     store = ModelStore(settings)
     name, missing = settings.classifier_name, "is neither in production nor in staging"
@@ -73,6 +78,14 @@ def find_classifier(settings: Settings, classes: tuple[str, ...]) -> ClassifierF
         version = store.find(name, alias)
         if version is None:
             continue
+        if ledger is not None:
+            try:
+                require_registered(version, ledger.sound_records(name))
+            except UserError as error:
+                if error.code not in ("not_registered", "artifact_changed"):
+                    raise
+                missing = f"cannot be used: {error.problem}"
+                continue
         classifier = Classifier.load(store.folder(version), settings.engine)
         unknown = sorted(set(classes) - set(classifier.description.labels))
         if not unknown:

@@ -12,6 +12,7 @@ from leafgate.progress import tell
 from leafgate.settings import Settings
 from registry.extractors import FeatureName, Floats, PixelFeatures, find_classifier
 from registry.inception import find_inception
+from registry.ledger import Ledger
 
 FeatureChoice = Literal["auto", "inception", "classifier", "pixels"]
 
@@ -41,39 +42,43 @@ class FeatureExtractor(Protocol):
         """(n, classes), rows that sum to 1; None where the extractor knows no classes."""
 
 
-Finder = Callable[[Settings, tuple[str, ...]], FeatureExtractor]
+Finder = Callable[[Settings, tuple[str, ...], Ledger | None], FeatureExtractor]
 
 FINDERS: dict[str, Finder] = {  # the best first
-    "inception": find_inception,
+    "inception": lambda settings, classes, ledger: find_inception(settings, classes),
     "classifier": find_classifier,
-    "pixels": lambda settings, classes: PixelFeatures(),
+    "pixels": lambda settings, classes, ledger: PixelFeatures(),
 }
 
 
 def find_extractor(
-    settings: Settings, choice: FeatureChoice, classes: tuple[str, ...]
+    settings: Settings,
+    choice: FeatureChoice,
+    classes: tuple[str, ...],
+    ledger: Ledger | None = None,
 ) -> FeatureExtractor:
     """The extractor asked for, or with `auto` the best that can be had, which is then told and why.
 
-    classes: which a classifier must know. Raises UserError where the one asked for cannot be had
-    (no weights, no classifier for these classes) or is none of the known ones.
+    classes: which a classifier must know. ledger: where its registration must be on record. Raises
+    UserError where the one asked for cannot be had (no weights, no classifier for these classes) or
+    is none of the known ones.
     """
     if choice == "auto":
-        return _best(settings, classes)
+        return _best(settings, classes, ledger)
     if choice not in FINDERS:
         raise UserError(
             f"unknown features {choice!r}",
             f"known are: auto, {', '.join(FINDERS)}",
             code="unknown_features",
         )
-    return FINDERS[choice](settings, classes)
+    return FINDERS[choice](settings, classes, ledger)
 
 
-def _best(settings: Settings, classes: tuple[str, ...]) -> FeatureExtractor:
+def _best(settings: Settings, classes: tuple[str, ...], ledger: Ledger | None) -> FeatureExtractor:
     refused = ""
     for name in ("inception", "classifier"):
         try:
-            found = FINDERS[name](settings, classes)
+            found = FINDERS[name](settings, classes, ledger)
         except UserError as error:
             refused += f"; not {name}: {error.problem}"
         else:

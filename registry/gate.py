@@ -23,11 +23,11 @@ from registry.promotion import (
     Grounds,
     OnHold,
     ProductionChanged,
-    note_staged,
     promote,
     realign,
     utc_now,
 )
+from registry.registration import require_registered, require_unchanged
 from registry.report import GateReport, Hold
 from registry.store import DIGEST_TAG, KIND_TAG, PRODUCTION, STAGING, ModelStore, ModelVersion
 from registry.tracking import machine
@@ -64,14 +64,15 @@ def run_gate(ledger: Ledger, question: Question) -> GateResult:
     """Judge a version, write the verdict down, and act on it.
 
     One gate a model at a time on a machine: they would disturb each other's clocks, and each must
-    compare with the champion that the one before has left. A version whose artefact is missing,
-    changed or broken is held back with that reason. Raises UserError for an unknown version, a bad
-    policy, test images that are not there, and a registry or database that does not answer.
+    compare with the champion that the one before has left. A version that cannot be run is held
+    back with that reason. Raises UserError for an unknown version, one whose registration is not on
+    record or whose stored files differ from it, a bad policy, test images that are not there, and a
+    registry or database that does not answer.
     """
     with _alone(ledger.store.settings, question.name):
         candidate = _candidate(ledger.store, question)
         realign(ledger, candidate.name)
-        note_staged(ledger, candidate)
+        require_unchanged(ledger, candidate)
         while True:
             try:
                 return _judge_once(ledger, candidate, question)
@@ -107,10 +108,12 @@ def _judge_once(ledger: Ledger, candidate: ModelVersion, question: Question) -> 
     kind = kind_of(store.settings, candidate)
     policy = load_policy(question.policy_file, kind)
     champion = store.find(candidate.name, PRODUCTION)
+    if champion is not None:
+        require_registered(champion, ledger.records(candidate.name))
     images = find_evaluation_set(
         store, candidate, champion, policy.evaluation_set, question.manifest, question.data
     )
-    subject = Subject(store, candidate, champion, images)
+    subject = Subject(store, candidate, champion, images, ledger)
     evidence, verdicts = judged(policy, subject)
     report = _report(subject, policy, verdicts, evidence, time.monotonic() - started)
     pictures = draw_pictures(kind, evidence, verdicts) if evidence is not None else {}

@@ -5,6 +5,7 @@ One process at a time fetches a digest; whoever waited for it finds the copy the
 
 import fcntl
 import hashlib
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -46,11 +47,29 @@ def is_intact(folder: Path, digest: str) -> bool:
 
 
 def folder_digest(folder: Path) -> str:
-    """SHA-256 over the names and contents of all files in `folder`, in hex."""
+    """SHA-256 over the names and contents of all files in `folder`, in hex.
+
+    What is neither a file nor a folder (a link, a device) is never opened, and changes the digest:
+    no model is stored with one.
+    """
     total = hashlib.sha256()
-    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
-        total.update(f"{file.relative_to(folder).as_posix()}\0{file_digest(file)}\n".encode())
+    for path in sorted(_entries(folder)):
+        content = file_digest(path) if is_plain_file(path) else "no file"
+        line = f"{path.relative_to(folder).as_posix()}\0{content}\n"
+        total.update(line.encode("utf-8", "surrogateescape"))
     return total.hexdigest()
+
+
+def is_plain_file(path: Path) -> bool:
+    """Whether it is a file by itself, and not by a link."""
+    return path.is_file() and not path.is_symlink()
+
+
+def _entries(folder: Path) -> Iterator[Path]:
+    """All but the folders themselves; links to folders are not followed."""
+    for parent, folders, files in os.walk(folder):
+        yield from (Path(parent, name) for name in files)
+        yield from (Path(parent, name) for name in folders if Path(parent, name).is_symlink())
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from leafgate.settings import Settings
 from registry.child_fetch import fetch_in_child
 from registry.kept_copies import DIGEST, is_intact, locked
 from registry.store import DIGEST_TAG, ModelVersion, registered_digest
+from registry.stored_model import model_folder
 
 DAY_SECONDS = 86_400
 
@@ -29,8 +30,8 @@ class LocalCopies:
         self.settings = settings
 
     def folder(self, version: ModelVersion) -> Path:
-        """A verified copy of the version's files, as `ModelStore.folder` gives it; every call
-        verifies it anew.
+        """The model in a verified copy of the version's files, as `ModelStore.folder` gives it;
+        each call verifies the copy.
 
         Raises UserError as that does, and `fetch_failed` where the fetching process breaks down or
         takes longer than `model_fetch_seconds`.
@@ -38,9 +39,9 @@ class LocalCopies:
         digest = registered_digest(version)
         kept = self.settings.models_dir / digest
         if not is_intact(kept, digest):
-            kept = fetch_in_child(self.settings, version)
+            fetch_in_child(self.settings, version)
         os.utime(kept)
-        return kept
+        return model_folder(kept)
 
     def remember(self, alias: str, version: ModelVersion) -> None:
         """Note that `version` is what `alias` meant when it was last served."""

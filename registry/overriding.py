@@ -4,6 +4,7 @@ from leafgate.audit import AuditRecord, this_person
 from leafgate.errors import UserError
 from registry.ledger import Ledger
 from registry.promotion import Grounds, ProductionChanged, promote, realign
+from registry.registration import require_unchanged
 from registry.store import DIGEST_TAG, PREVIOUS, PRODUCTION, ModelVersion
 
 
@@ -37,7 +38,8 @@ def rollback(
                 "`leafgate models list` shows what there is",
                 code="no_such_version",
             )
-        _require_same_files(ledger, wanted)
+        _require_promoted_before(ledger, wanted)
+        ledger.store.stored_folder(wanted)  # the copy that is served, or else MLflow's files
         why = reason or f"back to version {wanted.version}"
         grounds = Grounds("rollback", why, who=who or this_person())
         try:
@@ -47,7 +49,7 @@ def rollback(
         return wanted, before
 
 
-def _require_same_files(ledger: Ledger, version: ModelVersion) -> None:
+def _require_promoted_before(ledger: Ledger, version: ModelVersion) -> None:
     """A version comes back only if it was promoted before, and only as the same artefact."""
     moves = [
         record
@@ -69,9 +71,10 @@ def force(
     """Put a version into production whatever gate or hold say; the audit tells so for ever.
 
     None where it is there already and vouched for. who: as in `rollback`. Raises UserError without
-    a reason.
+    a reason, and for a version whose registration is not on record, or whose files differ from it.
     """
     require_reason(reason, "a forced promotion")
+    require_unchanged(ledger, version)
     grounds = Grounds("force", reason, who=who or this_person())
     while True:
         now = ledger.store.find(version.name, PRODUCTION)

@@ -15,6 +15,7 @@ from leafgate.audit import AuditEntry, AuditRecord, Cause, this_person, this_pro
 from leafgate.errors import UserError
 from leafgate.progress import tell
 from registry.ledger import Ledger, is_abandoned, standing
+from registry.registration import require_registered
 from registry.store import DIGEST_TAG, PREVIOUS, PRODUCTION, ModelVersion
 from registry.vouching import aliases_astray
 
@@ -56,11 +57,13 @@ def promote(
     """Put `version` into production in place of `champion`; None where the audit has it there.
 
     Raises ProductionChanged where another version is in production by now, OnHold for one that a
-    person holds (by force it comes all the same, which ends the hold), and UserError where registry
-    or database do not answer; the next command then finishes or takes back the move.
+    person holds (by force it comes all the same, which ends the hold), and UserError for one whose
+    registration is not on record, and where registry or database do not answer; the next command
+    then finishes or takes back the move.
     """
     while True:
         last = realign(ledger, version.name)
+        require_registered(version, ledger.records(version.name))
         if grounds.by != "force":
             _require_not_held(ledger, version)
         now = ledger.store.find(version.name, PRODUCTION)
@@ -193,23 +196,6 @@ def _yield_to_others(ledger: Ledger, name: str) -> None:
         f"move of {name} meanwhile: version {held.production} is in production",
         "see `leafgate models audit`, and give the command again if that is not what you want",
         code="move_overtaken",
-    )
-
-
-def note_staged(ledger: Ledger, version: ModelVersion) -> None:
-    """Write down that a version was registered, where that is not on record yet."""
-    known = (r for r in ledger.records(version.name) if r.action not in ("held", "released"))
-    if any(record.to_version == version.version for record in known):
-        return
-    ledger.write(
-        AuditEntry(
-            model=version.name,
-            action="staged",
-            by="registration",
-            to_version=version.version,
-            artifact_digest=version.tags.get(DIGEST_TAG, ""),
-            reason=f"registered by run {version.run_id}",
-        )
     )
 
 

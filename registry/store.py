@@ -4,8 +4,8 @@ MLflow takes three seconds to import, so it is imported on first use. Its search
 aliases of versions empty (mlflow#16734): they are read from the registered model instead.
 """
 
+import shutil
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from leafgate.errors import UserError
 from leafgate.settings import Settings
 from registry.connection import open_mlflow, registry_errors, unreachable
 from registry.kept_copies import DIGEST, folder_digest, kept_copy
+from registry.stored_model import fetch_files, is_of_older_leafgate, model_folder
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -142,11 +143,15 @@ class ModelStore:
         return f"runs:/{version.run_id}/{path}"
 
     def folder(self, version: ModelVersion) -> Path:
-        """A verified local copy of the stored model (see `classifier_model`), kept by digest.
+        """The model (see `classifier_model`) in `stored_folder`."""
+        return model_folder(self.stored_folder(version))
 
-        Raises UserError where the artefact is missing or differs from the digest it was
-        registered with. A copy that is there already, and still the same, is reused without asking
-        MLflow; one that was changed is replaced.
+    def stored_folder(self, version: ModelVersion) -> Path:
+        """A verified local copy of all stored files of the version, kept by their digest.
+
+        Raises UserError where they are missing or differ from the digest that the version has as a
+        tag. A copy that is there already, and still the same, is reused without asking MLflow; one
+        that was changed is replaced.
         """
         return kept_copy(
             self.settings.models_dir,
@@ -154,45 +159,67 @@ class ModelStore:
             lambda beside: self._verified(version, beside),
         )
 
-    def pyfunc(self, version: ModelVersion) -> "ClassifierCall":
-        """The stored PyFunc of a classifier, downloaded anew and verified, as MLflow runs it."""
-        mlflow = open_mlflow(self.settings)
-        folder = tempfile.TemporaryDirectory(prefix="leafgate-pyfunc-")
-        self._verified(version, Path(folder.name))
-        root = next(path.parent for path in Path(folder.name).rglob("MLmodel"))
-        return ClassifierCall(mlflow.pyfunc.load_model(str(root)), folder)
+    def stored_digest(self, version: ModelVersion) -> str:
+        """The digest of the files that MLflow stores for the version now, whatever copies say."""
+        with tempfile.TemporaryDirectory(prefix="leafgate-stored-") as folder:
+            return folder_digest(self._download(version, Path(folder)))
+
+    def require_unchanged(self, version: ModelVersion) -> None:
+        """Raise UserError unless MLflow stores the files that the version was registered with.
+
+        They are fetched whatever copies there are, and become the copy that `folder` gives.
+        """
+        with tempfile.TemporaryDirectory(prefix="leafgate-stored-") as folder:
+            found = self._verified(version, Path(folder))
+            kept_copy(
+                self.settings.models_dir,
+                registered_digest(version),
+                lambda beside: Path(shutil.copytree(found, beside / "stored")),
+            )
 
     def _verified(self, version: ModelVersion, into: Path) -> Path:
-        """Download under `into`; the model's own folder, whose digest is the registered one."""
-        model = next((self._download(version, into) / "artifacts").glob("*"), None)
-        if model is None:
+        """Download into the empty folder `into`; it has the registered digest."""
+        stored = self._download(version, into)
+        found, digest = folder_digest(stored), registered_digest(version)
+        if found == digest:
+            return stored
+        if is_of_older_leafgate(stored, digest):
             raise UserError(
-                f"the files of {version} are gone",
-                "look at its artifacts in MLflow; train it again",
-                code="artifact_missing",
-            )
-        found, digest = folder_digest(model), registered_digest(version)
-        if found != digest:
-            raise UserError(
-                f"the stored files of {version} have digest {found[:12]}, "
-                f"registered was {digest[:12]}",
-                "the artefact was changed after training: train it again",
+                f"{version} was stored by an older LeafGate, whose digest leaves out its code",
+                "train it again",
                 code="artifact_changed",
             )
-        return model
+        raise UserError(
+            f"the stored files of {version} have digest {found[:12]}, registered was {digest[:12]}",
+            "the artefact was changed after training: train it again",
+            code="artifact_changed",
+        )
 
     def _download(self, version: ModelVersion, into: Path) -> Path:
-        mlflow = open_mlflow(self.settings)
+        open_mlflow(self.settings)
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        stored = into / "stored"
+        stored.mkdir()
         try:
             with registry_errors(self.settings):
-                uri = f"models:/{version.name}/{version.version}"
-                return Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(into)))
-        except (UserError, OSError) as error:
+                uri = self.client.get_model_version_download_uri(version.name, str(version.version))
+                fetch_files(_underlying(get_artifact_repository(uri)), stored)
+        except (OSError, UserError) as error:
+            if isinstance(error, UserError) and error.code == "artifact_unsafe":
+                raise
             raise UserError(
                 f"the files of {version} cannot be fetched ({error})",
                 "look at its artifacts in MLflow; train it again if they are gone",
                 code="artifact_missing",
             ) from error
+        if not any(stored.iterdir()):
+            raise UserError(
+                f"the files of {version} are gone",
+                "look at its artifacts in MLflow; train it again",
+                code="artifact_missing",
+            )
+        return stored
 
     def _aliases(self, name: str) -> dict[str, int]:
         from mlflow.exceptions import MlflowException
@@ -206,19 +233,11 @@ class ModelStore:
         return {alias: int(number) for alias, number in model.aliases.items()}
 
 
-@dataclass(frozen=True)
-class ClassifierCall:
-    """A loaded classifier PyFunc; its files live as long as it does."""
-
-    model: Any
-    files: tempfile.TemporaryDirectory[str]
-
-    def classes(self, images: Sequence[bytes]) -> list[str]:
-        """The class that the model names for each encoded image."""
-        import pandas as pd
-
-        answers = self.model.predict(pd.DataFrame({"image": list(images)}))
-        return [str(name) for name in answers["class"]]
+def _underlying(repository: Any) -> Any:  # noqa: ANN401 - MLflow's ArtifactRepository
+    """Where the files are, without the wrappers by which MLflow finds that out."""
+    while hasattr(repository, "repo"):
+        repository = repository.repo
+    return repository
 
 
 def registered_digest(version: ModelVersion) -> str:

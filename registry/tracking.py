@@ -20,10 +20,13 @@ from typing import Any
 
 from leafgate import __version__
 from leafgate.manifest import SIDES, Manifest
+from leafgate.progress import tell
 from leafgate.settings import Settings
 from registry.connection import open_mlflow, registry_errors
-from registry.kept_copies import folder_digest
+from registry.ledger import Ledger
 from registry.pyfunc import PYFUNCS, StoredKind
+from registry.recording import record_registration
+from registry.registration import how_to_adopt
 from registry.store import DIGEST_TAG, KIND_TAG, STAGING, ModelStore, ModelVersion
 
 MANIFEST_ARTIFACT = "data/manifest.csv"
@@ -32,10 +35,13 @@ ENVIRONMENT_ARTIFACT = "environment/environment.json"
 
 @dataclass(frozen=True)
 class Run:
-    """An open MLflow run. run_id: MLflow's own."""
+    """An open MLflow run. run_id: MLflow's own. ledger: where registrations are written down; None
+    on a host without key or database, whose models a person adopts elsewhere.
+    """
 
     run_id: str
     settings: Settings
+    ledger: Ledger | None = None
 
     def log_params(self, params: Mapping[str, object]) -> None:
         """The configuration, flat."""
@@ -95,26 +101,40 @@ class Run:
             self.log_file(file, str(Path(MANIFEST_ARTIFACT).parent))
 
     def register(self, kind: StoredKind, folder: Path, name: str) -> ModelVersion:
-        """Log the stored model in `folder` as a PyFunc, register it as `name`, alias `staging`."""
+        """Store the model in `folder` as a PyFunc, register it as `name`, alias `staging`.
+
+        Before it gets the alias, its registration is written into the audit, with the digest of all
+        its files. Raises UserError where that fails: no gate then judges the version.
+        """
         mlflow = open_mlflow(self.settings)
-        digest = folder_digest(folder)
-        info = PYFUNCS[kind].log(mlflow, folder)
-        tags = {DIGEST_TAG: digest, KIND_TAG: kind}
-        version = mlflow.register_model(info.model_uri, name, tags=tags)
+        logged = PYFUNCS[kind].log(mlflow, folder, self.run_id)
+        tags = {DIGEST_TAG: logged.digest, KIND_TAG: kind}
+        with registry_errors(self.settings):
+            made = mlflow.register_model(logged.uri, name, tags=tags)
         store = ModelStore(self.settings)
-        store.set_alias(name, STAGING, int(version.version))
-        return store.get(name, int(version.version))
+        version = store.get(name, int(made.version))
+        if self.ledger is None:
+            tell(f"{version} is not on record; {how_to_adopt(version, logged.digest)}")
+        else:
+            record_registration(self.ledger, version, logged.digest)
+        store.set_alias(name, STAGING, version.version)
+        return store.get(name, version.version)
 
 
 @contextmanager
-def start_run(settings: Settings, job: str, run_id: str | None = None) -> Iterator[Run]:
-    """Open a run named after the job, or go on with `run_id`; an error marks it failed."""
+def start_run(
+    settings: Settings, job: str, run_id: str | None = None, ledger: Ledger | None = None
+) -> Iterator[Run]:
+    """Open a run named after the job, or go on with `run_id`; an error marks it failed.
+
+    ledger: for a run that registers a model, see Run.
+    """
     mlflow = open_mlflow(settings)
     mlflow.set_experiment(experiment_id=_experiment(mlflow, settings))
     with registry_errors(settings):
         opened = mlflow.start_run(run_id=run_id, run_name=None if run_id else job)
     with opened as active:
-        run = Run(active.info.run_id, settings)
+        run = Run(active.info.run_id, settings, ledger)
         run.set_tags({"job": job, **code_version()})
         run.log_json(environment(), ENVIRONMENT_ARTIFACT)
         yield run

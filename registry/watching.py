@@ -19,16 +19,24 @@ def watch(
 ) -> Iterator[GateResult]:
     """Verdicts on what is in staging now, and on every version that comes, until `stopped`.
 
-    A version that has a verdict is not judged again. What is wrong with one version, or a registry
-    that does not answer, is told and does not end the watch; a bad policy does.
+    A version that has a verdict is not judged again, and none before its registration is on record:
+    a training writes that a moment after MLflow has the version. What is wrong with one version, or
+    a registry that does not answer, is told and does not end the watch; a bad policy does.
     """
     known: set[int] | None = None
+    waiting, told = set[int](), set[int]()
     problem = ""
     while not stopped.is_set():
         try:
             numbers = {item.version for item in ledger.store.versions(question.name)}
-            due = _unjudged(ledger, question.name) if known is None else sorted(numbers - known)
-            known = (known or set()) | (numbers - set(due))
+            unrecorded = _unrecorded(ledger, question.name, numbers - (known or set()))
+            if known is None:
+                known = numbers - unrecorded - set(_unjudged(ledger, question.name))
+            for number in sorted(unrecorded & waiting - told):
+                tell(f"{question.name} version {number} is not judged: it is not on record")
+            told |= unrecorded & waiting
+            waiting = unrecorded
+            due = sorted(numbers - known - unrecorded)
             problem = ""
             for number in due:
                 known.add(number)
@@ -40,6 +48,12 @@ def watch(
                 problem = str(error)
                 tell(problem)
         stopped.wait(poll_seconds)
+
+
+def _unrecorded(ledger: Ledger, name: str, numbers: set[int]) -> set[int]:
+    """Those whose registration no record names."""
+    records = ledger.records(name) if numbers else ()
+    return numbers - {record.to_version for record in records if record.action == "staged"}
 
 
 def _unjudged(ledger: Ledger, name: str) -> list[int]:

@@ -89,6 +89,23 @@ CODES = {
         "the audit of leaf-classifier is not sound: record 4 is missing",
         "see `leafgate models audit leaf-classifier --verify`",
     ),
+    "not_registered": Code(
+        409,
+        "leaf-classifier version 1 is not on record: the audit has no signed registration of it",
+        "train it again",
+    ),
+    "artifact_changed": Code(
+        409,
+        "the stored files of leaf-classifier version 1 have digest 0123456789ab, registered was "
+        "ba9876543210",
+        "train it again",
+    ),
+    "artifact_missing": Code(
+        409, "the files of leaf-classifier version 1 are gone", "train it again"
+    ),
+    "artifact_unsafe": Code(
+        409, "the stored 'code/x' of leaf-classifier version 1 is a link", "train it again"
+    ),
     "move_overtaken": Code(
         409,
         "the registry took more than 60 s, and another command has settled the move",

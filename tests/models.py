@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 
@@ -30,6 +29,7 @@ from registry import (
     store_classifier,
     store_generator,
 )
+from registry.kept_copies import folder_digest
 from registry.pyfunc import StoredKind
 from tests.colours import COLOURS, colour_picture
 
@@ -199,6 +199,14 @@ def register_tiny_generator(
     return _register(settings, "generator", settings.generator_name, store, alias, manifest)
 
 
+def write_stored_model(folder: Path) -> str:
+    """What MLflow would store of a model that is never loaded; its digest."""
+    (folder / "artifacts" / "model").mkdir(parents=True)
+    (folder / "MLmodel").write_text("flavors: {}\n")
+    (folder / "artifacts" / "model" / "model.json").write_text("{}")
+    return folder_digest(folder)
+
+
 def vouch_for_production(settings: Settings) -> None:
     """Write into the audit what a test has put into production with its own hands.
 
@@ -233,8 +241,7 @@ def _register(
 ) -> ModelVersion:
     with tempfile.TemporaryDirectory() as folder:
         store_in(Path(folder))
-        Path(folder, "training").write_text(uuid4().hex)  # no two trainings write the same files
-        with start_run(settings, f"train {kind}") as run:
+        with start_run(settings, f"train {kind}", ledger=open_ledger(settings)) as run:
             if manifest is not None:
                 run.log_data(manifest, "colours")
             run.log_metrics(logged or {})

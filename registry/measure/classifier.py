@@ -23,6 +23,7 @@ from registry.checks.evidence import (
     Strangers,
 )
 from registry.classifier_model import Classifier, Prediction
+from registry.connection import open_mlflow
 from registry.engine import ENGINES
 from registry.evaluation_set import Learnt, learnt_from, run_manifest
 from registry.measure.latency import measure_latency
@@ -203,12 +204,16 @@ class _Measured:
 
     def _ask_pyfunc(self, rows: Labels) -> Answers:
         files = self.subject.images.files
-        model = self.subject.store.pyfunc(self.subject.candidate)
+        stored = self.subject.store.stored_folder(self.subject.candidate)
+        model = open_mlflow(self.subject.settings).pyfunc.load_model(str(stored))
+        import pandas as pd
+
         names: list[str] = []
         with progress("asking MLflow's PyFunc", len(rows)) as advance:
             for start in range(0, len(rows), BATCH):
                 batch = rows[start : start + BATCH]
-                names += model.classes([files[i].read_bytes() for i in batch])
+                images = pd.DataFrame({"image": [files[i].read_bytes() for i in batch]})
+                names += [str(name) for name in model.predict(images)["class"]]
                 for _ in batch:
                     advance()
         predictions = [Prediction(name, 1.0, ()) for name in names]

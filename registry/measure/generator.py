@@ -102,7 +102,8 @@ def _likeness(
     real: Pixels,
     features: FeatureChoice,
 ) -> Likeness:
-    extractor = find_extractor(subject.settings, features, generator.description.classes)
+    classes = generator.description.classes
+    extractor = find_extractor(subject.settings, features, classes, subject.ledger)
     trained = run_manifest(subject.store, subject.candidate, _root_of(subject))
     if trained is None:
         raise UserError("what it learnt from is not on record", "train it with `leafgate train`")

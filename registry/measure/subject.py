@@ -8,6 +8,7 @@ from leafgate.errors import UserError
 from leafgate.settings import Settings
 from registry.checks.evidence import Origin
 from registry.evaluation_set import EvaluationSet, Learnt, learnt_from, run_manifest
+from registry.ledger import Ledger
 from registry.store import ModelStore, ModelVersion
 from registry.tracking import ENVIRONMENT_ARTIFACT
 
@@ -16,12 +17,15 @@ REASON_CHARACTERS = 300
 
 @dataclass(frozen=True)
 class Subject:
-    """champion: the version in production, if any; it may be the candidate itself."""
+    """champion: the version in production, if any; it may be the candidate itself. ledger: where
+    other models that are asked must be on record.
+    """
 
     store: ModelStore
     candidate: ModelVersion
     champion: ModelVersion | None
     images: EvaluationSet
+    ledger: Ledger | None = None
 
     @property
     def rival(self) -> ModelVersion | None:

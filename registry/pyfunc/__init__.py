@@ -15,6 +15,8 @@ from typing import Any, Literal
 import numpy as np
 
 from leafgate.images import encode_png
+from registry.kept_copies import folder_digest
+from registry.stored_model import MODEL_FOLDER
 
 StoredKind = Literal["classifier", "generator"]
 
@@ -42,22 +44,63 @@ class PyFuncKind:
     schema: Callable[[], tuple[Any, Any]]
     example: Callable[[], Any]
 
-    def log(self, mlflow: Any, folder: Path) -> Any:  # noqa: ANN401 - mlflow and its ModelInfo
-        """Log the stored model in `folder` to the active run."""
-        from mlflow.models import ModelSignature
+    def log(self, mlflow: Any, folder: Path, run_id: str) -> "Logged":  # noqa: ANN401 - the module
+        """Store the model in `folder` with that run.
 
+        As `mlflow.pyfunc.log_model` does it, but for two things: the digest is of the files as this
+        process wrote them, before MLflow has them; and the stored code is not run here.
+        """
+        client = mlflow.MlflowClient()
+        logged = mlflow.initialize_logged_model(self.script.stem, run_id, model_type="pyfunc")
+        client.log_outputs(run_id, [mlflow.entities.LoggedModelOutput(logged.model_id, step=0)])
+        with tempfile.TemporaryDirectory() as parent:
+            stored = Path(parent) / "stored"
+            self._save(mlflow, folder, stored, logged, run_id)
+            digest = folder_digest(stored)
+            client.log_model_artifacts(logged.model_id, str(stored))
+        client.finalize_logged_model(logged.model_id, "READY")
+        return Logged(logged.model_uri, digest)
+
+    def _save(
+        self,
+        mlflow: Any,  # noqa: ANN401
+        folder: Path,
+        stored: Path,
+        logged: Any,  # noqa: ANN401 - MLflow's LoggedModel
+        run_id: str,
+    ) -> None:
         inputs, outputs = self.schema()
+        described = mlflow.models.Model(
+            run_id=run_id,
+            artifact_path=logged.artifact_location,
+            model_uuid=logged.model_id,
+            model_id=logged.model_id,
+        )
         with tempfile.TemporaryDirectory() as code:
-            return mlflow.pyfunc.log_model(
-                name=self.script.stem,
+            named = folder
+            if folder.name != MODEL_FOLDER:  # MLflow keeps the name
+                named = Path(shutil.copytree(folder, Path(code) / MODEL_FOLDER))
+            mlflow.pyfunc.save_model(
+                path=str(stored),
+                mlflow_model=described,
                 python_model=str(shutil.copyfile(self.script, Path(code, self.script.name))),
-                artifacts={"model": str(folder)},
+                artifacts={"model": str(named)},
                 code_paths=_copied_code(Path(code)),
-                signature=ModelSignature(inputs=inputs, outputs=outputs),
+                signature=mlflow.models.ModelSignature(inputs=inputs, outputs=outputs),
                 input_example=self.example(),
                 pip_requirements=[f"{name}=={version(name)}" for name in REQUIREMENTS]
                 + ["rich", "pydantic-settings", "pyyaml"],
             )
+        for left in list(stored.rglob("__pycache__")):
+            shutil.rmtree(left)
+
+
+@dataclass(frozen=True)
+class Logged:
+    """A model that MLflow has. uri: MLflow's; digest: of all its files, as they were written."""
+
+    uri: str
+    digest: str
 
 
 def _copied_code(into: Path) -> list[str]:

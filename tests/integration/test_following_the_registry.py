@@ -245,7 +245,7 @@ def test_from_alias_to_answer_nothing_heavy_is_imported(either: Settings, tmp_pa
     vouch_for_production(either)
     version = in_production(either)
     here = settings_of(tmp_path / "var", mlflow_tracking_uri=either.tracking_uri)
-    original = ModelStore(either).folder(version)
+    original = ModelStore(either).stored_folder(version)
     if not either.mlflow_tracking_uri:  # one of the two has to fetch
         shutil.copytree(original, here.models_dir / original.name)
     env = environment(

@@ -106,17 +106,18 @@ def test_the_report_is_an_artifact_for_people_and_machines(
     )
 
 
-def test_a_version_whose_artefact_was_changed_is_held_back_with_the_reason(
+def test_a_version_whose_artefact_was_changed_is_refused_with_the_reason(
     settings: Settings, colour_manifest: Manifest, lenient: Path
 ) -> None:
     register_tiny_classifier(settings, alias=None, manifest=colour_manifest)
     (stored,) = settings.var_dir.glob("mlflow/artifacts/**/model.json")
     stored.write_text(stored.read_text().replace("green", "mauve"))
 
-    result = gate(settings, lenient)
+    with pytest.raises(UserError, match="changed after training") as refused:
+        gate(settings, lenient)
 
-    assert not result.passed
-    assert "changed after training" in result.report.verdicts[0].sentence
+    assert refused.value.code == "artifact_changed"
+    assert "verdict" not in {record.action for record in open_ledger(settings).records(NAME)}
 
 
 def test_what_is_measured_is_the_form_that_will_be_served(
@@ -139,7 +140,7 @@ def test_a_local_copy_that_was_changed_is_replaced(
     assert (store.folder(version) / "model.json").read_text() == text
 
 
-def test_a_version_whose_artefact_is_gone_is_held_back_with_the_reason(
+def test_a_version_whose_artefact_is_gone_is_refused_with_the_reason(
     settings: Settings, colour_manifest: Manifest, lenient: Path
 ) -> None:
     import shutil
@@ -148,10 +149,9 @@ def test_a_version_whose_artefact_is_gone_is_held_back_with_the_reason(
     (stored,) = settings.var_dir.glob("mlflow/artifacts/**/model.json")
     shutil.rmtree(stored.parents[2])
 
-    result = gate(settings, lenient)
-
-    assert not result.passed
-    assert f"the files of {version} are gone" in result.report.verdicts[0].sentence
+    with pytest.raises(UserError, match=f"the files of {version} are gone") as refused:
+        gate(settings, lenient)
+    assert refused.value.code == "artifact_missing"
 
 
 def test_a_registry_that_does_not_answer_is_no_fault_of_the_model(

@@ -41,11 +41,11 @@ def test_a_damaged_copy_is_replaced_by_what_mlflow_gives(served: Settings, tmp_p
     version = in_production(served)
     here = settings_of(tmp_path / "var", mlflow_tracking_uri=served.tracking_uri)
     damaged = here.models_dir / version.tags["artifact.digest"]
-    shutil.copytree(ModelStore(served).folder(version), damaged)
-    (damaged / "model.json").write_text("{}")
+    shutil.copytree(ModelStore(served).stored_folder(version), damaged)
+    (damaged / "code" / "leafgate" / "images.py").write_text("print('mine')")
     (here.models_dir / f".download-{damaged.name}").mkdir()  # a killed process's
-    assert LocalCopies(here).folder(version) == damaged
-    assert contents(damaged) == contents(ModelStore(served).folder(version))
+    assert LocalCopies(here).folder(version) == damaged / "artifacts" / "model"
+    assert contents(damaged) == contents(ModelStore(served).stored_folder(version))
     assert visible(here) == [damaged]
 
 
@@ -62,7 +62,7 @@ def test_two_that_fetch_the_same_at_once_both_get_it_whole(
     with ThreadPoolExecutor() as pool:
         folders = list(pool.map(lambda copies: copies.folder(version), [LocalCopies(here)] * 2))
     assert contents(folders[0]) == contents(ModelStore(served).folder(version))
-    assert visible(here) == [folders[0]] == [folders[1]]
+    assert [copy / "artifacts" / "model" for copy in visible(here)] == [folders[0]] == [folders[1]]
 
 
 def test_what_went_wrong_in_the_fetching_process_is_told(

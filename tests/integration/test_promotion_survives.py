@@ -27,6 +27,7 @@ from registry import (
     settle,
 )
 from registry.promotion import ProductionChanged
+from registry.recording import record_registration
 from sql import open_database
 from tests.models import register_tiny_classifier
 from tests.moves import NAME, move_to, settings_in
@@ -41,10 +42,12 @@ def registered(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> P
     shutil.copytree(empty_store, settings.var_dir)
     made = register_tiny_classifier(settings, alias=None)
     ledger = open_ledger(settings)
-    client = ledger.store.client
+    client, digest = ledger.store.client, made.tags["artifact.digest"]
     for _ in range(VERSIONS - 1):  # the same artefact again: only aliases matter here
         source = client.get_model_version(NAME, "1").source
-        again = client.create_model_version(NAME, source, made.run_id, tags=made.tags)
+        tags = {"artifact.digest": digest}
+        again = client.create_model_version(NAME, source, made.run_id, tags=tags)
+        record_registration(ledger, ledger.store.get(NAME, int(again.version)), digest)
     assert int(again.version) == VERSIONS
     for number in (1, 2):
         force(ledger, ledger.store.get(NAME, number), "to begin with")
@@ -261,7 +264,7 @@ def test_what_is_changed_behind_the_audits_back_is_found(
     if tampering == "alias":
         ledger.store.set_alias(NAME, "production", 7)
     elif tampering == "tag":
-        ledger.store.set_tag(NAME, 2, "audit.000004", "{}")
+        ledger.store.set_tag(NAME, 2, "audit.000016", "{}")
     else:
         statement = {
             "row": "UPDATE audit SET reason = 'all is well' WHERE number = 2",
@@ -271,9 +274,9 @@ def test_what_is_changed_behind_the_audits_back_is_found(
             connection.exec_driver_sql(statement)
     told = {
         "alias": "'production' is on version 7, the audit has 2",
-        "tag": "record 4 differs from the tag of version 2",
+        "tag": "record 16 differs from the tag of version 2",
         "row": "record 2: its contents do not fit its hash",
-        "cut": "record 4 is a tag of a version, and missing from the database",
+        "cut": "record 16 is a tag of a version, and missing from the database",
     }
     assert any(told[tampering] in problem for problem in problems(settings))
 
@@ -312,7 +315,7 @@ def test_a_host_with_the_public_key_alone_sees_and_verifies_but_cannot_move(
     )
     store, records = look_at(elsewhere, NAME)
     assert audit_problems(store, NAME, records, trusted_keys(elsewhere)) == ()
-    assert [record.action for record in records] == ["moving", "moved"] * 2
+    assert [record.action for record in records] == ["staged"] * 12 + ["moving", "moved"] * 2
     with pytest.raises(UserError, match="LEAFGATE_AUDIT_KEY is not set"):
         open_ledger(elsewhere)
 

@@ -12,7 +12,7 @@ from leafgate.manifest import Manifest
 from leafgate.pictures import learning_curves
 from leafgate.progress import progress, tell
 from leafgate.settings import Settings
-from registry import Classifier, ModelVersion, Run, start_run
+from registry import Classifier, Ledger, ModelVersion, Run, start_run
 from training.classifier.backbones import LoadedBackbone, Network, load_backbone
 from training.classifier.config import ClassifierConfig
 from training.classifier.evaluation import Evaluation, evaluate
@@ -45,19 +45,21 @@ def train_classifier(
     manifest: Manifest,
     config: ClassifierConfig,
     groups_file: Path | None = None,
+    ledger: Ledger | None = None,
 ) -> ModelVersion:
     """Fit, measure, store and register; the version gets the alias `staging`.
 
     A job that was killed goes on after its last epoch, in the same MLflow run, when it is asked for
-    again. groups_file: what the split's groups came from, for the leak test. Raises UserError for
-    an unknown backbone or weights that cannot be had.
+    again. groups_file: what the split's groups came from, for the leak test. ledger: where the
+    registration is written down, without which no gate judges the version. Raises UserError for an
+    unknown backbone or weights that cannot be had.
     """
     use_gpu_memory_as_needed()
     keras.utils.set_random_seed(config.seed)
     built = _build(config, len(manifest.classes))
     job = {**config.model_dump(), "weights_used": built.backbone.weights}
     memory = TrainingMemory.of(settings, "classifier", job, manifest.digest)
-    with start_run(settings, "train classifier", memory.run_id) as run:
+    with start_run(settings, "train classifier", memory.run_id, ledger) as run:
         if memory.run_id is None:
             _log_job(run, manifest, config, built)
             _look_at_data(run, manifest, config, groups_file)

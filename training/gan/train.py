@@ -10,6 +10,7 @@ from registry import (
     FeatureExtractor,
     Generator,
     GeneratorDescription,
+    Ledger,
     ModelVersion,
     Run,
     find_extractor,
@@ -26,22 +27,25 @@ from training.gan.unfinished import UnfinishedRun
 from training.gan.validation import Validation
 
 
-def train_generator(settings: Settings, manifest: Manifest, config: GanConfig) -> ModelVersion:
+def train_generator(
+    settings: Settings, manifest: Manifest, config: GanConfig, ledger: Ledger | None = None
+) -> ModelVersion:
     """Train on the manifest's training side and register the best epoch with the alias `staging`.
 
     The best is the one whose pictures are nearest to the validation images. A job that was killed
     goes on from its last checkpoint, in the same MLflow run, when it is asked for again; one that
-    ended well starts afresh. Raises UserError for an unknown class, an unreadable image, features
+    ended well starts afresh. ledger: where the registration is written down, without which no gate
+    judges the version. Raises UserError for an unknown class, an unreadable image, features
     that cannot be had, and a training that goes wrong (the run is then marked failed).
     """
     classes = chosen_classes(config, manifest)
     chosen = of_classes(manifest, classes)
     use_gpu_memory_as_needed()
-    extractor = find_extractor(settings, config.features, classes)
+    extractor = find_extractor(settings, config.features, classes, ledger)
     data = training_images(chosen, config.image_size, config.cache_gib, config.channels)
     validation = _validation(chosen, config, extractor)
     unfinished = UnfinishedRun.for_generator(settings, config, manifest)
-    with start_run(settings, "train generator", unfinished.run_id) as run:
+    with start_run(settings, "train generator", unfinished.run_id, ledger) as run:
         if unfinished.run_id is None:
             _log_job(run, manifest, config, data, extractor)
             unfinished.begin(run.run_id)

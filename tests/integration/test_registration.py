@@ -1,0 +1,290 @@
+"""Only a version whose registration is on record is judged and moved, and only as it was stored."""
+
+import shutil
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from leafgate.cli import app
+from leafgate.errors import UserError
+from leafgate.gating import open_ledger
+from leafgate.manifest import Manifest
+from leafgate.settings import Settings
+from registry import (
+    Ledger,
+    ModelVersion,
+    Question,
+    adopt,
+    force,
+    rollback,
+    run_gate,
+    start_run,
+    watch,
+)
+from registry.kept_copies import folder_digest
+from tests.models import register_tiny_classifier, store_tiny_classifier
+from tests.policies import write_policy
+
+NAME = "leaf-classifier"
+
+
+@pytest.fixture(scope="module")
+def registered(
+    tmp_path_factory: pytest.TempPathFactory, empty_store: Path, colour_manifest: Manifest
+) -> Path:
+    """Versions 1 and 2 were in production, 2 still is, version 3 is in staging; no copies."""
+    settings = _settings(tmp_path_factory.mktemp("registration") / "var")
+    shutil.copytree(empty_store, settings.var_dir)
+    ledger = open_ledger(settings)
+    for _ in range(3):
+        register_tiny_classifier(settings, alias=None, manifest=colour_manifest)
+    for number in (1, 2):
+        force(ledger, ledger.store.get(NAME, number), "to begin with")
+    shutil.rmtree(settings.models_dir)
+    return settings.var_dir
+
+
+@pytest.fixture
+def ledger(registered: Path, tmp_path: Path) -> Ledger:
+    """On a copy of that state, stored files included."""
+    ledger = open_ledger(_settings(Path(shutil.copytree(registered, tmp_path / "var"))))
+    database = tmp_path / "var" / "mlflow" / "mlflow.db"
+    assert database.is_file()
+    _point_to_copies(database, registered, tmp_path / "var")
+    return ledger
+
+
+def _point_to_copies(database: Path, before: Path, after: Path) -> None:
+    """MLflow's paths are absolute."""
+    import sqlite3
+    from contextlib import closing
+
+    with closing(sqlite3.connect(database)) as connection, connection:
+        for table, column in (
+            ("logged_models", "artifact_location"),
+            ("model_versions", "source"),
+            ("model_versions", "storage_location"),
+            ("runs", "artifact_uri"),
+            ("experiments", "artifact_location"),
+        ):
+            connection.execute(
+                f"UPDATE {table} SET {column} = replace({column}, ?, ?)",
+                (str(before), str(after)),
+            )
+
+
+def _settings(var_dir: Path) -> Settings:
+    return Settings(_env_file=None, var_dir=var_dir, inception_weights="none")  # type: ignore[call-arg]
+
+
+def stored(ledger: Ledger, number: int) -> Path:
+    """Where MLflow keeps the files of that version."""
+    model = ledger.store.client.get_model_version(NAME, str(number)).source
+    uri = ledger.store.client.get_logged_model(model.removeprefix("models:/")).artifact_location
+    return Path(uri.removeprefix("file://"))
+
+
+def gate(ledger: Ledger, tmp_path: Path, number: int = 3) -> object:
+    policy = write_policy(tmp_path, "accuracy: {at_least: 0.8}")
+    return run_gate(ledger, Question(NAME, number, policy))
+
+
+def code_of(act: Callable[[], object]) -> str:
+    with pytest.raises(UserError) as refused:
+        act()
+    assert refused.value.fix
+    return refused.value.code
+
+
+def append(file: str, text: str) -> Callable[[Path], object]:
+    def tamper(folder: Path) -> object:
+        with (folder / file).open("a") as stream:
+            return stream.write(text)
+
+    return tamper
+
+
+def swap_folder(folder: Path) -> None:
+    """A link to code that lies elsewhere."""
+    (folder / "code").rename(folder.parent / "elsewhere")
+    (folder / "code").symlink_to(folder.parent / "elsewhere")
+
+
+TAMPERINGS: dict[str, Callable[[Path], object]] = {
+    "classifier.py": append("classifier.py", "\nimport os; os.system('true')\n"),
+    "code": append("code/leafgate/images.py", "\nprint('mine')\n"),
+    "MLmodel": append("MLmodel", "\nextra: 1\n"),
+    "requirements": append("requirements.txt", "\nevil-package\n"),
+    "the model": append("artifacts/model/model.json", " "),
+    "another file": append("sitecustomize.py", "print('mine')"),
+    "MLflow's own name": append("registered_model_meta", "model_name: mine"),
+    "a file that is gone": lambda folder: (folder / "python_env.yaml").unlink(),
+    "a link": lambda folder: (folder / "x").symlink_to("/etc/hostname"),
+    "a linked folder": swap_folder,
+}
+
+
+@pytest.mark.parametrize("tampering", TAMPERINGS)
+@pytest.mark.parametrize("with_tag", [False, True], ids=["files", "files and tag"])
+def test_whatever_was_changed_in_the_stored_files_no_gate_judges_it(
+    tampering: str, with_tag: bool, ledger: Ledger, tmp_path: Path
+) -> None:
+    folder = stored(ledger, 3)
+    TAMPERINGS[tampering](folder)
+    if with_tag:
+        ledger.store.set_tag(NAME, 3, "artifact.digest", folder_digest(folder))
+    before = ledger.records(NAME)
+
+    refusals = {code_of(lambda: gate(ledger, tmp_path))}
+    version = ledger.store.get(NAME, 3)
+    refusals.add(code_of(lambda: force(ledger, version, "I want it")))
+
+    assert refusals <= {"artifact_changed", "artifact_unsafe"}
+    assert ledger.records(NAME) == before
+    assert ledger.store.get(NAME, "production").version == 2
+
+
+def test_a_copy_that_is_still_right_does_not_hide_what_mlflow_stores_by_now(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    ledger.store.folder(ledger.store.get(NAME, 3))
+    TAMPERINGS["classifier.py"](stored(ledger, 3))
+    assert code_of(lambda: gate(ledger, tmp_path)) == "artifact_changed"
+
+
+def test_nothing_rolls_back_to_changed_files(ledger: Ledger) -> None:
+    TAMPERINGS["classifier.py"](stored(ledger, 1))
+    assert code_of(lambda: rollback(ledger, NAME)) == "artifact_changed"
+    digest = folder_digest(stored(ledger, 1))
+    ledger.store.set_tag(NAME, 1, "artifact.digest", digest)
+    assert code_of(lambda: rollback(ledger, NAME)) == "not_vouched"
+    assert ledger.store.get(NAME, "production").version == 2
+
+
+def planted(ledger: Ledger) -> ModelVersion:
+    """A version that whoever may write to MLflow has made, of files of a real one."""
+    real, client = ledger.store.get(NAME, 3), ledger.store.client
+    source = client.get_model_version(NAME, "3").source
+    tags = {name: value for name, value in real.tags.items() if not name.startswith("audit.")}
+    made = client.create_model_version(NAME, source, real.run_id, tags=tags)
+    client.set_registered_model_alias(NAME, "staging", made.version)
+    return ledger.store.get(NAME, int(made.version))
+
+
+def test_a_version_that_no_training_of_ours_registered_is_neither_judged_nor_moved(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    version, before = planted(ledger), ledger.records(NAME)
+    assert code_of(lambda: gate(ledger, tmp_path, version.version)) == "not_registered"
+    assert code_of(lambda: force(ledger, version, "I want it")) == "not_registered"
+    ledger.store.set_alias(NAME, "previous", version.version)
+    assert code_of(lambda: rollback(ledger, NAME)) == "not_vouched"
+    assert ledger.records(NAME) == before
+
+
+def test_a_champion_that_is_not_on_record_is_not_loaded(ledger: Ledger, tmp_path: Path) -> None:
+    ledger.store.set_alias(NAME, "production", planted(ledger).version)
+    assert code_of(lambda: gate(ledger, tmp_path)) == "not_registered"
+
+
+def test_a_record_of_another_version_copied_onto_it_helps_nobody(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    version = planted(ledger)
+    real = ledger.store.get(NAME, 3)
+    copied = {name: value for name, value in real.tags.items() if name.startswith("audit.")}
+    ledger.store.set_tags(version, copied)
+    assert code_of(lambda: gate(ledger, tmp_path, version.version)) == "not_registered"
+
+
+def test_a_watch_waits_for_the_record_and_then_judges(ledger: Ledger, tmp_path: Path) -> None:
+    policy = write_policy(tmp_path, "accuracy: {at_least: 0.8}")
+    version, stopped = planted(ledger), threading.Event()
+    verdicts = watch(ledger, Question(NAME, policy_file=policy), 0.01, stopped)
+    threading.Timer(
+        0.5, lambda: adopt(ledger, version, version.tags["artifact.digest"], "I know it")
+    ).start()
+    assert next(verdicts).report.version == version.version
+    stopped.set()
+
+
+def test_what_was_trained_without_the_key_is_adopted_by_its_digest_and_a_reason(
+    ledger: Ledger,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    colour_manifest: Manifest,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = tmp_path / "trained"
+    store_tiny_classifier(folder)
+    with start_run(ledger.store.settings, "train classifier") as run:
+        run.log_data(colour_manifest, "colours")
+        version = run.register("classifier", folder, NAME)
+    digest = version.tags["artifact.digest"]
+    told = capsys.readouterr()
+    assert f"--version {version.version} --digest {digest}" in told.out + told.err
+    assert code_of(lambda: gate(ledger, tmp_path, version.version)) == "not_registered"
+
+    assert code_of(lambda: adopt(ledger, version, digest, " ")) == "no_reason"
+    assert code_of(lambda: adopt(ledger, version, "ab", "mine")) == "bad_digest"
+    assert code_of(lambda: adopt(ledger, version, "0" * 64, "mine")) == "artifact_changed"
+    file = stored(ledger, version.version) / "classifier.py"
+    text = file.read_text()
+    file.write_text("print('another')")
+    assert code_of(lambda: adopt(ledger, version, digest, "mine")) == "artifact_changed"
+    file.write_text(text)
+
+    monkeypatch.setenv("LEAFGATE_VAR_DIR", str(ledger.store.settings.var_dir))
+    given = ["--version", str(version.version), "--digest", digest, "--reason", "of our GPU host"]
+    done = CliRunner().invoke(app, ["models", "adopt", NAME, *given])
+    assert "is on record" in done.output
+    record = ledger.records(NAME)[-1]
+    assert (record.action, record.by, record.reason) == ("staged", "person", "of our GPU host")
+    assert record.artifact_digest == digest
+    assert code_of(lambda: adopt(ledger, version, digest, "again")) == "registered_already"
+    gate(ledger, tmp_path, version.version)
+
+
+def test_a_registration_that_cannot_be_written_down_says_how_to_go_on(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "trained"
+    store_tiny_classifier(folder)
+
+    def away(*_: object) -> None:
+        raise UserError("the database is away", "start it", code="audit_unreachable")
+
+    with start_run(ledger.store.settings, "train classifier", ledger=ledger) as run:
+        monkeypatch.setattr(Ledger, "write_after", away)
+        with pytest.raises(UserError, match="audit could not say so") as refused:
+            run.register("classifier", folder, NAME)
+    monkeypatch.undo()
+    assert refused.value.code == "not_recorded"
+    assert "leafgate models adopt leaf-classifier --version 4 --digest" in refused.value.fix
+    assert ledger.store.get(NAME, "staging").version == 3
+    assert code_of(lambda: gate(ledger, tmp_path, 4)) == "not_registered"
+
+
+def test_a_missing_key_is_told_before_the_training(
+    tmp_path: Path, colour_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEAFGATE_VAR_DIR", str(tmp_path / "var"))
+    monkeypatch.setenv("LEAFGATE_DATABASE_URL", f"sqlite:///{tmp_path / 'log.db'}")
+    arguments = ["train", "classifier", "--data", str(colour_folder)]
+    refused = CliRunner().invoke(app, arguments).exception
+    assert isinstance(refused, UserError)
+    assert refused.code == "no_audit_key"
+    assert "--unsigned" in refused.fix
+
+
+def test_a_model_of_an_older_leafgate_says_to_train_again(ledger: Ledger) -> None:
+    version = ledger.store.get(NAME, 3)
+    old = folder_digest(stored(ledger, 3) / "artifacts" / "model")
+    of_old = replace(version, tags={**version.tags, "artifact.digest": old})
+    with pytest.raises(UserError, match="older LeafGate") as refused:
+        ledger.store.folder(of_old)
+    assert refused.value.fix == "train it again"
