@@ -4,9 +4,11 @@ The folder holds MLflow's own files (`MLmodel`, the requirements), the code of t
 `artifacts/` one folder with the model itself, which is all that LeafGate loads. Nothing beside that
 folder is ever run in a process of LeafGate (see `registry.pyfunc_answers`).
 
-MLflow writes one more file, `registered_model_meta`, into what it downloads by a version's address.
-It is no part of the stored model: files are fetched from where the version is stored instead, so no
-file has to be left out of the digest.
+Two things that MLflow adds are no part of the stored model, and never fetched. It writes the file
+`registered_model_meta` into what it downloads by a version's address: files are fetched from where
+the version is stored instead. And whoever loads the PyFunc from a store in local folders, as
+`mlflow models serve` does, leaves Python's `__pycache__` there: folders of that name are skipped.
+Every other file counts in the digest.
 """
 
 import resource
@@ -19,7 +21,7 @@ from typing import Any
 from leafgate.errors import UserError
 from registry.kept_copies import folder_digest, is_plain_file
 
-MODEL_FOLDER = "model"
+MODEL_FOLDER, BYTECODE = "model", "__pycache__"
 MAX_FILES = 10_000
 MAX_BYTES = 8 * 2**30  # of all files together
 LIMIT_BYTES = 2**30  # of one file, whatever a server sends; more only where its listing says so
@@ -90,7 +92,7 @@ def _listed(repository: Any) -> Iterator[tuple[str, int]]:  # noqa: ANN401
                     f"more than {MAX_FILES:,} stored files, or {MAX_BYTES / 2**30:g} GiB of them"
                 )
             if item.is_dir:
-                folders.append(item.path)
+                folders += [] if PurePosixPath(item.path).name == BYTECODE else [item.path]
             else:
                 yield item.path, size
 

@@ -23,11 +23,11 @@ from registry.checks.evidence import (
     Strangers,
 )
 from registry.classifier_model import Classifier, Prediction
-from registry.connection import open_mlflow
 from registry.engine import ENGINES
 from registry.evaluation_set import Learnt, learnt_from, run_manifest
 from registry.measure.latency import measure_latency
 from registry.measure.subject import Subject, attempt, measure_origin
+from registry.pyfunc_answers import pyfunc_answers
 from registry.store import ModelVersion
 
 BATCH = 32
@@ -203,19 +203,11 @@ class _Measured:
         )
 
     def _ask_pyfunc(self, rows: Labels) -> Answers:
-        files = self.subject.images.files
+        files, settings = self.subject.images.files, self.subject.settings
         stored = self.subject.store.stored_folder(self.subject.candidate)
-        model = open_mlflow(self.subject.settings).pyfunc.load_model(str(stored))
-        import pandas as pd
-
-        names: list[str] = []
-        with progress("asking MLflow's PyFunc", len(rows)) as advance:
-            for start in range(0, len(rows), BATCH):
-                batch = rows[start : start + BATCH]
-                images = pd.DataFrame({"image": [files[i].read_bytes() for i in batch]})
-                names += [str(name) for name in model.predict(images)["class"]]
-                for _ in batch:
-                    advance()
+        with progress("asking MLflow's PyFunc", 1) as advance:
+            names = pyfunc_answers(settings, stored, [files[i] for i in rows])
+            advance()
         predictions = [Prediction(name, 1.0, ()) for name in names]
         return self._answers(predictions, [int(row) for row in rows])
 

@@ -18,12 +18,12 @@ from dashboard.client import ApiClient
 from leafgate.gating import open_ledger
 from leafgate.images import decode
 from leafgate.settings import Settings
-from registry import ModelStore, force, rollback
+from registry import ModelStore, force, rollback, start_run
 from sql import open_database
 from sql.analytics import recent_requests
 from tests.colours import colour_picture
 from tests.integration.conftest import PASSWORD, RunningApi, StartApi, api_settings
-from tests.models import have_at_hand, register_tiny_classifier
+from tests.models import have_at_hand, register_tiny_classifier, store_tiny_classifier
 
 
 def png(colour: str = "red", size: int = 40) -> bytes:
@@ -59,8 +59,9 @@ def test_a_picture_unlike_the_training_images_is_called_unknown(api: RunningApi)
 def test_a_model_stored_without_a_score_says_so(
     settings: Settings, tmp_path: Path, start_api: StartApi
 ) -> None:
+    settings = api_settings(settings.var_dir, tmp_path)
     register_tiny_classifier(settings)
-    api = start_api(api_settings(settings.var_dir, tmp_path))
+    api = start_api(settings)
     told = api.client.post("/predict", files={"file": ("leaf.png", png())}).json()
     assert told["unknown"] is False
     assert told["unknown_score"] is None
@@ -190,12 +191,12 @@ def test_a_promotion_is_seen_without_a_restart_and_a_broken_one_changes_nothing(
     force(open_ledger(settings), second, "it is better")
     assert eventually(lambda: version_answering(api) == 2)
 
-    third = register_tiny_classifier(settings, labels=("green", "red"), alias=None)
-    for stored_file in settings.var_dir.glob("mlflow/artifacts/**/model.json"):
-        if "blue" not in stored_file.read_text():
-            stored_file.write_text("{}")
+    store_tiny_classifier(tmp_path / "broken")
+    (tmp_path / "broken" / "model.json").write_text("{}")
+    with start_run(settings, "train classifier", ledger=open_ledger(settings)) as run:
+        third = run.register("classifier", tmp_path / "broken", "leaf-classifier")
     force(open_ledger(settings), third, "it is better still")
-    assert eventually(lambda: "changed after training" in classifier_problem(api))
+    assert eventually(lambda: "is a None of format None" in classifier_problem(api))
     assert httpx.get(f"{api.url}/health").json()["status"] == "degraded"
     assert version_answering(api) == 2
 

@@ -34,7 +34,8 @@ IN_TURN = ["blue", "green", "red", "blue"]
 @pytest.fixture(scope="module")
 def var_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """State with a conditional generator in production."""
-    settings = Settings(_env_file=None, var_dir=tmp_path_factory.mktemp("classes") / "var")
+    var_dir = tmp_path_factory.mktemp("classes") / "var"
+    settings = Settings(_env_file=None, var_dir=var_dir, audit_key="a1" * 32)
     register_tiny_generator(settings, conditional=True)
     return settings.var_dir
 

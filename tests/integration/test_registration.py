@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from mlflow.entities import FileInfo
 from typer.testing import CliRunner
 
 from leafgate.cli import app
@@ -26,6 +27,7 @@ from registry import (
     watch,
 )
 from registry.kept_copies import folder_digest
+from registry.stored_model import fetch_files
 from tests.models import register_tiny_classifier, store_tiny_classifier
 from tests.policies import write_policy
 
@@ -288,3 +290,63 @@ def test_a_model_of_an_older_leafgate_says_to_train_again(ledger: Ledger) -> Non
     with pytest.raises(UserError, match="older LeafGate") as refused:
         ledger.store.folder(of_old)
     assert refused.value.fix == "train it again"
+
+
+def test_what_python_leaves_beside_the_code_of_a_model_that_is_served_is_never_fetched(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    """`mlflow models serve` from the same folders writes bytecode there, and others may."""
+    left = stored(ledger, 3) / "code" / "leafgate" / "__pycache__"
+    left.mkdir()
+    (left / "images.cpython-311.pyc").write_bytes(b"mine")
+    gate(ledger, tmp_path)
+    copy = ledger.store.stored_folder(ledger.store.get(NAME, 3))
+    assert list(copy.rglob("__pycache__")) == []
+
+
+class Listing:
+    """An artifact store that names files as it likes. files: name to content."""
+
+    def __init__(self, files: dict[str, bytes], sizes: dict[str, int] | None = None) -> None:
+        self.files, self.sizes = files, sizes or {}
+
+    def list_artifacts(self, path: str | None) -> list[FileInfo]:
+        if path is not None:
+            return []
+        sizes = {name: len(content) for name, content in self.files.items()}
+        return [FileInfo(name, False, size) for name, size in {**sizes, **self.sizes}.items()]
+
+    def _download_file(self, name: str, local: str) -> None:
+        Path(local).write_bytes(self.files[name])
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../mine", "/tmp/mine", "a/../../mine", "code/x", ".", "..", "", "./x", "x/", "x\0y"],
+)
+def test_no_name_in_a_listing_leads_out_of_the_folder(name: str, tmp_path: Path) -> None:
+    into = tmp_path / "into"
+    into.mkdir()
+    with pytest.raises(UserError, match="the listing of the stored model names") as refused:
+        fetch_files(Listing({name: b"mine"}), into)
+    assert refused.value.code == "artifact_unsafe"
+    assert list(tmp_path.rglob("*")) == [into]
+
+
+def test_a_listing_or_a_file_beyond_all_measure_is_not_fetched(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="8 GiB"):
+        fetch_files(Listing({"x": b""}, {"x": 9 * 2**30}), tmp_path)
+    with pytest.raises(UserError, match="10,000 stored files"):
+        fetch_files(Listing({str(n): b"" for n in range(10_001)}), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(UserError, match="larger than its listing says"):
+        fetch_files(Listing({"x": b"more"}, {"x": 1}), tmp_path)
+
+
+def test_a_folder_that_contains_itself_ends(tmp_path: Path) -> None:
+    class Endless(Listing):
+        def list_artifacts(self, path: str | None) -> list[FileInfo]:
+            return [FileInfo(f"{path}/x" if path else "x", True, None)]
+
+    with pytest.raises(UserError, match="10,000 stored files"):
+        fetch_files(Endless({}), tmp_path)
