@@ -180,23 +180,23 @@ def test_a_cut_that_left_no_tags_is_found_by_the_host_that_has_seen_the_records(
     settings: Settings,
 ) -> None:
     ledger = open_ledger(settings)
-    move_to(ledger, 3, champion=2)  # records 5 and 6
+    move_to(ledger, 3, champion=2)  # records 17 and 18
     kept = ledger.records(NAME)
-    cut(settings, 4)
+    cut(settings, 16)
     ledger.store.set_alias(NAME, "production", 2)
-    assert "it ends at record 4, and this host has seen record 6" in problems(settings)[0]
+    assert "it ends at record 16, and this host has seen record 18" in problems(settings)[0]
     for act in (
         lambda: move_to(ledger, 5, champion=2),
         lambda: rollback(ledger, NAME),
         lambda: hold(ledger, ledger.store.get(NAME, 7), "not yet"),
         lambda: ledger.write(entry_about(7)),
     ):
-        with pytest.raises(UserError, match="this host has seen record 6"):
+        with pytest.raises(UserError, match="this host has seen record 18"):
             act()
 
     copies = [from_json(to_json(record)) for record in kept]
     restored = restore(ledger.store, ledger.trail, NAME, trusted_keys(settings), copies)
-    assert restored == kept[4:]
+    assert restored == kept[16:]
     settle(ledger, NAME)
     for astray in aliases_astray(ledger.store, NAME, ledger.records(NAME)):
         astray.put_back(ledger.store)
@@ -235,21 +235,21 @@ def test_the_command_line_restores_accepts_and_tells_which_is_which(
     copy = tmp_path / "audit.jsonl"
     copy.write_text(said("--json"))
 
-    cut(settings, 2)
+    cut(settings, 14)
     store.set_alias(NAME, "production", 1)
     told = said("--verify")
-    assert "NOT SOUND  it was shortened: it ends at record 2" in told
-    assert "this host has seen record 4" in told
+    assert "NOT SOUND  it was shortened: it ends at record 14" in told
+    assert "this host has seen record 16" in told
     assert "0 records put back" in said("--restore")
     assert aliases(settings) == (1, 1), "what a refused audit says is not put back"
     assert "2 records put back" in said("--restore", "--from", str(copy))
     assert "tags and aliases agree" in said("--verify")
     assert aliases(settings) == (2, 1)
 
-    cut(settings, 2)
+    cut(settings, 14)
     store.set_alias(NAME, "production", 1)
     told = said("--accept-shorter")
-    assert "remembered record 4" in told and "the audit that ends at record 2" in told
+    assert "remembered record 16" in told and "the audit that ends at record 14" in told
     assert "tags and aliases agree" in said("--verify")
     assert "--from without --restore" in said("--from", str(copy))
     copy.write_text("{}\n")
