@@ -76,13 +76,13 @@ def predict(
     files: Annotated[list[Path], typer.Argument(help="images")],
 ) -> None:
     """Classify images with the version in production, without the API."""
+    from leafgate.gating import in_production
     from leafgate.images import decode
-    from registry import PRODUCTION, Classifier, ModelStore
+    from registry import Classifier
 
     configured = settings()
-    store = ModelStore(configured)
-    version = store.get(configured.classifier_name, PRODUCTION)
-    classifier = Classifier.load(store.folder(version), configured.engine)
+    _, folder = in_production(configured, configured.classifier_name)
+    classifier = Classifier.load(folder, configured.engine)
     for file in files:
         image = decode(_bytes(file), wanted_size=classifier.description.image_size)
         (answer,) = classifier.predict([image])
@@ -103,7 +103,7 @@ app.command()(replay)
 
 @app.command()
 def serve() -> None:
-    """Run the API. Needs LEAFGATE_JWT_SECRET; follows the alias `production` by itself."""
+    """Run the API. Needs LEAFGATE_JWT_SECRET; follows what the audit has in production."""
     from serving.server import serve as run
 
     run(settings())

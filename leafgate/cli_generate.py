@@ -22,13 +22,13 @@ def generate(
 
     Example: leafgate generate --n 100000 --out synthetic
     """
+    from leafgate.gating import in_production
     from leafgate.progress import progress
-    from registry import PRODUCTION, Generator, ModelStore, write_pictures
+    from registry import Generator, write_pictures
 
     configured = settings()
-    store = ModelStore(configured)
-    version = store.get(configured.generator_name, PRODUCTION)
-    generator = Generator.load(store.folder(version), configured.engine)
+    version, folder = in_production(configured, configured.generator_name)
+    generator = Generator.load(folder, configured.engine)
     with progress("drawing pictures", n) as advance:
         written = write_pictures(generator, version, out, n, seed, class_name, advance)
     say(f"{n:,} synthetic images in {out}: {written}")

@@ -151,7 +151,14 @@ def models_audit(
             continue
         if restore:
             _restore(name, copy)
-        store, records = look_at(configured, name)
+        try:
+            store, records = look_at(configured, name)
+        except UserError as error:
+            if not verify or error.code != "audit_unsound":
+                raise
+            say(f"  NOT SOUND  {error.problem}; {error.fix}")
+            sound = False
+            continue
         if as_json:
             say(*(to_json(record) for record in records))
         else:

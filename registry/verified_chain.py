@@ -90,7 +90,8 @@ class VerifiedChain:
         if wrong is None and remembered is not None:
             wrong = remembered.contradiction(records)
         if wrong is None:
-            wrong = self._missing(records, tags, keys)
+            wrong = self._missing(records, tags or (), keys)
+        self._has_compared_tags = tags is not None and wrong is None
         if wrong is not None:
             raise UserError(
                 f"the audit of {self.model} is not sound: {wrong}",
@@ -105,15 +106,12 @@ class VerifiedChain:
             return next(iter(problems(records, keys)), None)
         return next(iter(problems(records[known:], keys, after=self._records[-1])), None)
 
-    def _tagged(self) -> tuple[str, ...]:
-        """Nothing while the registry is away: they are compared once it is back."""
+    def _tagged(self) -> tuple[str, ...] | None:
+        """None while the registry is away: they are compared once it is back."""
         try:
-            found = tuple(self._tags())
+            return tuple(self._tags())
         except UserError:
-            self._has_compared_tags = False
-            return ()
-        self._has_compared_tags = True
-        return found
+            return None
 
     def _missing(
         self, records: Sequence[AuditRecord], tags: Iterable[str], keys: Keys

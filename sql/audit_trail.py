@@ -4,9 +4,11 @@ Two who add the same number meet at the primary key, where the database lets one
 is the compare-and-set that promotions of one model queue at.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, fields
+from types import NoneType
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -21,12 +23,19 @@ COLUMN_NAMES = {"model": "model_name", "by": "caused_by", "key": "key_id"}
 COLUMNS = {
     each.name: audit.c[COLUMN_NAMES.get(each.name, each.name)] for each in fields(AuditRecord)
 }
+VERSIONS = ("from_version", "to_version", "previous_version")
+TYPES: dict[str, tuple[type, ...]] = {
+    **dict.fromkeys(COLUMNS, (str,)),
+    **dict.fromkeys(VERSIONS, (int, NoneType)),
+    "number": (int,),
+}
 
 
 class SqlAuditTrail:
     """A `leafgate.audit.AuditTrail` in a database that `migrate` has brought up to date.
 
-    Every call raises UserError (`audit_unreachable`) where the database does not answer.
+    Every call raises UserError: `audit_unreachable` where the database does not answer, and
+    `audit_unsound` for a row that no record fits in.
     """
 
     def __init__(self, engine: sa.Engine) -> None:
@@ -68,7 +77,7 @@ class SqlAuditTrail:
             .order_by(COLUMNS["number"])
         )
         with self.engine.connect() as connection:
-            return tuple(AuditRecord(**row) for row in connection.execute(query).mappings())
+            return tuple(_record(model, dict(row)) for row in connection.execute(query).mappings())
 
     @contextmanager
     def _answering(self) -> Iterator[None]:
@@ -83,3 +92,16 @@ class SqlAuditTrail:
                 "`leafgate db migrate` has run",
                 code="audit_unreachable",
             ) from error
+
+
+def _record(model: str, row: Mapping[str, Any]) -> AuditRecord:
+    """The record of a row. SQLite keeps values of any type in any column."""
+    wrong = [name for name, value in row.items() if not isinstance(value, TYPES[name])]
+    if wrong:
+        raise UserError(
+            f"the audit of {model} is not sound: {wrong[0]} of record {str(row['number'])[:20]} is "
+            f"no {' or '.join(kind.__name__ for kind in TYPES[wrong[0]])}",
+            f"delete that row, then `leafgate models audit {model} --restore`",
+            code="audit_unsound",
+        )
+    return AuditRecord(**row)

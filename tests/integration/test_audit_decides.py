@@ -18,7 +18,12 @@ from registry import ModelStore, audit_problems, force, hold
 from serving.app import create_app
 from sql import open_database
 from tests.integration.conftest import RunningApi, StartApi, api_settings
-from tests.integration.test_api_answers import classifier_problem, eventually, version_answering
+from tests.integration.test_api_answers import (
+    classifier_problem,
+    eventually,
+    png,
+    version_answering,
+)
 
 NAME = "leaf-classifier"
 
@@ -95,6 +100,11 @@ def test_rows_deleted_at_the_end_and_an_alias_moved_bring_no_version_on_hold_bac
     assert (told["version"], told["ready"], told["status"]) == (2, 200, "degraded")
     assert "vouched for before" in told["problem"]
     assert f"this host has seen record {seen}" in command(settings, monkeypatch, "--verify")
+
+    leaf = tmp_path / "leaf.png"
+    leaf.write_bytes(png())
+    by_command = CliRunner().invoke(app, ["predict", str(leaf)])  # version 2 is always wrong
+    assert by_command.exit_code == 0 and "\tred\t" not in by_command.stdout
 
     command(settings, monkeypatch, "--restore", "--from", str(copy))
     assert "agree" in command(settings, monkeypatch, "--verify")

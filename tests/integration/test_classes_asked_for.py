@@ -25,7 +25,7 @@ from registry.connection import open_mlflow
 from registry.evaluation_set import EvaluationSet
 from registry.measure import Subject, measure_generator
 from tests.colours import COLOURS
-from tests.integration.conftest import RunningApi, StartApi, api_settings
+from tests.integration.conftest import RunningApi, StartApi, api_settings, prepare_database
 from tests.models import register_tiny_generator
 
 IN_TURN = ["blue", "green", "red", "blue"]
@@ -137,7 +137,11 @@ def test_the_gate_looks_at_pictures_of_every_class(
 def test_the_command_writes_a_class_and_says_what_was_there(
     var_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    settings = api_settings(var_dir, tmp_path)
+    prepare_database(settings)
     monkeypatch.setenv("LEAFGATE_VAR_DIR", str(var_dir))
+    monkeypatch.setenv("LEAFGATE_DATABASE_URL", settings.database)
+    monkeypatch.setenv("LEAFGATE_AUDIT_KEY", "a1" * 32)
 
     def generate(*options: str) -> str:
         told = CliRunner().invoke(app, ["generate", "--out", str(tmp_path / "made"), *options])

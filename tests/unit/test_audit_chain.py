@@ -1,9 +1,13 @@
 """The audit chain: whoever changes it without the key is seen, and two never write one number."""
 
+import shutil
+import sqlite3
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -165,6 +169,23 @@ def test_the_database_brings_back_what_was_put_in(trail: SqlAuditTrail) -> None:
     assert trail.records(NAME) == (first, second)
     assert trail.last(NAME) == second
     assert problems(trail.records(NAME), TRUSTED) == ()
+
+
+@pytest.mark.parametrize("column", ["number", "to_version", "signature", "reason", "hash"])
+def test_a_row_of_other_types_is_named_and_no_crash(
+    migrated_file: Path, tmp_path: Path, column: str
+) -> None:
+    file = shutil.copy(migrated_file, tmp_path / "audit.db")
+    engine = open_database(f"sqlite:///{file}")
+    trail = SqlAuditTrail(engine)
+    for record in chain(2):
+        trail.append(record)
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("PRAGMA ignore_check_constraints = ON")
+        connection.execute(f"UPDATE audit SET {column} = x'00ff' WHERE number = 2")
+    with pytest.raises(UserError, match=f"{column} of record") as refused:
+        trail.records(NAME)
+    assert refused.value.code == "audit_unsound"
 
 
 def test_of_twenty_that_append_one_number_exactly_one_wins(trail: SqlAuditTrail) -> None:

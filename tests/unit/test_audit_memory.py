@@ -232,7 +232,19 @@ def test_tags_that_no_trusted_key_signed_stop_nothing(world: World) -> None:
     longer = chain(move(3), after=TWO, key=STRANGER)[2]
     elsewhere = sign(replace(move(3), model="another"), None, KEY)
     forged = replace(FOUR[3], to_version=7)
-    texts = ["{}", "", "no JSON", *map(to_json, (longer, elsewhere, forged))]
+    text = to_json(FOUR[2])
+    nested = text.replace('"reason":""', f'"reason":{"[" * 50_000}')
+    large = text.replace('"number":3', f'"number":{"9" * 5_000}')
+    texts = [
+        "{}",
+        "",
+        "no JSON",
+        "[" * 100_000,
+        "\ud800",
+        nested,
+        large,
+        *map(to_json, (longer, elsewhere, forged)),
+    ]
     world.tags += tuple(texts)
     assert world.chain().current() == TWO
 
