@@ -6,6 +6,7 @@ What is asked through it, with typed answers, is in `dashboard.calls`, a file a 
 import time
 from dataclasses import dataclass
 from functools import lru_cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import httpx
@@ -92,8 +93,11 @@ class ApiClient:
 
 @lru_cache(maxsize=4)
 def _connection(base_url: str) -> httpx.Client:
-    """One for all sessions: reading the certificates alone takes some 20 ms."""
-    return httpx.Client(base_url=base_url, timeout=TIMEOUT_SECONDS)
+    """One for all sessions: reading the certificates alone takes some 20 ms. It keeps no cookies,
+    since those of one visitor are no other's.
+    """
+    none = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
+    return httpx.Client(base_url=base_url, timeout=TIMEOUT_SECONDS, cookies=none)
 
 
 def _sendable(text: str) -> str:

@@ -84,6 +84,12 @@ class Counts(Storage, MovingWindowSupport):
         """A counter's sum; 0 where it has ended."""
         return self._ask(lambda counts: counts.get(key))
 
+    def seconds_left(self, key: str, at_most: float) -> float:
+        """How long until a counter ends; 0 where it has. at_most: no counter like it lasts longer,
+        whatever a clock that was set back says.
+        """
+        return self._ask(lambda counts: counts.seconds_left(key, at_most))
+
     def get_expiry(self, key: str) -> float:
         """The Unix time when a counter ends; now where it has."""
         return self._ask(lambda counts: counts.get_expiry(key))

@@ -3,6 +3,8 @@
 A window moves with the clock and holds about a thousand entries at most: calls that come within a
 thousandth of it are one entry, which leaves the window when the last of them would. So a limit is
 never exceeded, and a busy subject costs no more memory than a quiet one.
+
+Time is monotonic, so that a clock that is set changes no limit; only answers are in Unix time.
 """
 
 import threading
@@ -12,11 +14,12 @@ from collections import deque
 STEPS = 1000
 SWEEP_EVERY = 1024
 MOST_COUNTERS = 100_000
+LASTING_SECONDS = 48 * 3600  # counters of that length are not pushed out by a flood of short ones
 
 
 class Window:
-    """The calls of one key. entries: Unix times of the first and the last call in it, and their
-    amount, oldest first; total: of all amounts.
+    """The calls of one key. entries: monotonic times of the first and the last call in it, and
+    their amount, oldest first; total: of all amounts.
     """
 
     __slots__ = ("entries", "expiry", "total")
@@ -59,6 +62,7 @@ class LocalCounts:
         self.shares = 1
         self._windows: dict[str, Window] = {}
         self._counters: dict[str, tuple[int, float]] = {}
+        self._lasting: dict[str, tuple[int, float]] = {}
         self._lock = threading.Lock()
         self._taken = 0
 
@@ -69,7 +73,7 @@ class LocalCounts:
         """
         share = max(1, limit // self.shares)
         with self._lock:
-            now = time.time()
+            now = time.monotonic()
             window = self._window(key, expiry, now)
             if window.total + amount > share and (window.total or amount > limit):
                 return False
@@ -81,44 +85,54 @@ class LocalCounts:
         of the limit is used.
         """
         with self._lock:
-            now = time.time()
+            now = time.monotonic()
             window = self._window(key, expiry, now)
             used = min(limit, window.total + limit - max(1, limit // self.shares))
-            return (window.entries[0][1] if window.entries else now), used
+            age = now - window.entries[0][1] if window.entries else 0.0
+            return time.time() - age, used
 
     def wait_seconds(self, key: str, limit: int, expiry: int, amount: int) -> float:
         """How long until `amount` would pass."""
         share = max(1, limit // self.shares)
         with self._lock:
-            now = time.time()
+            now = time.monotonic()
             window = self._window(key, expiry, now)
             return window.wait_seconds(now, min(window.total, window.total + amount - share))
 
     def incr(self, key: str, expiry: int, amount: int) -> int:
         """Add to a counter that ends `expiry` seconds after its first addition; its sum."""
         with self._lock:
-            now = time.time()
-            count, ends = self._counters.pop(key, (0, 0.0))
+            now = time.monotonic()
+            counters = self._lasting if expiry >= LASTING_SECONDS else self._counters
+            count, ends = counters.pop(key, (0, 0.0))
             if ends <= now:
                 count, ends = 0, now + expiry
-            self._counters[key] = count + amount, ends
-            while len(self._counters) > MOST_COUNTERS:
-                del self._counters[next(iter(self._counters))]
+            counters[key] = count + amount, ends
+            while len(counters) > MOST_COUNTERS:
+                del counters[next(iter(counters))]
             return count + amount
 
     def get(self, key: str) -> int:
         """A counter's sum; 0 where it has ended."""
-        count, ends = self._counters.get(key, (0, 0.0))
-        return count if ends > time.time() else 0
+        count, ends = self._found(key)
+        return count if ends > time.monotonic() else 0
+
+    def seconds_left(self, key: str, at_most: float) -> float:
+        """How long until a counter ends, `at_most` that; 0 where it has."""
+        return min(at_most, max(0.0, self._found(key)[1] - time.monotonic()))
 
     def get_expiry(self, key: str) -> float:
         """The Unix time when a counter ends; now where it has."""
-        return max(time.time(), self._counters.get(key, (0, 0.0))[1])
+        return time.time() + max(0.0, self._found(key)[1] - time.monotonic())
+
+    def _found(self, key: str) -> tuple[int, float]:
+        return self._counters.get(key) or self._lasting.get(key, (0, 0.0))
 
     def clear(self, key: str) -> None:
         """Forget a counter or a window."""
         with self._lock:
             self._counters.pop(key, None)
+            self._lasting.pop(key, None)
             self._windows.pop(key, None)
 
     def _window(self, key: str, expiry: int, now: float) -> Window:
@@ -136,3 +150,4 @@ class LocalCounts:
             window.forget(now)
         self._windows = {key: found for key, found in self._windows.items() if found.entries}
         self._counters = {key: held for key, held in self._counters.items() if held[1] > now}
+        self._lasting = {key: held for key, held in self._lasting.items() if held[1] > now}

@@ -22,7 +22,7 @@ def _nobody() -> str:
 
 def hash_password(password: str) -> str:
     """The hash to store."""
-    return _hasher().hash(password)
+    return _hasher().hash(_bytes(password))
 
 
 def require_good_password(password: str) -> None:
@@ -40,5 +40,11 @@ def require_good_password(password: str) -> None:
 
 def password_fits(password: str, stored_hash: str | None) -> bool:
     """Whether `password` is the one; with None (no such user) False, as slowly."""
-    fits = _hasher().verify(password[: MAX_CHARACTERS + 1], stored_hash or _nobody())
+    given = _bytes(password[: MAX_CHARACTERS + 1])
+    fits = _hasher().verify(given, stored_hash or _nobody())
     return fits and stored_hash is not None
+
+
+def _bytes(password: str) -> bytes:
+    """As UTF-8; a caller can send lone surrogates, which are part of no password but their own."""
+    return password.encode("utf-8", "surrogatepass")

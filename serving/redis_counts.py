@@ -2,6 +2,9 @@
 
 The windows are those of `local_counts`, by Redis's own clock, so that the clocks of the hosts do
 not matter. limits' own storage takes two round trips and keeps an entry for every image.
+
+Where that clock is set back, what lies in its future counts as done just now: no window and no
+wait becomes longer than it was.
 """
 
 import time
@@ -35,6 +38,19 @@ local function parts(entry)
   return tonumber(first), tonumber(last), tonumber(count)
 end
 
+-- The clock was set back: move everything, so that the last call was made now.
+local newest = redis.call('lindex', KEYS[1], -1)
+local ahead = newest and select(2, parts(newest)) - now or 0
+if ahead > 0.001 then
+  local entries = redis.call('lrange', KEYS[1], 0, -1)
+  redis.call('del', KEYS[1])
+  for _, entry in ipairs(entries) do
+    local first, last, count = parts(entry)
+    local moved = string.format('%.6f %.6f %d', first - ahead, last - ahead, count)
+    redis.call('rpush', KEYS[1], moved)
+  end
+end
+
 local oldest = nil
 while true do
   local entry = redis.call('lindex', KEYS[1], 0)
@@ -48,7 +64,7 @@ end
 local passes = total + amount <= limit
 if ARGV[5] == 'take' and passes then
   local first, merged = now, 0
-  local newest = redis.call('lindex', KEYS[1], -1)
+  newest = redis.call('lindex', KEYS[1], -1)
   if newest then
     local began, _, count = parts(newest)
     if now < began + step then
@@ -79,8 +95,16 @@ return {passes and 1 or 0, total, string.format('%.6f', oldest or now), string.f
 
 COUNTER = """
 local sum = redis.call('incrby', KEYS[1], ARGV[2])
-if sum == tonumber(ARGV[2]) then redis.call('expire', KEYS[1], ARGV[1]) end
+local left, life = redis.call('pttl', KEYS[1]), tonumber(ARGV[1]) * 1000
+if left < 0 or left > life then redis.call('pexpire', KEYS[1], life) end
 return sum
+"""
+
+LEFT = """
+local left, most = redis.call('pttl', KEYS[1]), tonumber(ARGV[1])
+if left <= most then return left end
+redis.call('pexpire', KEYS[1], most)
+return most
 """
 
 # Tells that this process is alive, and how many are.
@@ -88,6 +112,7 @@ BEAT = """
 local now = tonumber(redis.call('time')[1])
 redis.call('zadd', KEYS[1], now, ARGV[1])
 redis.call('zremrangebyscore', KEYS[1], '-inf', now - tonumber(ARGV[2]))
+redis.call('zremrangebyscore', KEYS[1], '(' .. now, '+inf')
 redis.call('expire', KEYS[1], tonumber(ARGV[2]) * 2)
 return redis.call('zcard', KEYS[1])
 """
@@ -113,6 +138,7 @@ class RedisCounts:
         self.name = uuid4().hex
         self._window = self.client.register_script(WINDOW)
         self._counter = self.client.register_script(COUNTER)
+        self._left = self.client.register_script(LEFT)
         self._beat = self.client.register_script(BEAT)
         self._seen: dict[str, tuple[float, int]] = {}
 
@@ -142,6 +168,10 @@ class RedisCounts:
     def get(self, key: str) -> int:
         """A counter's sum; 0 where it has ended."""
         return int(self.client.get(PREFIX + key) or 0)
+
+    def seconds_left(self, key: str, at_most: float) -> float:
+        """How long until a counter ends, `at_most` that; 0 where it has."""
+        return max(0, int(self._left([PREFIX + key], [round(at_most * 1000)]))) / 1000
 
     def get_expiry(self, key: str) -> float:
         """The Unix time when a counter ends; now where it has."""

@@ -136,7 +136,9 @@ class Revocations:
         if created is None:
             fix = "ask for an account on this service"
             raise UserError(f"there is no user {claims.subject}", fix, code="token_revoked")
-        if claims.issued_at < math.floor(created):  # some issuers know whole seconds alone
+        if claims.issued_at == math.floor(claims.issued_at):  # some know whole seconds alone
+            created = math.floor(created)
+        if claims.issued_at < created:
             problem = f"the token was issued before the user {claims.subject} was added"
             raise UserError(problem, SIGN_IN, code="token_revoked")
 

@@ -19,13 +19,15 @@ from jose.exceptions import ExpiredSignatureError, JOSEError
 from leafgate.errors import UserError
 from leafgate.settings import Settings
 from serving.key_source import KeySource
-from sql import STANDARD_PLAN
+from serving.token_keys import KeySet
+from sql import STANDARD_PLAN, is_storable
 
 REQUIRED_CLAIMS = ("aud", "iss", "sub", "exp", "nbf", "iat", "jti")
 REQUIRED = {f"require_{claim}": True for claim in REQUIRED_CLAIMS}
 MAX_TOKEN_CHARACTERS = 4096
-MAX_ID_CHARACTERS = 255
+MAX_CLAIM_CHARACTERS = 255
 REMEMBERED = 4096
+DEVICE_SECONDS = 30 * 24 * 3600
 # What hostile headers and claims make jose raise: it foresees only some of them.
 BROKEN = (JOSEError, ValueError, TypeError, KeyError, OverflowError, RecursionError)
 SIGN_IN = "sign in again at POST /token"
@@ -99,6 +101,44 @@ class Tokens:
         algorithm = self.source.keys.algorithm
         return str(jwt.encode(claims, key, algorithm, headers={"kid": key_id}))
 
+    def issue_device(self, subject: str, device: str | None) -> str:
+        """What tells later that a client has signed in as `subject`; it opens nothing by itself.
+
+        device: the id that the client has already. Raises UserError `sign_in_elsewhere`.
+        """
+        key_id, key = self.require_issuing()
+        now = int(time.time())
+        claims = {
+            "sub": subject,
+            "iss": self.settings.jwt_issuer,
+            "aud": self._device_audience,
+            "iat": now,
+            "nbf": now,
+            "exp": now + DEVICE_SECONDS,
+            "jti": device or uuid4().hex,
+        }
+        algorithm = self.source.keys.algorithm
+        return str(jwt.encode(claims, key, algorithm, headers={"kid": key_id}))
+
+    def device_of(self, token: str | None, subject: str) -> str | None:
+        """The id of a client that has signed in as `subject` before; None for any other text."""
+        if not token:
+            return None
+        try:
+            fitting = self.source.keys.of(_header(token, self.source.keys.algorithm).get("kid"))
+            if not fitting:
+                return None
+            claims = self._decoded(token, self.source.keys, fitting, self._device_audience)
+            claims.require_current(time.time())
+        except (UserError, *BROKEN):
+            return None
+        return claims.token_id if claims.subject == subject else None
+
+    @property
+    def _device_audience(self) -> str:
+        """Another than that of tokens, so that neither is ever taken for the other."""
+        return f"{self.settings.jwt_audience} sign-in"
+
     async def read(self, token: str) -> Claims:
         """The claims of a valid token. Raises UserError `token_expired` or `token_invalid`."""
         self.source.freshen()
@@ -121,21 +161,25 @@ class Tokens:
         if not (fitting := keys.of(key_id)):
             raise _invalid("its key is not one of ours")
         try:
-            told = jwt.decode(
-                token,
-                fitting,
-                algorithms=[keys.algorithm],
-                audience=self.settings.jwt_audience,
-                issuer=self.settings.jwt_issuer,
-                options=REQUIRED,
-            )
-            claims = _claims(told)
+            claims = self._decoded(token, keys, fitting, self.settings.jwt_audience)
         except ExpiredSignatureError:
             raise UserError("the token has expired", SIGN_IN, code="token_expired") from None
         except BROKEN as error:
             raise _invalid(str(error)) from None
         self._remember(token, claims, keys)
         return claims
+
+    def _decoded(self, token: str, keys: KeySet, fitting: list[Key], audience: str) -> Claims:
+        """Raises one of `BROKEN`."""
+        told = jwt.decode(
+            token,
+            fitting,
+            algorithms=[keys.algorithm],
+            audience=audience,
+            issuer=self.settings.jwt_issuer,
+            options=REQUIRED,
+        )
+        return _claims(told)
 
     def _remember(self, token: str, claims: Claims, keys: object) -> None:
         if keys is self._known_under:
@@ -174,17 +218,28 @@ def _header(token: str, algorithm: str) -> Mapping[str, Any]:
 
 def _claims(told: Mapping[str, Any]) -> Claims:
     """Raises ValueError, KeyError, TypeError or OverflowError for what is no usable claim."""
-    subject, token_id = told["sub"], told["jti"]
-    if not (isinstance(subject, str) and subject and isinstance(token_id, str) and token_id):
-        raise ValueError("subject and id must be words")
-    if len(token_id) > MAX_ID_CHARACTERS:
-        raise ValueError(f"its id is longer than {MAX_ID_CHARACTERS} characters")
-    scope, plan = told.get("scope", ""), told.get("plan", STANDARD_PLAN)
+    subject, token_id = _text(told, "sub"), _text(told, "jti")
+    scope, plan = told.get("scope") or "", told.get("plan")
+    words = scope.split() if isinstance(scope, str) else scope
+    if not (isinstance(words, list) and all(isinstance(word, str) for word in words)):
+        raise ValueError("its scope is neither a text nor a list of texts")
     times = [told[name] for name in ("iat", "nbf", "exp")]
     if not all(type(moment) in (int, float) and 0 <= moment < 2**40 for moment in times):
         raise ValueError("its times are no times")
-    words = scope.split() if isinstance(scope, str) else [str(word) for word in scope]
-    return Claims(subject, frozenset(words), str(plan), token_id, *times)
+    plan = STANDARD_PLAN if plan is None else _text(told, "plan")
+    return Claims(subject, frozenset(words), plan, token_id, *times)
+
+
+def _text(told: Mapping[str, Any], name: str) -> str:
+    """A claim that is stored and compared. Raises ValueError for what is no text of good length."""
+    value = told[name]
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"its {name} is no text")
+    if len(value) > MAX_CLAIM_CHARACTERS:
+        raise ValueError(f"its {name} is longer than {MAX_CLAIM_CHARACTERS} characters")
+    if not is_storable(value):
+        raise ValueError(f"its {name} holds characters that cannot be stored")
+    return value
 
 
 def _invalid(why: str) -> UserError:

@@ -10,7 +10,14 @@ from sql.migrating import downgrade, migrate
 from sql.outbox import OutboxFailed
 from sql.outbox_folder import folder_of
 from sql.pruning import Pruned, prunable, prune, require_shrinkable, shrink
-from sql.records import Entry, FeedbackRecord, GenerationRecord, PredictionRecord, RequestRecord
+from sql.records import (
+    Entry,
+    FeedbackRecord,
+    GenerationRecord,
+    PredictionRecord,
+    RequestRecord,
+    is_storable,
+)
 from sql.recounting import rebuild_counts
 from sql.request_log import LogSettings, RequestLog
 from sql.revoked_tokens import (
@@ -70,6 +77,7 @@ __all__ = [
     "folder_of",
     "give_rights",
     "is_reachable",
+    "is_storable",
     "list_set_aside",
     "list_users",
     "load_revoked",

@@ -226,3 +226,8 @@ def naive_utc(moment: datetime) -> datetime:
 def unix_seconds(stored: datetime) -> float:
     """The Unix time of a moment as it is stored."""
     return stored.replace(tzinfo=UTC).timestamp()
+
+
+def is_storable(text: str) -> bool:
+    """Whether every database can hold the text: no lone surrogate, no NUL."""
+    return "\0" not in text and text.encode("utf-8", "replace").decode() == text

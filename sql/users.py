@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from leafgate.errors import UserError
-from sql.records import naive_utc, unix_seconds
+from sql.records import is_storable, naive_utc, unix_seconds
 from sql.revoked_tokens import deletion_of, note_deletion
 from sql.schema import users
 
@@ -47,7 +47,7 @@ def add_user(
     that is unknown.
     """
     wanted = _known_scopes(scopes)
-    if not name.strip() or len(name) > MAX_NAME_CHARACTERS or not _is_storable(name):
+    if not name.strip() or len(name) > MAX_NAME_CHARACTERS or not is_storable(name):
         fix = f"give a name of 1 to {MAX_NAME_CHARACTERS} characters that can be printed"
         raise UserError(f"user name {name[:MAX_NAME_CHARACTERS]!r}", fix)
     row: dict[str, Any] = {
@@ -87,7 +87,7 @@ def delete_user(engine: sa.Engine, name: str, by: str) -> None:
 
 def find_user(engine: sa.Engine, name: str) -> User | None:
     """The user of that name, or None."""
-    if not _is_storable(name):  # the database would refuse the question
+    if not is_storable(name):  # the database would refuse the question
         return None
     with engine.connect() as connection:
         row = connection.execute(sa.select(users).where(users.c.name == name)).first()
@@ -138,11 +138,6 @@ def _no_such_user(name: str) -> UserError:
     return UserError(
         f"there is no user {name!r}", "`leafgate users list` names them", code="no_such_user"
     )
-
-
-def _is_storable(name: str) -> bool:
-    """Whether a database can hold it: no lone surrogate, no NUL."""
-    return "\0" not in name and name.encode("utf-8", "replace").decode() == name
 
 
 def _known_scopes(scopes: Iterable[str]) -> frozenset[str]:

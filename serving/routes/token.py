@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Form, Request, Response, Security
 from fastapi.security import OAuth2PasswordRequestForm
-from pydantic import BaseModel
+from pydantic import AfterValidator, BaseModel
 from slowapi import Limiter
 
 from leafgate.errors import UserError
@@ -15,12 +15,14 @@ from serving.addresses import client_network
 from serving.auth import current_user, require_scope
 from serving.facts import Facts
 from serving.guarded_route import GuardedRoute
+from serving.login_throttle import Attempt
 from serving.problems import documented
 from serving.state import AppState, RequestFacts, State
-from serving.tokens import MAX_ID_CHARACTERS, Claims
-from sql import LONGEST_LIFE_SECONDS
+from serving.tokens import DEVICE_SECONDS, MAX_CLAIM_CHARACTERS, Claims
+from sql import LONGEST_LIFE_SECONDS, is_storable
 
 KEYS_FRESH_SECONDS = 300
+DEVICE_COOKIE = "leafgate-device"
 
 
 class Token(BaseModel):
@@ -44,26 +46,66 @@ class PublicKeys(BaseModel):
     keys: list[dict[str, str]]
 
 
+def _storable(value: str | None) -> str | None:
+    if value is not None and not is_storable(value):
+        raise ValueError("not the id of a token: it holds characters that cannot be stored")
+    return value
+
+
 TokenId = Annotated[
-    str | None, Form(max_length=MAX_ID_CHARACTERS, description="left out: the token in use")
+    str | None,
+    Form(max_length=MAX_CLAIM_CHARACTERS, description="left out: the token in use"),
+    AfterValidator(_storable),
 ]
 
 
+async def _attempt(
+    request: Request, form: Annotated[OAuth2PasswordRequestForm, Depends()], state: State
+) -> Attempt:
+    device = state.tokens.device_of(request.cookies.get(DEVICE_COOKIE), form.username)
+    attempt = Attempt(form.username, client_network(request.scope), device)
+    request.state.sign_in_key = state.sign_in.limit_key(attempt)
+    return attempt
+
+
+def _sign_in_key(request: Request) -> str:
+    """What `LEAFGATE_TOKEN_LIMIT` counts by."""
+    key: str = request.state.sign_in_key
+    return key
+
+
 def token_routes(settings: Settings, limiter: Limiter) -> APIRouter:
-    """The routes; signing in is limited by address, since nobody has signed in yet."""
+    """The routes. Signing in is limited by address, but by user and address where the user has
+    signed in from there, so that others who share the address do not use that up.
+    """
     router = APIRouter(route_class=GuardedRoute, tags=["sign-in"])
 
     @router.post("/token", responses=documented(401, 404, 422, 429, 503))
-    @limiter.limit(settings.token_limit)
+    @limiter.limit(settings.token_limit, key_func=_sign_in_key)
     async def token(
         request: Request,
         response: Response,
         form: Annotated[OAuth2PasswordRequestForm, Depends()],
+        attempt: Annotated[Attempt, Depends(_attempt)],
         state: State,
         facts: RequestFacts,
     ) -> Token:
-        """Sign in. Scopes asked for are granted as far as the user has them; all if none is."""
-        return await sign_in(state, form, facts, client_network(request.scope))
+        """Sign in. Scopes asked for are granted as far as the user has them; all if none is.
+
+        The answer sets a cookie that opens nothing. A client that sends it with its next sign-in
+        as the same user is not slowed down by the failures of others.
+        """
+        answer = await sign_in(state, form, facts, attempt)
+        response.set_cookie(
+            DEVICE_COOKIE,
+            state.tokens.issue_device(form.username, attempt.device),
+            max_age=DEVICE_SECONDS,
+            path="/token",
+            secure=request.url.scheme == "https",
+            httponly=True,
+            samesite="strict",
+        )
+        return answer
 
     @router.post("/token/revoke", responses=documented(401, 403, 422, 429, 503))
     @limiter.limit(settings.token_limit)
@@ -88,11 +130,11 @@ def token_routes(settings: Settings, limiter: Limiter) -> APIRouter:
 
 
 async def sign_in(
-    state: AppState, form: OAuth2PasswordRequestForm, facts: Facts, address: str
+    state: AppState, form: OAuth2PasswordRequestForm, facts: Facts, attempt: Attempt
 ) -> Token:
     """A token for who has given the right password. Raises UserError, see `SignIn.user`."""
     state.tokens.require_issuing()
-    user = await state.sign_in.user(form.username, form.password, address)
+    user = await state.sign_in.user(attempt, form.password)
     facts.user_name = user.name
     state.revocations.saw(user)
     scopes = user.scopes & frozenset(form.scopes) if form.scopes else user.scopes

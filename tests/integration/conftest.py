@@ -50,6 +50,7 @@ class RunningApi:
 
 
 StartApi = Callable[[Settings], RunningApi]
+MakeApi = Callable[..., RunningApi]
 
 
 @pytest.fixture
@@ -150,6 +151,17 @@ def start_api() -> Iterator[StartApi]:
 def api(served_var: Path, tmp_path: Path, start_api: StartApi) -> RunningApi:
     """The API with usual settings and a database of its own."""
     return start_api(api_settings(served_var, tmp_path))
+
+
+@pytest.fixture
+def make_api(settings: Settings, tmp_path: Path, start_api: StartApi) -> MakeApi:
+    """Starts APIs over one database and no model: what passes the door is answered with 503."""
+
+    def make(**overrides: Any) -> RunningApi:
+        given = {"revocation_poll_seconds": 0.1, "model_poll_seconds": 60, **overrides}
+        return start_api(api_settings(settings.var_dir, tmp_path, **given))
+
+    return make
 
 
 def api_settings(var_dir: Path, tmp_path: Path, **overrides: object) -> Settings:

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -18,8 +19,8 @@ import redis
 from serving.counts import Counts
 from serving.key_source import key_source
 from serving.local_counts import LocalCounts
+from serving.login_throttle import Attempt, LoginThrottle
 from serving.redis_counts import TIMEOUT_SECONDS, RedisCounts
-from serving.sign_in import Brake
 from serving.tokens import Tokens
 from tests.commands import environment, free_port, service
 from tests.integration.conftest import RunningApi, StartApi, api_settings, prepare_database
@@ -198,7 +199,41 @@ def test_a_service_starts_without_its_redis_and_finds_it_later(tmp_path: Path) -
 
 
 def test_failed_sign_ins_are_counted_for_all_processes(running_redis: Redis) -> None:
-    first, second = (Brake(Counts(redis_url=running_redis.url)) for _ in range(2))
-    for brake in (first, second, first, second, first):
-        brake.failed("ada", "evil")
-    assert second.wait_seconds("ada", "evil") == 1
+    first, second = (LoginThrottle(Counts(redis_url=running_redis.url)) for _ in range(2))
+    attempt = Attempt("ada", "evil")
+    for throttle in (first, second, first, second, first):
+        assert throttle.begin(attempt) == 0
+        throttle.failed(attempt)
+    assert second.wait_seconds(attempt) == 1
+    time.sleep(1.05)
+    assert (first.begin(attempt) > 0, second.begin(attempt) > 0) == (False, True)
+
+
+def test_a_clock_of_redis_that_is_set_back_stops_no_budget_and_lengthens_no_wait(
+    running_redis: Redis,
+) -> None:
+    """As Redis is found then: calls and ends of counters lie an hour ahead."""
+    counts = RedisCounts(running_redis.url)
+    assert [counts.take("ada", 10, 60, 1) for _ in range(2)] == [True, True]
+    client: Any = counts.client
+    (entry,) = (bytes(each).decode().split() for each in client.lrange("leafgate:{ada}", 0, -1))
+    ahead = [f"{float(moment) + 3600:.6f}" for moment in entry[:2]]
+    client.lset("leafgate:{ada}", 0, " ".join([*ahead, entry[2]]))
+    assert counts.look("new", 10, 60)[1] == 0
+    assert counts.wait_seconds("ada", 10, 60, 10) <= 60
+    assert [counts.take("ada", 10, 60, amount) for amount in (8, 1)] == [True, False]
+    assert 0 < counts.wait_seconds("ada", 10, 60, 1) <= 60
+    assert counts.take("quick", 1, 1, 1)
+    time.sleep(1.1)
+    assert counts.take("quick", 1, 1, 1)
+
+    counts.incr("wait", 1, 1)
+    client.expire("leafgate:wait", 3600)
+    assert 0 < counts.seconds_left("wait", 2) <= 2
+    client.expire("leafgate:wait", 3600)
+    counts.incr("wait", 1, 1)
+    assert 0 < counts.seconds_left("wait", 30) <= 1
+
+    assert counts.beat() == 1
+    client.zadd("leafgate:processes", {"gone": time.time() + 3600})
+    assert counts.beat() == 1

@@ -1,40 +1,25 @@
-"""Moving windows, plans and the brake on guessing: exact, weighted, and fair to the owner."""
+"""Moving windows and plans: exact and weighted, whatever the clock on the wall says."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from leafgate.errors import UserError
 from leafgate.settings import Settings
-from serving import local_counts, sign_in
+from serving import local_counts
 from serving.address_limit import SlidingCounters
 from serving.addresses import network_of
-from serving.counts import Counts
 from serving.limits import make_limiter
 from serving.local_counts import LocalCounts
 from serving.plans import plans_of
-from serving.sign_in import BY_NAME, BY_NAME_AND_ADDRESS, Brake
+from tests.clocks import Clock, clock_of_counts
 
-Advance = Callable[[float], None]
-
-
-class Clock:
-    """A clock that is moved by hand."""
-
-    def __init__(self) -> None:
-        self.now = 1_000_000.0
-
-    def time(self) -> float:
-        return self.now
+HOUR = 3600
 
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    clock = Clock()
-    monkeypatch.setattr(local_counts, "time", clock)
-    monkeypatch.setattr(sign_in, "time", clock)
-    return clock
+    return clock_of_counts(monkeypatch)
 
 
 def settings(**values: Any) -> Settings:
@@ -59,7 +44,7 @@ def test_a_call_weighs_what_it_costs_and_the_wait_is_honest(clock: Clock) -> Non
     clock.now += 20
     assert counts.take("ada", 10, 60, 6)
     assert not counts.take("ada", 10, 60, 1)
-    assert counts.look("ada", 10, 60) == (clock.now - 20, 10)
+    assert counts.look("ada", 10, 60) == (clock.time() - 20, 10)
     assert counts.wait_seconds("ada", 10, 60, 4) == 40
     assert counts.wait_seconds("ada", 10, 60, 5) == 60
     clock.now += 39
@@ -100,7 +85,7 @@ def test_idle_windows_and_old_counters_are_swept(
 
 
 def test_an_address_slides_out_of_its_limit(clock: Clock) -> None:
-    counters = SlidingCounters(10, 60, clock.time)
+    counters = SlidingCounters(10, 60, clock.monotonic)
     assert [counters.hit("a") > 0 for _ in range(12)] == [False] * 10 + [True] * 2
     assert counters.hit("b") == 0
     wait = counters.hit("a")
@@ -118,7 +103,7 @@ def test_an_address_slides_out_of_its_limit(clock: Clock) -> None:
 
 @pytest.mark.parametrize("limit", [1, 2, 7])
 def test_the_wait_that_an_address_is_told_is_enough(limit: int, clock: Clock) -> None:
-    counters = SlidingCounters(limit, 60, clock.time)
+    counters = SlidingCounters(limit, 60, clock.monotonic)
     for step in range(200):
         wait = counters.hit("a")
         assert wait < 121
@@ -130,7 +115,7 @@ def test_the_wait_that_an_address_is_told_is_enough(limit: int, clock: Clock) ->
 
 def test_memory_for_addresses_is_bounded(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("serving.address_limit.MOST_ADDRESSES", 100)
-    counters = SlidingCounters(10, 60, clock.time)
+    counters = SlidingCounters(10, 60, clock.monotonic)
     for number in range(1000):
         counters.hit(str(number))
         assert len(counters._windows) <= 100
@@ -144,45 +129,34 @@ def test_an_ipv6_customer_is_one_and_an_ipv4_address_is_one() -> None:
     assert network_of("not:an:address") == "not:an:address"
 
 
-def test_waits_double_from_a_second_to_five_minutes() -> None:
-    waits = [BY_NAME_AND_ADDRESS.wait_seconds(failures) for failures in range(1, 18)]
-    assert waits == [0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300, 300]
-    assert BY_NAME_AND_ADDRESS.wait_seconds(10_000) == 300
-    assert BY_NAME.wait_seconds(10_000) == 8
+@pytest.mark.parametrize("jump", [-HOUR, HOUR])
+def test_a_clock_that_is_set_changes_no_budget_and_no_wait(clock: Clock, jump: float) -> None:
+    counts = LocalCounts()
+    assert counts.take("ada", 10, 60, 10)
+    counts.incr("wait", 1, 1)
+    clock.set_by(jump)
+    assert not counts.take("ada", 10, 60, 1)
+    assert counts.wait_seconds("ada", 10, 60, 1) == 60
+    assert counts.look("ada", 10, 60) == (clock.time(), 10)
+    assert (counts.get("wait"), counts.seconds_left("wait", 30)) == (1, 1)
+    assert counts.get_expiry("wait") == clock.time() + 1
+    clock.now += 1
+    assert (counts.get("wait"), counts.seconds_left("wait", 30)) == (0, 0)
+    clock.now += 59
+    assert counts.take("ada", 10, 60, 10)
 
 
-def guess(brake: Brake, clock: Clock, address: str, times: int) -> None:
-    """Fail as fast as the brake lets one."""
-    for _ in range(times):
-        clock.now += brake.wait_seconds("ada", address)
-        brake.failed("ada", address)
-
-
-def test_failures_slow_down_one_name_at_one_address(clock: Clock) -> None:
-    brake = Brake(Counts())
-    guess(brake, clock, "evil", 5)
-    assert brake.wait_seconds("ada", "evil") == 1
-    assert brake.wait_seconds(" ADA ", "evil") == 1  # the same to a database
-    assert brake.wait_seconds("bob", "evil") == brake.wait_seconds("ada", "home") == 0
-    guess(brake, clock, "evil", 4)
-    assert brake.wait_seconds("ada", "evil") == 16
-    brake.succeeded("ada", "evil")
-    clock.now += 16
-    guess(brake, clock, "evil", 4)
-    assert brake.wait_seconds("ada", "evil") == 0  # counted from the start
-    guess(brake, clock, "evil", 6)
-    clock.now += 3601
-    assert brake.wait_seconds("ada", "evil") == 0
-
-
-def test_many_addresses_slow_a_name_down_but_never_lock_its_owner_out(clock: Clock) -> None:
-    brake = Brake(Counts())
-    brake.succeeded("ada", "home")
-    for number in range(300):
-        guess(brake, clock, f"robot {number}", 1)
-    assert 0 < brake.wait_seconds("ada", "robot 999") <= BY_NAME.most_seconds
-    assert brake.wait_seconds("ada", "home") == 0
-    assert 0 < brake.wait_seconds("ada", "a new place") <= BY_NAME.most_seconds
+def test_a_flood_of_short_counters_pushes_out_no_lasting_one(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local_counts, "MOST_COUNTERS", 10)
+    counts = LocalCounts()
+    counts.incr("known", 30 * 24 * HOUR, 1)
+    for number in range(50):
+        counts.incr(f"counter {number}", HOUR, 1)
+    assert counts.get("known") == 1
+    counts.clear("known")
+    assert counts.get("known") == 0
 
 
 def test_plans_are_read_and_an_unknown_one_is_standard() -> None:
