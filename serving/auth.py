@@ -58,13 +58,6 @@ async def authenticate(request: Request) -> Claims:
     return claims
 
 
-async def valid_claims(state: AppState, token: str) -> Claims:
-    """The claims of a token that is in force. Raises UserError for any other."""
-    claims = await state.tokens.read(token)
-    await require_in_force(state, claims)
-    return claims
-
-
 async def require_in_force(state: AppState, claims: Claims) -> None:
     """Raises UserError for a token that is revoked, or whose user is gone."""
     state.revocations.require_valid(claims)
