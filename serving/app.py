@@ -37,6 +37,7 @@ from serving.moves import Moves
 from serving.problems import add_problem_handlers
 from serving.request_logging import RequestLogging
 from serving.revocation import Revocations
+from serving.routes.docs import docs_routes
 from serving.routes.explain import explain_routes
 from serving.routes.feedback import feedback_routes
 from serving.routes.generate import generate_routes
@@ -103,6 +104,9 @@ def create_app(settings: Settings) -> FastAPI:
         version=__version__,
         description=introduction(),
         lifespan=lifespan,
+        docs_url=None,  # FastAPI's pages load scripts from elsewhere
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
     )
     app.state.limiter = limiter
     app.state.spent_budgets = SpentBudgets()
@@ -119,6 +123,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(version_routes(settings))
     app.include_router(metrics_routes(settings))
     app.include_router(move_routes(settings, limiter))
+    app.include_router(docs_routes())
     describe(app, settings.max_generate)
     app.add_middleware(RefuseEarly, doors=_door)
     app.add_middleware(BodyLimit, max_bytes=body_limits(settings), settings=settings)

@@ -19,6 +19,7 @@ from serving.json_logs import REQUEST_ID
 from serving.metrics import OTHER, Metrics
 from serving.problems import send_problem
 from serving.refusals import CODES, STATUS_OF_CODE
+from serving.routes.docs import ASSETS
 from serving.state import AppState
 from serving.traces import name_request
 from sql import Entry, OutboxFailed
@@ -26,7 +27,12 @@ from sql import Entry, OutboxFailed
 log = logging.getLogger(__name__)
 
 # Probes ask every few seconds and browsers load the documentation: neither is a use of a model.
-NOT_LOGGED = ("/health", "/ready", "/metrics", "/docs", "/openapi.json", "/favicon.ico")
+NOT_LOGGED = frozenset(
+    (
+        *("/health", "/ready", "/metrics", "/openapi.json", "/favicon.ico", "/docs"),
+        *(f"/docs/{name}" for name in ASSETS),
+    )
+)
 HUNG_UP = 499  # no status of HTTP: the caller left before there was an answer
 CLOSE = (b"connection", b"close")
 NOT_RECORDED = (b"x-request-log", b"failed")  # the answer is true, and in no row

@@ -16,6 +16,7 @@ from registry import DIGEST_TAG, Follows, LocalCopies, ModelVersion
 from serving.bake import Bake, Bounds, Verdict
 from serving.live import Live
 from serving.metrics import Metrics
+from serving.public_text import public_problem
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ class Slot(Generic[Live]):
         """What answers now. Raises UserError `no_production_model` with the reason."""
         if self._live is None:
             raise UserError(
-                f"{self.name} is not being served: {self.problem}",
+                f"{self.name} is not being served: {public_problem(self.problem)}",
                 f"promote a version with `leafgate gate {self.name}`",
                 code="no_production_model",
             )

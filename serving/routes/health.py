@@ -1,6 +1,7 @@
 """GET /health (alive), /ready (able to answer) and /models (what answers)."""
 
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from typing import Annotated, Literal, TypeVar
 
 from fastapi import APIRouter, Request, Security
 from pydantic import BaseModel, Field
@@ -10,13 +11,14 @@ from leafgate.errors import UserError
 from leafgate.metrics.confidences import CONFIDENCE_BINS
 from registry import DIGEST_TAG, PRODUCTION, ClassifierDescription
 from serving.acting import Acting
-from serving.auth import current_user
+from serving.auth import authenticate, current_user
 from serving.counts import REDIS_AWAY
 from serving.guarded_route import GuardedRoute
 from serving.limits import limits_health
 from serving.live import LiveClassifier, LiveGenerator
 from serving.live_models import LiveModels
 from serving.problems import documented
+from serving.public_text import public_log_problem, public_problem
 from serving.slots import Slot
 from serving.state import AppState, State
 from serving.tokens import Claims
@@ -91,6 +93,16 @@ class Health(BaseModel):
     limits: str = Field(description="where calls are counted", examples=["memory", "redis"])
     models: list[ModelHealth]
 
+    def for_anybody(self) -> "Health":
+        """The same without the places that problems name."""
+        problem = public_log_problem(self.request_log.problem)
+        return self.model_copy(
+            update={
+                "request_log": self.request_log.model_copy(update={"problem": problem}),
+                "models": for_anybody(self.models),
+            }
+        )
+
 
 class Ready(BaseModel):
     """All that is served is loaded and warm; or, where that was asked for, there is nothing yet."""
@@ -105,9 +117,13 @@ def health_routes() -> APIRouter:
 
     @router.get("/health")
     async def health(request: Request, state: State) -> Health:
-        """Alive: 200 as long as the process answers, whatever else is wrong."""
+        """Alive: 200 as long as the process answers, whatever else is wrong.
+
+        A problem is named without file paths, hosts and addresses, but to a token with scope admin.
+        """
         limits = limits_health(request.app.state.limiter)
-        return health_of(state, limits, await run_in_threadpool(log_health, state.log))
+        whole = health_of(state, limits, await run_in_threadpool(log_health, state.log))
+        return whole if await _is_admin(request) else whole.for_anybody()
 
     @router.get("/ready", responses=documented(503))
     async def ready(request: Request, state: State, without_model: bool = False) -> Ready:
@@ -124,14 +140,15 @@ def health_routes() -> APIRouter:
             raise UserError("models are being loaded", fix, code="no_production_model")
         if not (without_model and state.models.classifier.vacant):
             state.models.classifier.require()
-        return Ready(models=models_of(state.models))
+        return Ready(models=for_anybody(models_of(state.models)))
 
     @router.get("/models", responses=documented(401))
     async def models(
         user: Annotated[Claims, Security(current_user)], state: State
     ) -> list[ServedModel]:
         """Which versions answer now, on which engine, and why that one."""
-        return models_of(state.models)
+        found = models_of(state.models)
+        return found if "admin" in user.scopes else for_anybody(found)
 
     @router.post("/models/reload", responses=documented(401, 403, 503))
     async def reload(
@@ -143,6 +160,24 @@ def health_routes() -> APIRouter:
         return models_of(state.models)
 
     return router
+
+
+async def _is_admin(request: Request) -> bool:
+    """Whether a good token with that scope was sent; any other is as good as none here."""
+    if "authorization" not in request.headers:
+        return False
+    try:
+        return "admin" in (await authenticate(request)).scopes
+    except UserError:
+        return False
+
+
+Model = TypeVar("Model", bound=ModelHealth)
+
+
+def for_anybody(models: Sequence[Model]) -> list[Model]:
+    """The same without the places that problems name."""
+    return [each.model_copy(update={"problem": public_problem(each.problem)}) for each in models]
 
 
 def log_health(log: RequestLog) -> LogHealth:

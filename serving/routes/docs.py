@@ -1,0 +1,50 @@
+"""GET /docs: the API's documentation, to try it out in a browser; nothing comes from elsewhere.
+
+FastAPI's own page loads its scripts from a public host, which then runs in the browser of people
+who type their password there. Swagger UI lies in `static/swagger-ui` instead.
+"""
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from fastapi import APIRouter
+from fastapi.responses import FileResponse
+
+from serving.guarded_route import GuardedRoute
+
+FOLDER = Path(__file__).parents[1] / "static" / "swagger-ui"
+ASSETS = {
+    "swagger-ui-bundle.js": "text/javascript",
+    "swagger-ui.css": "text/css",
+    "start.js": "text/javascript",
+    "favicon-32x32.png": "image/png",
+}
+CACHED = {"Cache-Control": "public, max-age=3600"}
+# The page's own scripts alone; Swagger UI sets styles on elements and shows icons from data URLs.
+CONTENT_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'"
+)
+
+
+def docs_routes() -> APIRouter:
+    """The page and its files; open to all, as the document that it shows."""
+    router = APIRouter(route_class=GuardedRoute, include_in_schema=False)
+
+    @router.get("/docs")
+    async def page() -> FileResponse:
+        """The page."""
+        headers = {"Content-Security-Policy": CONTENT_POLICY}
+        return FileResponse(FOLDER / "page.html", media_type="text/html", headers=headers)
+
+    for name, media_type in ASSETS.items():
+        router.add_api_route(f"/docs/{name}", _asset(name, media_type), methods=["GET"])
+    return router
+
+
+def _asset(name: str, media_type: str) -> Callable[[], Awaitable[FileResponse]]:
+    async def asset() -> FileResponse:
+        return FileResponse(FOLDER / name, media_type=media_type, headers=CACHED)
+
+    return asset
