@@ -1,7 +1,7 @@
 """How many connections are open, in all and by client address, and which of them must end.
 
 Each process counts its own. One timer looks at all connections twice a second, so that a request
-costs no timer of its own. Where the bound is reached, the connection that has been idle for longest
+costs no timer of its own. Where a bound is reached, the connection that has been idle for longest
 makes room for a new one: callers who hold connections without using them keep nobody out.
 """
 
@@ -94,7 +94,11 @@ class Connections:
         now: the event loop's time, as everywhere here.
         """
         network = None if self._is_proxy(address) else network_of(address)
-        if network is not None and self._of_network[network] >= self.limits.max_per_address:
+        if (
+            network is not None
+            and self._of_network[network] >= self.limits.max_per_address
+            and not self._make_room(now, network)
+        ):
             return TOO_MANY_OF_ADDRESS
         if len(self._open) >= self.limits.max_connections and not self._make_room(now):
             return TOO_MANY
@@ -126,14 +130,17 @@ class Connections:
         """The head of a request is complete."""
         self._idle.pop(connection, None)
 
-    def _make_room(self, now: float) -> bool:
-        oldest = next(iter(self._idle), None)
-        if oldest is None or now - oldest.idle_since < YIELDS_AFTER_SECONDS:
-            return False
-        self.refused(EVICTED)
-        self.leave(oldest)
-        oldest.end()
-        return True
+    def _make_room(self, now: float, network: str | None = None) -> bool:
+        """End the connection, of the network where one is given, that was idle for longest."""
+        for oldest in self._idle:
+            if now - oldest.idle_since < YIELDS_AFTER_SECONDS:
+                return False
+            if network is None or self._open[oldest] == network:
+                self.refused(EVICTED)
+                self.leave(oldest)
+                oldest.end()
+                return True
+        return False
 
     def _sweep_later(self) -> None:
         asyncio.get_running_loop().call_later(self._sweep_seconds, self._sweep)

@@ -19,6 +19,7 @@ from serving.forms import BoundedRequest, FormLimits
 from serving.limits import budget_of, require_budget
 
 SMALL_BODY_BYTES = 64 * 1024  # read before the budget is looked at, since it may say what is asked
+MAX_CONTENT_TYPE = 512  # characters; taking one apart costs the square of its length
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 
 
@@ -39,6 +40,12 @@ class GuardedRoute(APIRoute):
                 except UserError:
                     request.state.is_body_unread = True
                     raise
+            if len(request.headers.get("content-type", "")) > MAX_CONTENT_TYPE:
+                raise UserError(
+                    f"the Content-Type has more than {MAX_CONTENT_TYPE} characters",
+                    "send a shorter one",
+                    code="bad_request",
+                )
             if kind is not None and announced_bytes(request.scope) > SMALL_BODY_BYTES:
                 require_budget(request, kind)
             return await handle(BoundedRequest(request.scope, request.receive, limits))

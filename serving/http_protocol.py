@@ -39,7 +39,8 @@ FREE_FRAMING_BYTES = 64 * 1024  # sizes of chunks, extensions, trailers; and hal
 DRAINED_BYTES = (
     64 * 1024
 )  # of a body that nobody reads: to keep the connection for the next request
-LINGER_SECONDS, LINGER_BYTES = 5.0, 16 * 2**20  # so that a caller who still sends reads the answer
+# So that a caller who is still sending reads the answer: longer for a body than for what is none.
+LINGER_SECONDS, LINGER_BYTES, BROKEN_LINGER_BYTES = 5.0, 16 * 2**20, 2**18
 RETRY_SECONDS = 5
 
 
@@ -144,7 +145,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._waiting = False  # for the first byte of a further request
         self._was_asked = False
         self._is_lingering = False
-        self._discarded = 0
+        self._discardable = LINGER_BYTES
         # Of the message that is coming.
         self._began = self._in_body = False
         self._head_bytes = self._header_bytes = self._framing_bytes = self._body_bytes = 0
@@ -395,6 +396,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
 
     def _answer(self, refusal: Refusal) -> None:
         self.transport.write(refusal.answer())
+        self._discardable = BROKEN_LINGER_BYTES
         self._linger()
 
     def _time_out(self, now: float) -> None:
@@ -432,8 +434,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         self._counted.set_idle(self, now)
 
     def _discard(self, number: int) -> None:
-        self._discarded += number
-        if self._discarded > LINGER_BYTES:
+        self._discardable -= number
+        if self._discardable < 0:
             self.transport.abort()
 
     # Callers who read slowly

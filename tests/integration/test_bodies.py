@@ -177,6 +177,12 @@ def test_a_form_has_no_more_parts_than_its_endpoint_needs(name: str, api: Runnin
     assert send(api, path, body + (END if kind == FORM else ""), kind) == (status, code)
 
 
+def test_a_content_type_that_is_costly_to_read_is_refused(api: RunningApi) -> None:
+    for path in ("/token", "/predict", "/feedback"):
+        kind = "multipart/form-data" + ';"' * 5000
+        assert send(api, path, "x", kind) == (400, "bad_request")
+
+
 def test_what_clients_usually_send_still_passes(api: RunningApi) -> None:
     extra = FIELD.format("comment", "from the phone")
     assert send(api, "/predict", extra + IMAGE + END) == (503, "no_production_model")

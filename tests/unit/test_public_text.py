@@ -35,6 +35,9 @@ PLAIN = [
     "no version has the alias 'production'",
     "version 2 is not vouched for: its files have changed after training",
     "serving the last version known here",
+    "the audit is not sound (record 4 is missing)",
+    "it ends at record 0, this host has seen record 1 (59c8afc5ac73, 2026-11-30T19:04:26.208Z)",
+    "nothing since 19:04:26",
     "model format 1.2 is not known here; 1.1 is",
 ]
 
