@@ -12,7 +12,8 @@ PARENTHESES = re.compile(r"\s*\([^()]*\)")  # where sentences put what a library
 _HOST = r"(?:\[[0-9a-f:.]+\]|[\w.-]+)"
 PLACES = re.compile(
     rf"""
-    \w[\w+.-]*://\S+            # a URL, with all that belongs to it
+    \d{{4}}-\d\d-\d\dT[\d:.]+Z?  # a time, which stays
+    | \w[\w+.-]*://\S+          # a URL, with all that belongs to it
     | (?<!\w)[a-z]:\\\S+        # a path of Windows
     | \S*[/\\]\S*               # any other path
     | \S+@\S+                   # a user at a host
