@@ -35,7 +35,7 @@ MAX_TRAILER_BYTES, MAX_TRAILER_LINES = 4 * 1024, 20
 PIECE_BYTES = 16 * 1024  # fed to the parser at a time: how exactly bytes are counted
 MAX_HEAD_BYTES = MAX_URL_BYTES + MAX_HEADER_BYTES + PIECE_BYTES  # as they came, spaces and all
 MAX_PIPELINED = 16  # requests that wait on one connection
-FREE_FRAMING_BYTES = 64 * 1024  # sizes of chunks, extensions, trailers; and half of the body
+FREE_FRAMING_BYTES = 24 * 1024  # sizes of chunks, extensions, trailers; and half of the body
 DRAINED_BYTES = (
     64 * 1024
 )  # of a body that nobody reads: to keep the connection for the next request
