@@ -7,18 +7,17 @@ from typing import Any
 
 import streamlit as st
 
-from dashboard.calls.service import check_token, models
+from dashboard.calls.service import models
 from dashboard.client import SignIn
 from dashboard.guard import problems_shown
 from dashboard.navigation import PAGES, Entry, is_offered, no_scope_page
 from dashboard.plain_text import plain
-from dashboard.session import client, record_session, remembered, sign_out, signed_in
+from dashboard.session import client, record_session, require_signed_in, sign_out, signed_in
 from dashboard.sign_in import sign_in_page
 from dashboard.theme import show_style
 from leafgate.settings import Settings, load_settings
 
 ICON = Path(__file__).with_name("leaf.svg")  # Streamlit fetches its own icons from elsewhere
-TOKEN_CHECK_SECONDS = 60
 
 
 def main() -> None:
@@ -85,9 +84,8 @@ def _sidebar(settings: Settings, name: str) -> None:
         sign_out()
         st.rerun()
     with problems_shown():
-        api = client(settings)
-        remembered("token", TOKEN_CHECK_SECONDS, partial(check_token, api))
-        for model in models(api):
+        require_signed_in(settings)
+        for model in models(client(settings)):
             if model.version is None:
                 st.warning(plain(f"{model.name} is not served: {model.problem}"))
             else:

@@ -6,6 +6,7 @@ import streamlit as st
 
 from dashboard import drift_words as words
 from dashboard.calls.service import TrainingReference, training_reference
+from dashboard.elements import show_chart
 from dashboard.figures import Log
 from dashboard.layers import layered
 from dashboard.names import readable
@@ -53,7 +54,7 @@ def _show(drift: Drift, known: TrainingReference) -> None:
         f"whoever asked, against {drift.reference_samples:,} on its validation pictures. This is "
         "about what is answered, not about whether it is right."
     )
-    st.altair_chart(shares_chart(drift), width="stretch", alt=shares_alt(drift))
+    show_chart(shares_chart(drift), shares_alt(drift))
     with st.expander("Drift as a table, with its indices"):
         st.table(words.shares_table(drift), hide_index=True, alt="Shares of each class")
         st.table(words.figures_table(drift), hide_index=True, alt="Indices of drift")

@@ -3,6 +3,7 @@
 import streamlit as st
 
 from dashboard import feedback_charts as charts
+from dashboard.elements import show_chart
 from sql.analytics import FeedbackAccuracy
 
 
@@ -21,7 +22,7 @@ def show_feedback(found: FeedbackAccuracy) -> None:
         return
     _overall(found)
     st.caption(charts.caution(found.by_true))
-    st.altair_chart(charts.scores_chart(found), width="stretch", alt=charts.scores_alt(found))
+    show_chart(charts.scores_chart(found), charts.scores_alt(found))
     with st.expander("Accuracy of each class as a table"):
         st.table(charts.scores_table(found), hide_index=True, alt="Accuracy of each class")
     st.markdown("**By version**")
@@ -44,7 +45,7 @@ def _mistakes(found: FeedbackAccuracy) -> None:
     if not charts.mistakes(found):
         st.caption("No answer was called wrong.")
         return
-    st.altair_chart(charts.confusion_chart(found), width="stretch", alt=charts.confusion_alt(found))
+    show_chart(charts.confusion_chart(found), charts.confusion_alt(found))
     with st.expander("Mistakes as a table"):
         st.table(charts.mistakes_table(found), hide_index=True, alt="Mistakes, most frequent first")
         others = len(charts.mistakes(found)) - charts.MOST_MISTAKES

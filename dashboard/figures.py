@@ -8,8 +8,10 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from dashboard.session import require_signed_in
 from leafgate.settings import Settings
 from sql import answering, migrate, open_database
+from sql.analytics import Viewer
 
 Log = Any  # a SQLAlchemy engine, which is known to sql alone
 
@@ -23,11 +25,14 @@ def database(url: str) -> Log:
 
 
 @contextmanager
-def open_log(settings: Settings) -> Iterator[Log]:
-    """The configured request log, for `sql.analytics`. Raises UserError where it is away."""
+def open_log(settings: Settings) -> Iterator[tuple[Log, Viewer]]:
+    """The configured request log, for `sql.analytics`, and who looks at it: nobody does without a
+    sign-in that is still good. Raises UserError where the log is away.
+    """
+    viewer = require_signed_in(settings)
     log = database(settings.database)
     with answering(log):
-        yield log
+        yield log, viewer
 
 
 def local_times(moments: Sequence[datetime]) -> list[pd.Timestamp]:

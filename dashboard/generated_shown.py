@@ -4,6 +4,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
+from dashboard.elements import show_chart
 from dashboard.generated import (
     AGREES,
     DIFFERS,
@@ -122,7 +123,7 @@ def _show_readings(archive: Archive) -> None:
     st.header("Classes of these pictures")
     told = agreement_told(archive)
     st.write(told or "Nobody read these pictures: the classes are those that were asked for.")
-    st.altair_chart(class_bars(counts), width="stretch", alt=counts_told(counts))
+    show_chart(class_bars(counts), counts_told(counts))
 
 
 def class_bars(counts: list[ClassCount]) -> alt.Chart:

@@ -7,6 +7,7 @@ import streamlit as st
 from dashboard.calls.diagnosing import Diagnosis, HeatMap, explain
 from dashboard.diagnoses import Upload
 from dashboard.diagnosis_words import bars_in_words, caution, heading, latency
+from dashboard.elements import show_chart
 from dashboard.file_names import LONGEST_SENT, cleaned
 from dashboard.guard import problems_shown
 from dashboard.heat_maps import ShownPictures, blended
@@ -97,7 +98,7 @@ def show_figures(diagnosis: Diagnosis) -> None:
             width="content",
         )
         st.metric("Model version", diagnosis.version, help=diagnosis.by, width="content")
-    st.altair_chart(confidence_bars(diagnosis), width="stretch", alt=bars_in_words(diagnosis))
+    show_chart(confidence_bars(diagnosis), bars_in_words(diagnosis))
     st.caption(
         "Confidence is calibrated on pictures like those the model learnt from; on others it "
         "promises too much."

@@ -9,6 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.calls.service import LogState, Waiting, waiting
+from dashboard.elements import show_chart
 from dashboard.guard import problems_shown
 from dashboard.plain_text import plain
 from dashboard.session import client
@@ -42,7 +43,7 @@ def show_waiting(settings: Settings) -> None:
             for label, value in waiting_figures(now.found).items():
                 st.metric(label, value, width=165)
         with st.expander("Queue and backlog since this page was opened"):
-            st.altair_chart(waiting_chart(kept), width="stretch", alt=waiting_alt(kept))
+            show_chart(waiting_chart(kept), waiting_alt(kept))
 
 
 def waiting_figures(found: Waiting) -> dict[str, str]:

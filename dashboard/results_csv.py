@@ -1,9 +1,8 @@
 """Diagnoses as CSV, for Excel and for programs.
 
-A byte order mark tells Excel that it is UTF-8. A cell that begins with = + - @, a tab or a carriage
-return is a formula to spreadsheets, which run it when the file is opened, and a file's name is
-chosen by whoever sent the picture: such a cell gets an apostrophe in front, by which spreadsheets
-take it as text. Numbers are left alone.
+A byte order mark tells Excel that it is UTF-8. Texts that a spreadsheet would take for a formula
+are made harmless, and every text is quoted, so that no other separator than the comma parts it.
+Numbers are left alone.
 """
 
 import csv
@@ -12,8 +11,8 @@ from collections.abc import Sequence
 
 from dashboard.calls.diagnosing import Diagnosis, Problem
 from dashboard.diagnoses import Result
+from dashboard.formulas import harmless
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
 COLUMNS = (
     *("file", "class", "confidence", "unknown", "top 5", "model", "version", "engine"),
     *("latency_ms", "images_in_request", "request_id", "time", "problem", "corrected class"),
@@ -26,7 +25,7 @@ def as_csv(results: Sequence[Result]) -> bytes:
     latency is that of the request, which brought `images_in_request` images.
     """
     text = io.StringIO(newline="")
-    lines = csv.writer(text)
+    lines = csv.writer(text, quoting=csv.QUOTE_NONNUMERIC)
     lines.writerow(COLUMNS)
     for result in results:
         cells = _cells(result)
@@ -36,9 +35,7 @@ def as_csv(results: Sequence[Result]) -> bytes:
 
 
 def _harmless(cell: Cell) -> Cell:
-    if isinstance(cell, str) and cell.startswith(FORMULA):
-        return f"'{cell}"
-    return cell
+    return harmless(cell) if isinstance(cell, str) else cell
 
 
 def _cells(result: Result) -> dict[str, Cell]:

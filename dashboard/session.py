@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from ipaddress import ip_address
 from typing import TypeVar
 
@@ -9,13 +10,16 @@ import streamlit as st
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from dashboard.client import ApiClient, SignIn
+from dashboard.calls.service import check_token
+from dashboard.client import ApiClient, ApiProblem, SignIn
 from dashboard.web.sessions import BROWSER_COOKIE, CONNECTION_HEADER, Visitor, sessions
 from leafgate.errors import UserError
 from leafgate.settings import Settings
+from sql.analytics import Viewer
 
 KEY, NOTICE = "sign_in", "notice"
 SIGNED_OUT = ("token_expired", "token_invalid", "token_missing", "token_revoked")
+TOKEN_CHECK_SECONDS = 30  # how soon a revoked token ends a session
 UPLOADING = "predict"  # the scope of the page that takes files
 ENDED = "Your session has ended. Please sign in again."
 
@@ -57,6 +61,26 @@ def client(settings: Settings) -> ApiClient:
         st.rerun()
         raise AssertionError("a rerun ends the run")
     return ApiClient(settings.api_address, who.token, visitor_address())
+
+
+def require_signed_in(settings: Settings) -> Viewer:
+    """Who looks at the log, as the API said at the sign-in. Leads to the sign-in page where the
+    token has expired or was revoked; while the API does not answer, only the first is known.
+    """
+    api = client(settings)
+    remembered("token", TOKEN_CHECK_SECONDS, partial(_check_where_answered, api))
+    who = signed_in()
+    if who is None:
+        raise AssertionError("a client has a signed-in user")
+    return Viewer(who.name, "admin" in who.scopes)
+
+
+def _check_where_answered(api: ApiClient) -> None:
+    try:
+        check_token(api)
+    except ApiProblem as problem:
+        if problem.code in SIGNED_OUT:
+            raise
 
 
 def visitor_address() -> str | None:

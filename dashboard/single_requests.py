@@ -5,13 +5,14 @@ from collections.abc import Sequence
 import streamlit as st
 
 from dashboard.choosing import storable
+from dashboard.elements import show_data_frame
 from dashboard.figures import Log, open_log
 from dashboard.guard import problems_shown
 from dashboard.plain_text import plain
 from dashboard.requests_shown import known_of, latest_table
 from leafgate.settings import Settings
 from sql import analytics
-from sql.analytics import LoggedRequest
+from sql.analytics import LoggedRequest, Viewer
 
 PAGE_ROWS = 25
 PAGES, TABLE, REQUEST = "request_pages", "latest_requests", "request"
@@ -27,15 +28,15 @@ def single_requests(settings: Settings) -> None:
         max_chars=100,
         placeholder="from an answer, or choose a row below",
     )
-    with problems_shown(), open_log(settings) as log:
+    with problems_shown(), open_log(settings) as (log, viewer):
         if identifier:
-            _one(log, storable(identifier))
+            _one(log, viewer, storable(identifier))
         st.header("Latest requests")
-        _latest(log)
+        _latest(log, viewer)
 
 
-def _one(log: Log, identifier: str) -> None:
-    found = analytics.one_request(log, identifier)
+def _one(log: Log, viewer: Viewer, identifier: str) -> None:
+    found = analytics.visible_request(log, identifier, viewer)
     if found is None:
         st.warning(
             f"No request or image {plain(identifier)} is in the log. Check the id; a request "
@@ -49,10 +50,10 @@ def _one(log: Log, identifier: str) -> None:
     st.caption("The address of this page shows this request again.")
 
 
-def _latest(log: Log) -> None:
+def _latest(log: Log, viewer: Viewer) -> None:
     """A page of them. Which ones stand on earlier pages is remembered by their last rows."""
     pages: tuple[LoggedRequest, ...] = st.session_state.get(PAGES, ())
-    rows = analytics.recent_requests(log, PAGE_ROWS, before=pages[-1] if pages else None)
+    rows = analytics.visible_requests(log, viewer, PAGE_ROWS, pages[-1] if pages else None)
     if not rows:
         st.info("There are no older requests." if pages else "No request has been logged yet.")
     else:
@@ -67,7 +68,7 @@ def _latest(log: Log) -> None:
 
 def _table(rows: Sequence[LoggedRequest]) -> None:
     st.session_state[TABLE] = [row.id for row in rows]
-    st.dataframe(
+    show_data_frame(
         latest_table(rows),
         hide_index=True,
         key=f"latest {rows[0].id}",  # a choice is of a row number, and ends with these rows

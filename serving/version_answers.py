@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from leafgate.audit import AuditRecord
 from registry import DIGEST_TAG, ModelVersion, RunDetails, RunRecord, Study
 
+WHO_TEXT = "`another user` to callers without the scope admin, unless it is the caller"
 UTC_TEXT = "UTC, ISO 8601 with milliseconds"
 MOMENT = "2026-01-31T12:00:00.000Z"
 VERDICTS: dict[str, Literal["passed", "failed"]] = {"passed": "passed", "failed": "failed"}
@@ -18,7 +19,7 @@ VERDICTS: dict[str, Literal["passed", "failed"]] = {"passed": "passed", "failed"
 class VersionHold(BaseModel):
     """That a version is not to come into production, on whose word and why."""
 
-    who: str
+    who: str = Field(description=WHO_TEXT)
     at_utc: str = Field(description=UTC_TEXT, examples=[MOMENT])
     reason: str
 
@@ -32,7 +33,7 @@ class VersionFacts(BaseModel):
     run_id: str = Field(description="of the MLflow run; empty: it came from none")
     gate: Literal["passed", "failed", "not judged"] = Field(description="the gate's last verdict")
     held: VersionHold | None = Field(description="null: nobody holds it back")
-    promoted_by: str | None = Field(description="who put it into production last")
+    promoted_by: str | None = Field(description=f"who put it into production last; {WHO_TEXT}")
     promoted_at_utc: str | None = Field(description="when that was")
     metrics: dict[str, float] = Field(
         description="last value of each; what is no finite number is left out",
@@ -113,7 +114,7 @@ class AuditLine(BaseModel):
 
     number: int
     at_utc: str = Field(description=UTC_TEXT, examples=[MOMENT])
-    who: str
+    who: str = Field(description=WHO_TEXT)
     action: str = Field(examples=["moved"])
     by: str = Field(description="what caused it", examples=["gate"])
     from_version: int | None

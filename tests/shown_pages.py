@@ -4,7 +4,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -18,11 +18,20 @@ from serving.routes.health import Health, LogHealth, Reference, ServedModel
 
 
 def opened(page: str, settings: Settings, **query: str) -> AppTest:
-    """The page of that name in `dashboard/pages`, with what stands in its URL; not run yet."""
+    """The page of that name in `dashboard/pages`, with what stands in its URL, as an administrator
+    sees it; not run yet.
+    """
+    return opened_by(("admin",), page, settings, query)
+
+
+def opened_by(
+    scopes: tuple[str, ...], page: str, settings: Settings, query: Mapping[str, str]
+) -> AppTest:
+    """The same as a user `ada` with these scopes sees it."""
     test = AppTest.from_function(
         _script, default_timeout=60, kwargs={"page": page, "settings": settings}
     )
-    test.session_state[KEY] = SignIn("ada", "token", frozenset(), time.time() + 3600)
+    test.session_state[KEY] = SignIn("ada", "token", frozenset(scopes), time.time() + 3600)
     test.query_params.update(query)
     return test
 

@@ -13,7 +13,7 @@ from PIL import Image
 from leafgate.settings import Settings
 from registry import ModelStore, ModelVersion, start_run
 from registry.checks import Verdict
-from registry.report import Decision, GateReport
+from registry.report import Decision, GateReport, Hold
 
 CLASSIFIER, GENERATOR = "leaf-classifier", "leaf-generator"
 ROOT = "/home/trainer/secret-photos"
@@ -105,7 +105,11 @@ def add_version(
 
 
 def keep_report(
-    store: ModelStore, version: ModelVersion, decision: Decision, stamp: str = STAMP
+    store: ModelStore,
+    version: ModelVersion,
+    decision: Decision,
+    stamp: str = STAMP,
+    hold: Hold | None = None,
 ) -> None:
     """Store a gate report with the run, where the gate stores its own."""
     why = f"could not read {ROOT}/rust/1.jpg"
@@ -133,6 +137,7 @@ def keep_report(
         machine="two cores",
         run_id=version.run_id,
         seconds=1.0,
+        hold=hold,
     )
     with tempfile.TemporaryDirectory() as folder:
         report.save(Path(folder), {"accuracy": png()})

@@ -13,6 +13,7 @@ from dashboard.disease_figures import (
     read_figures,
 )
 from dashboard.drift_shown import show_drift
+from dashboard.elements import show_chart
 from dashboard.feedback_shown import show_feedback
 from dashboard.figures import Log, open_log
 from dashboard.guard import problems_shown
@@ -20,7 +21,7 @@ from dashboard.names import readable
 from dashboard.time_range import chosen_range
 from leafgate.settings import Settings
 from sql import Span, analytics
-from sql.analytics import ClassCount, Only
+from sql.analytics import ClassCount, Only, Viewer
 
 ALL, NOBODY = "all", "(none)"
 NO_VERSION = -1
@@ -30,10 +31,11 @@ EVERYBODY, ONE_USER, ONE_SOURCE = "everybody", "user", "source"
 def render(settings: Settings) -> None:
     """The page."""
     st.title("Diseases")
-    with problems_shown(), open_log(settings) as log:
+    with problems_shown(), open_log(settings) as (log, viewer):
         with st.container(horizontal=True, vertical_alignment="bottom"):
             span = chosen_range().span()
-            only = _chosen(log, span, settings.classifier_name)
+            only = _chosen(log, span, settings.classifier_name, viewer)
+            analytics.require_visible(only, viewer)
             counts = frequency(log, span, only)
             class_name = _chosen_class(counts)
         only = Only(only.version, only.user, only.source, class_name)
@@ -47,7 +49,7 @@ def render(settings: Settings) -> None:
         show_drift(settings, log, span)  # last, since it needs the API too
 
 
-def _chosen(log: Log, span: Span, classifier: str) -> Only:
+def _chosen(log: Log, span: Span, classifier: str, viewer: Viewer) -> Only:
     """Whose diagnoses, and by which version."""
     seen = analytics.versions_seen(log, span)
     numbers = sorted({each.version for each in seen if each.model_name == classifier})
@@ -62,9 +64,13 @@ def _chosen(log: Log, span: Span, classifier: str) -> Only:
     )
     number = None if version is None else version_number(version)
     if whose == ONE_USER:
-        return Only(number, user=_member("User", "user", analytics.users(log, span)))
+        return Only(
+            number, user=_member("User", "user", analytics.visible_users(log, span, viewer))
+        )
     if whose == ONE_SOURCE:
-        return Only(number, source=_member("Source", "source", analytics.sources(log, span)))
+        return Only(
+            number, source=_member("Source", "source", analytics.visible_sources(log, span, viewer))
+        )
     return Only(number)
 
 
@@ -124,4 +130,4 @@ def _answers(found: DiseaseFigures) -> None:
 
 def _chart(heading: str, chart: alt.LayerChart, told: str) -> None:
     st.header(heading)
-    st.altair_chart(chart, width="stretch", alt=told)
+    show_chart(chart, told)

@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.calls.model_versions import Study, studies
+from dashboard.elements import show_chart
 from dashboard.forest import forest_plot, table, verdict, words
 from dashboard.plain_text import plain
 from dashboard.session import client
@@ -52,7 +53,7 @@ def _show(settings: Settings, study: Study) -> None:
     SHOWN[kind](f"{SIGNS[kind]} {sentence}")
     st.caption(f"With pictures of {plain(settings.generator_name)} version {study.version}.")
     st.header("Gain, arm by arm")
-    st.altair_chart(forest_plot(study), width="stretch", alt=words(study))
+    show_chart(forest_plot(study), words(study))
     st.caption(
         "Lines are 95 % intervals. The dashed line is no gain: right of it pictures help, left of "
         "it they harm. The diamond is all together."

@@ -8,6 +8,7 @@ import streamlit as st
 
 from dashboard import traffic_charts as charts
 from dashboard.choosing import choose
+from dashboard.elements import show_chart, show_data_frame
 from dashboard.figures import Log, open_log
 from dashboard.guard import problems_shown
 from dashboard.log_state import show_waiting
@@ -24,14 +25,14 @@ from dashboard.traffic_figures import (
 )
 from leafgate.settings import Settings
 from sql import Span, analytics
-from sql.analytics import Dimension, Member
+from sql.analytics import Dimension, Member, Viewer
 
 EVERYTHING = "everything"
 # What the figures can be limited to, and who there is of it.
-LIMITS: dict[str, tuple[Dimension, Callable[[Log, Span], tuple[str, ...]]]] = {
-    "endpoint": ("endpoint", analytics.endpoints),
-    "user": ("user", analytics.users),
-    "source": ("source", analytics.sources),
+LIMITS: dict[str, tuple[Dimension, Callable[[Log, Span, Viewer], tuple[str, ...]]]] = {
+    "endpoint": ("endpoint", lambda log, span, viewer: analytics.endpoints(log, span)),
+    "user": ("user", analytics.visible_users),
+    "source": ("source", analytics.visible_sources),
 }
 DIMENSIONS: dict[str, Dimension] = {
     "endpoint": "endpoint",
@@ -87,8 +88,8 @@ def _chosen_member(settings: Settings, chosen: TimeRange) -> Member | None:
     if limit not in LIMITS:
         return None
     dimension, names_of = LIMITS[limit]
-    with open_log(settings) as log:
-        names = names_of(log, chosen.span())
+    with open_log(settings) as (log, viewer):
+        names = names_of(log, chosen.span(), viewer)
     nobody = [] if dimension == "endpoint" else [NOBODY]
     name = choose(limit.capitalize(), limit, [*names, *nobody])
     return None if name is None else Member(dimension, "" if name == NOBODY else name)
@@ -97,7 +98,8 @@ def _chosen_member(settings: Settings, chosen: TimeRange) -> Member | None:
 def _figures(settings: Settings, chosen: TimeRange, of: Member | None) -> None:
     found = None
     with problems_shown():
-        with open_log(settings) as log:
+        with open_log(settings) as (log, viewer):
+            analytics.require_visible(of, viewer)
             found = read_figures(log, chosen.span(), of)
         compared = " Changes are against as long a time before." if found.before.requests else ""
         st.caption(f"As of {datetime.now(UTC):%H:%M:%S} UTC. {_whose(of)}{compared}")
@@ -181,7 +183,7 @@ def _sizes(found: TrafficFigures) -> None:
 
 def _chart(heading: str, chart: alt.LayerChart, told: str) -> None:
     st.header(heading)
-    st.altair_chart(chart, width="stretch", alt=told)
+    show_chart(chart, told)
 
 
 @st.fragment
@@ -189,10 +191,10 @@ def _members(settings: Settings, span: Span) -> None:
     """Traffic by one dimension, and how many members of it are not in the table."""
     st.header("Who asks, and what")
     label = st.selectbox("By", list(DIMENSIONS), key="by", bind="query-params", width=240)
-    with problems_shown(), open_log(settings) as log:
-        found = analytics.traffic_by(log, span, DIMENSIONS[label])
+    with problems_shown(), open_log(settings) as (log, viewer):
+        found = analytics.visible_traffic_by(log, span, DIMENSIONS[label], viewer)
         table = members_table(found, label)
-        st.dataframe(table, hide_index=True, alt=f"Traffic by {label}, most requests first")
+        show_data_frame(table, hide_index=True, alt=f"Traffic by {label}, most requests first")
         st.caption("Of all requests." + _left_out(found.left_out))
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.calls.model_versions import Story, Version
+from dashboard.elements import show_chart
 from dashboard.plain_text import plain
 from dashboard.theme import palette
 from dashboard.versions.figures import (
@@ -65,7 +66,7 @@ def _show_headline(headline: Headline, versions: Sequence[Version]) -> None:
     frame = headline_frame(headline, versions)
     if not frame.empty:
         told = headline_words(headline, versions)
-        st.altair_chart(dots(headline, frame), width="stretch", alt=told)
+        show_chart(dots(headline, frame), told)
 
 
 def headline_frame(headline: Headline, versions: Sequence[Version]) -> pd.DataFrame:

@@ -7,6 +7,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.calls.model_versions import Confusion
+from dashboard.elements import show_chart, show_data_frame
 from dashboard.names import readable
 from dashboard.plain_text import plain
 from dashboard.theme import is_dark, palette
@@ -64,7 +65,7 @@ def show_confusion(confusion: Confusion | None) -> None:
     if confusion is None or not confusion.labels:
         st.caption("The training run of this version stored no confusion matrix.")
         return
-    st.altair_chart(heat_map(confusion), width="stretch", alt=words(confusion))
+    show_chart(heat_map(confusion), words(confusion))
     st.caption(
         "Rows: what the images are. Columns: what the version told. Shades: share of the row, "
         "so that rare classes count as much as others; figures: images."
@@ -74,7 +75,7 @@ def show_confusion(confusion: Confusion | None) -> None:
         st.markdown(f"**The most frequent mistakes on the {plain(confusion.side)} side**")
         st.table(mistakes_table(worst[:LISTED]), hide_index=True, alt="The most frequent mistakes")
     with st.expander("All counts as a table"):
-        st.dataframe(counts_table(confusion), alt="Counts of the confusion matrix")
+        show_data_frame(counts_table(confusion), alt="Counts of the confusion matrix")
 
 
 def mistakes_table(worst: tuple[Mistake, ...]) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from dashboard.calls.model_versions import Curve
+from dashboard.elements import show_chart
 from dashboard.theme import palette
 from dashboard.versions.figures import is_number, written
 
@@ -80,7 +81,7 @@ def show_curves(curves: Sequence[Curve], params: Mapping[str, str]) -> None:
         for figure in found:
             with st.container(width=WIDTH):
                 told = words(figure)
-                st.altair_chart(chart(figure, stage), width="stretch", alt=told)
+                show_chart(chart(figure, stage), told)
     if stage:
         st.caption(f"Dashed line: stage 2 begins in epoch {stage}, the last layers are tuned.")
 

@@ -38,7 +38,7 @@ def content_policy(page: str) -> str:
             "img-src 'self' data: blob:",
             "media-src 'self' data: blob:",
             "font-src 'self' data:",
-            "connect-src 'self'",
+            "connect-src 'self' data: blob:",  # a photo is fetched from its own data
             "worker-src 'self' blob:",
             "object-src 'none'",
             "frame-src 'none'",

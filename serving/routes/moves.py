@@ -16,6 +16,7 @@ from registry import Move
 from serving.acting import Act, Acting
 from serving.auth import current_user
 from serving.guarded_route import GuardedRoute
+from serving.hidden_names import signed_in_here
 from serving.live_models import LiveModels
 from serving.model_names import require_model
 from serving.moves import Moves
@@ -135,7 +136,7 @@ async def _mover(
     name: Annotated[str, Path(description="of the classifier or the generator, see /models")],
 ) -> Mover:
     require_model(state.settings, name)
-    return Mover(state.moves, state.models, act, name, f"{user.subject} (signed in at the service)")
+    return Mover(state.moves, state.models, act, name, signed_in_here(user.subject))
 
 
 May = Annotated[Mover, Depends(_mover)]

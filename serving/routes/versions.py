@@ -17,6 +17,7 @@ from registry import CHECK
 from serving.answers import json_answer
 from serving.auth import current_user
 from serving.guarded_route import GuardedRoute
+from serving.hidden_names import audit_for, version_for, versions_for
 from serving.model_names import require_model
 from serving.problems import documented
 from serving.state import AppState, State
@@ -48,7 +49,7 @@ class Asking:
 
 
 def version_routes(settings: Settings) -> APIRouter:
-    """The routes; whoever is signed in may read."""
+    """The routes; whoever is signed in may read, names of other people with the scope admin."""
     asking = Asking(settings)
     router = APIRouter(route_class=GuardedRoute, prefix="/models/{name}", tags=["versions"])
     _add_versions(router, asking)
@@ -69,13 +70,13 @@ def _add_versions(router: APIRouter, asking: Asking) -> None:
     ) -> Response:
         """The newest versions, newest first: what they come to, and who moved them."""
         told = await asking.wait(lambda: stories.listed(name, limit, _records(state, name)))
-        return json_answer(told)
+        return json_answer(versions_for(user, told))
 
     @router.get("/versions/{version}", responses=responses, response_model=VersionStory)
     async def story(user: User, state: State, name: Model, version: Number) -> Response:
         """All of one version: lineage, learning curves, confusion matrix, gate report."""
         told = await asking.wait(lambda: stories.story(name, version, _records(state, name)))
-        return json_answer(told)
+        return json_answer(version_for(user, told))
 
     @router.get(
         "/versions/{version}/gate/{check}",
@@ -106,7 +107,7 @@ def _add_history(router: APIRouter, asking: Asking) -> None:
     ) -> Response:
         """The newest records of the audit trail, newest first."""
         records = await asking.wait(lambda: _records(state, name))
-        return json_answer(audit_of(reversed(records[-limit:])))
+        return json_answer(audit_for(user, audit_of(reversed(records[-limit:]))))
 
     @router.get("/studies", responses=responses, response_model=Studies)
     async def studies(user: User, name: Model) -> Response:

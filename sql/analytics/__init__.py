@@ -38,6 +38,15 @@ from sql.analytics.traffic import (
     volume,
 )
 from sql.analytics.versions import Seen, VersionVolume, versions_over_time, versions_seen
+from sql.analytics.viewer import (
+    Viewer,
+    require_visible,
+    visible_request,
+    visible_requests,
+    visible_sources,
+    visible_traffic_by,
+    visible_users,
+)
 from sql.lookup import OneRequest, one_request
 
 __all__ = [
@@ -63,6 +72,7 @@ __all__ = [
     "Traffic",
     "Unknowns",
     "VersionVolume",
+    "Viewer",
     "Volume",
     "batch_sizes",
     "confidence_distribution",
@@ -75,6 +85,7 @@ __all__ = [
     "one_request",
     "recent_requests",
     "reference_of",
+    "require_visible",
     "sources",
     "summary",
     "traffic_by",
@@ -82,5 +93,10 @@ __all__ = [
     "users",
     "versions_over_time",
     "versions_seen",
+    "visible_request",
+    "visible_requests",
+    "visible_sources",
+    "visible_traffic_by",
+    "visible_users",
     "volume",
 ]

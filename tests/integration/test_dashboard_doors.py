@@ -11,34 +11,42 @@ import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from serving import hash_password
+from sql import add_user, open_database, revoke_tokens_of
 from tests.commands import environment, free_port, service
 from tests.dashboard_tab import Tab, browser, tab, xsrf
-from tests.integration.conftest import PASSWORD, api_settings, starting_apis
+from tests.integration.conftest import PASSWORD, RunningApi, api_settings, starting_apis
 from tests.integration.test_api_answers import png
 
 MEGABYTE = 2**20
 
 
 @pytest.fixture(scope="module")
-def dashboard(served_var: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a dashboard whose sessions may hold 3 MiB of files, and all together 5."""
-    folder, port = tmp_path_factory.mktemp("doors"), free_port()
+def api(served_var: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningApi]:
+    folder = tmp_path_factory.mktemp("doors")
     with starting_apis() as start:
-        api = start(api_settings(served_var, folder, max_upload_bytes=2 * MEGABYTE))
-        env = environment(
-            served_var,
-            database_url=api.settings.database_url,
-            api_url=api.url,
-            dashboard_port=port,
-            max_upload_bytes=2 * MEGABYTE,
-            dashboard_session_upload_mb=3,
-            dashboard_upload_mb=5,
-            max_connections_per_address=100,
-            header_timeout_seconds=5,
-        )
-        address = f"http://127.0.0.1:{port}"
-        with service("dashboard", f"{address}/_stcore/health", env, folder / "dashboard.log"):
-            yield address
+        yield start(api_settings(served_var, folder, max_upload_bytes=2 * MEGABYTE))
+
+
+@pytest.fixture(scope="module")
+def dashboard(api: RunningApi, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a dashboard whose sessions may hold 3 MiB of files, and all together 5."""
+    port = free_port()
+    env = environment(
+        api.settings.var_dir,
+        database_url=api.settings.database_url,
+        api_url=api.url,
+        dashboard_port=port,
+        max_upload_bytes=2 * MEGABYTE,
+        dashboard_session_upload_mb=3,
+        dashboard_upload_mb=5,
+        max_connections_per_address=100,
+        header_timeout_seconds=5,
+    )
+    address = f"http://127.0.0.1:{port}"
+    log = tmp_path_factory.mktemp("dashboard") / "log"
+    with service("dashboard", f"{address}/_stcore/health", env, log):
+        yield address
 
 
 @pytest.fixture
@@ -108,6 +116,24 @@ def test_no_file_is_taken_after_signing_out(ada: Tab) -> None:
     sign_out(ada)
     assert "User name" in ada.widgets
     assert ada.put(png()).status_code == 403
+
+
+def test_a_revoked_token_ends_the_session_and_lets_go_of_its_files(
+    dashboard: str, api: RunningApi
+) -> None:
+    """Within half a minute of a page run; the pages of figures ask, too."""
+    with tab(browser(dashboard)) as zoe:
+        database = open_database(api.settings.database)
+        add_user(database, "zoe", hash_password(PASSWORD), ["predict"])
+        zoe.sign_in("zoe", PASSWORD)
+        assert zoe.put(png()).status_code == 204
+        revoke_tokens_of(database, "zoe")
+        database.dispose()
+        deadline = time.monotonic() + 60
+        while "Signed in as" in zoe.run().text and time.monotonic() < deadline:
+            time.sleep(1)
+        assert "Your session has ended" in zoe.text
+        assert zoe.put(png()).status_code == 403
 
 
 def test_files_of_a_session_are_bounded_and_make_room_when_they_go(ada: Tab) -> None:

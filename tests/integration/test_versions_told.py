@@ -19,9 +19,12 @@ from leafgate.errors import UserError
 from leafgate.gating import open_ledger
 from leafgate.settings import Settings
 from registry import VersionReader, version_reader
+from registry.report import Hold
 from registry.store_versions import StoreVersions
+from serving import hash_password
+from sql import add_user, open_database
 from tests.commands import environment, free_port, mlflow_server
-from tests.integration.conftest import RunningApi, StartApi, api_settings, starting_apis
+from tests.integration.conftest import PASSWORD, RunningApi, StartApi, api_settings, starting_apis
 from tests.integration.test_api_answers import stored
 from tests.versions import (
     CLASSIFIER,
@@ -62,12 +65,17 @@ def api(either: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     """The API over either; no model is served by it."""
     folder, uri = tmp_path_factory.mktemp("api"), either.mlflow_tracking_uri
     with starting_apis() as start:
-        yield start(api_settings(either.var_dir, folder, mlflow_tracking_uri=uri))
+        running = start(api_settings(either.var_dir, folder, mlflow_tracking_uri=uri))
+        database = open_database(running.settings.database)
+        add_user(database, "root", hash_password(PASSWORD), ["admin"])
+        database.dispose()
+        yield running
 
 
 @pytest.fixture
 def client(api: RunningApi) -> ApiClient:
-    return ApiClient(api.url, api.client.headers["Authorization"].removeprefix("Bearer "))
+    """Of somebody who may read all names."""
+    return ApiClient(api.url, api.token("root"))
 
 
 def test_however_the_registry_is_read_it_says_the_same(told: Told, either: Settings) -> None:
@@ -249,6 +257,38 @@ def test_the_audit_is_told_newest_first_and_says_who_holds_a_version_back(
     assert [line.reason for line in told] == ["forced", "again", "more images came"]
     assert (told[0].who, told[0].by, told[0].to_version) == ("eve", "force", 2)
     assert calls.audit(client, GENERATOR) == ()
+
+
+def test_names_of_people_are_told_to_administrators_alone(
+    told: Told, api: RunningApi, client: ApiClient
+) -> None:
+    """Others see what happened, when and why, and their own name."""
+    ledger = open_ledger(api.settings)
+    for who in ("mallory", "mallory (signed in at the service)", "eve"):
+        ledger.write(
+            AuditEntry(
+                model=CLASSIFIER, action="held", by="person", who=who, to_version=2, reason="why"
+            )
+        )
+    keep_report(told.store, told.whole, "on hold", hold=Hold("mallory", "2026", "why"))  # type: ignore[arg-type]
+    eve = ApiClient(api.url, api.token("eve"))
+    paths = ("versions", "versions/1", "versions/2", "audit")
+    for path in paths:
+        assert "mallory" not in eve.ask("GET", f"/models/{CLASSIFIER}/{path}").text
+    assert "mallory" in "".join(
+        client.ask("GET", f"/models/{CLASSIFIER}/{path}").text for path in paths
+    )
+    assert [line.who for line in calls.audit(eve, CLASSIFIER, limit=3)] == [
+        *("eve", "another user", "another user")
+    ]
+    assert [line.reason for line in calls.audit(eve, CLASSIFIER, limit=3)] == ["why"] * 3
+    (held, promoted) = calls.versions(eve, CLASSIFIER)
+    assert held.held is not None and held.held.who == "eve"
+    assert promoted.promoted_by == "another user"
+    report = calls.story(eve, CLASSIFIER, 1).gate_report
+    assert report is not None
+    assert (report["hold"]["who"], report["judged_by"]) == ("another user", "another user")
+    assert "but another user holds it" in report["headline"]
 
 
 def test_a_report_that_is_stored_anew_in_its_place_is_told_anew(
