@@ -15,12 +15,14 @@ from typing import TypeVar
 from leafgate.errors import ImageError
 from leafgate.images import ImageLimits, OpenedImage
 from serving.admission import OVERLOADED
-from serving.decode_budget import DecodeBudget, Expected
+from serving.decode_budget import DecodeBudget, Expected, Share
+from serving.memory import trim_memory
 from serving.refusals import TryLater
 
 OPENED_AT_ONCE = 2**16  # bytes of a JPEG, which take a tenth of a millisecond
 HASHED_AT_ONCE = 2**18
 JPEG = b"\xff\xd8"
+TRIM_SECONDS = 1.0  # after a large image
 COST_WORK = 4_000_000  # an image's worth of a user's limit: so much work is included in each
 Opened = OpenedImage | ImageError
 Result = TypeVar("Result")
@@ -48,6 +50,7 @@ class Decoding:
     ) -> None:
         self.budget = budget
         self._threads, self._limits, self._max_wait_seconds = threads, limits, max_wait_seconds
+        self._trimming: asyncio.TimerHandle | None = None
 
     async def open(self, data: bytes, wanted_size: int | None) -> tuple[str, Opened]:
         """SHA-256 of the file, and the file opened, or why it cannot be decoded."""
@@ -87,7 +90,7 @@ class Decoding:
         Its share of the budget is held until the thread is done, also where nobody waits for it.
         """
         share = await self.budget.take(user, work, expected)
-        loop, taken = asyncio.get_running_loop(), 0.0
+        taken = 0.0
 
         def timed() -> Result:
             nonlocal taken
@@ -97,18 +100,45 @@ class Decoding:
             finally:
                 taken = time.perf_counter() - started
 
-        def done(future: "Future[Result]") -> None:
-            seconds = None if future.cancelled() else taken
-            with suppress(RuntimeError):  # the loop is closed: the service has ended
-                loop.call_soon_threadsafe(self.budget.release, share, seconds)
-
         try:
             future = self._threads.submit(timed)
         except RuntimeError:  # the service is stopping
             self.budget.release(share)
             raise
+        try:
+            result = await asyncio.wrap_future(future)
+        except asyncio.CancelledError:
+            self._release_later(share, future)
+            raise
+        except BaseException:
+            self._release(share, taken)
+            raise
+        self._release(share, taken)
+        return result
+
+    def _release_later(self, share: Share, future: "Future[Result]") -> None:
+        """When the thread is done, of which nobody waits for the result."""
+        loop = asyncio.get_running_loop()
+
+        def done(future: "Future[Result]") -> None:
+            with suppress(RuntimeError):  # the loop is closed: the service has ended
+                loop.call_soon_threadsafe(self._release, share)
+
         future.add_done_callback(done)
-        return await asyncio.wrap_future(future)
+
+    def _release(self, share: Share, seconds: float | None = None) -> None:
+        self.budget.release(share, seconds)
+        if share.is_large and self._trimming is None:
+            later = asyncio.get_running_loop().call_later
+            self._trimming = later(TRIM_SECONDS, self._trim)
+
+    def _trim(self) -> None:
+        """Give memory back, once no large image is under way."""
+        self._trimming = None
+        if self.budget.large:
+            return  # which comes here again when it is done
+        with suppress(RuntimeError):  # the service is stopping
+            self._threads.submit(trim_memory)
 
 
 def _sha256(data: bytes) -> str:

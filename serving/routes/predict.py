@@ -98,7 +98,8 @@ def predict_routes(settings: Settings, limiter: Limiter) -> APIRouter:
         tta: Tta = False,
     ) -> list[Asked]:
         require_few(files, settings.max_images)
-        images = [await opened_image(state, user.subject, file, tta) for file in files]
+        opening = (opened_image(state, user.subject, file, tta) for file in files)
+        images = await asyncio.gather(*opening)
         runs = TTA_VIEWS if tta else 1
         set_cost(request, sum(cost_of_image(state, image, runs) for image in images))
         return images

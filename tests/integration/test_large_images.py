@@ -100,7 +100,7 @@ def batch_under_way(api: RunningApi, gate: Gate) -> Iterator[Callable[[], httpx.
     """Sixteen large images of `mallory`, begun and not ended; the answer, once the gate is open."""
     with client_of(api, "mallory") as mallory, ThreadPoolExecutor(1) as pool:
         future = pool.submit(lambda: mallory.post("/predict/batch", files=LARGE))
-        await_that(lambda: gate.begun == 2)
+        await_that(lambda: gate.begun >= 2)
         try:
             yield lambda: future.result(60)
         finally:
@@ -112,10 +112,9 @@ def test_another_user_s_small_image_is_answered_while_sixteen_large_ones_are_dec
 ) -> None:
     budget = budget_of(shared)
     with batch_under_way(shared, gate) as answer:
-        assert budget.waiting == BATCH - 2
         for path in ("/predict", "/predict/batch"):
             name = "files" if path.endswith("batch") else "file"
-            told = shared.client.post(path, files={name: ("leaf.jpg", SMALL)})
+            told = shared.client.post(path, files={name: ("leaf.jpg", SMALL)}, timeout=20)
             assert told.status_code == 200, told.text
         assert (gate.begun, budget.waiting) == (2, BATCH - 2)  # not one large image was done
         gate.open.set()

@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from PIL import Image
 from leafgate.images import OpenedImage, resized
-from serving.memory import give_back_memory
+from serving.memory import give_back_memory, trim_memory
 
 give_back_memory()
 
@@ -31,6 +31,7 @@ with ThreadPoolExecutor(4) as pool:
     list(pool.map(read, [encoded(64)] * 8))
     before = resident()
     list(pool.map(read, [encoded(2000)] * 12))
+    trim_memory()
     print(resident() - before)
 """
 
