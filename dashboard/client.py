@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 
 TIMEOUT_SECONDS = 60.0
+DEVICE_COOKIE = "leafgate-device"
 
 
 class ApiProblem(Exception):
@@ -36,12 +37,17 @@ class ApiProblem(Exception):
 
 @dataclass(frozen=True)
 class SignIn:
-    """A signed-in user of this browser session. ends_at: when the token expires, in epoch s."""
+    """A signed-in user of this browser session.
+
+    ends_at: when the token expires, in epoch s; device: what the API wants to see again with the
+    next sign-in of the same user from the same browser.
+    """
 
     name: str
     token: str
     scopes: frozenset[str]
     ends_at: float
+    device: str | None = None
 
     @property
     def is_over(self) -> bool:
@@ -52,24 +58,34 @@ class SignIn:
 class ApiClient:
     """Calls of one user, or of nobody yet."""
 
-    def __init__(self, base_url: str, token: str | None = None, visitor: str | None = None) -> None:
+    def __init__(
+        self,
+        base_url: str,
+        token: str | None = None,
+        visitor: str | None = None,
+        device: str | None = None,
+    ) -> None:
         """visitor: whose browser asks, by address, so that limits by address count people and not
-        the dashboard; the API believes it from proxies that it trusts.
+        the dashboard; the API believes it from proxies that it trusts. device: of an earlier
+        `SignIn`.
         """
         self._base_url = base_url
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._headers |= {"X-Forwarded-For": visitor} if visitor else {}
+        self._headers |= {"Cookie": f"{DEVICE_COOKIE}={device}"} if device else {}
 
     def sign_in(self, name: str, password: str) -> SignIn:
         """A token for the user. Raises ApiProblem `bad_credentials`."""
         asked_at = time.time()
         form = {"username": _sendable(name), "password": _sendable(password)}
-        answer = self.ask("POST", "/token", data=form).json()
+        answer = self.ask("POST", "/token", data=form)
+        told = answer.json()
         return SignIn(
             name,
-            answer["access_token"],
-            frozenset(answer["scope"].split()),
-            asked_at + answer["expires_in"],
+            told["access_token"],
+            frozenset(told["scope"].split()),
+            asked_at + told["expires_in"],
+            answer.cookies.get(DEVICE_COOKIE),
         )
 
     def ask(self, method: str, path: str, **content: Any) -> httpx.Response:  # noqa: ANN401

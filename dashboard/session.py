@@ -44,7 +44,7 @@ def record_session(who: SignIn | None) -> None:
     context = get_script_run_ctx()
     if context is None:
         return
-    browser = st.context.cookies.get(BROWSER_COOKIE, "")
+    browser = browser_cookie()
     connection = st.context.headers.get(CONNECTION_HEADER, "")
     visitor = Visitor(who.name, UPLOADING in who.scopes, who.ends_at) if who else None
     try:
@@ -81,6 +81,11 @@ def _check_where_answered(api: ApiClient) -> None:
     except ApiProblem as problem:
         if problem.code in SIGNED_OUT:
             raise
+
+
+def browser_cookie() -> str:
+    """What tells this browser from others; empty where it sent none."""
+    return st.context.cookies.get(BROWSER_COOKIE, "")
 
 
 def visitor_address() -> str | None:

@@ -4,7 +4,8 @@ import streamlit as st
 
 from dashboard.client import ApiClient
 from dashboard.guard import problems_shown
-from dashboard.session import KEY, NOTICE, visitor_address
+from dashboard.known_browsers import known_browsers
+from dashboard.session import KEY, NOTICE, browser_cookie, visitor_address
 from leafgate.settings import Settings
 
 
@@ -19,8 +20,12 @@ def sign_in_page(settings: Settings) -> None:
         password = st.text_input("Password", type="password", autocomplete="current-password")
         asked = st.form_submit_button("Sign in", type="primary")
     if asked:
+        browser, known = browser_cookie(), known_browsers()
         with problems_shown():
-            st.session_state[KEY] = ApiClient(
-                settings.api_address, None, visitor_address()
-            ).sign_in(name, password)
+            device = known.find(browser, name)
+            who = ApiClient(settings.api_address, None, visitor_address(), device).sign_in(
+                name, password
+            )
+            known.keep(browser, name, who.device)
+            st.session_state[KEY] = who
             st.rerun()

@@ -8,7 +8,8 @@ import httpx
 import pytest
 from jose import jwt
 
-from dashboard.client import ApiClient
+from dashboard.client import ApiClient, ApiProblem
+from dashboard.known_browsers import KnownBrowsers
 from serving.passwords import password_fits
 from tests.integration.conftest import PASSWORD, MakeApi, RunningApi
 from tests.integration.test_api_answers import eventually
@@ -116,15 +117,25 @@ def test_what_a_sign_in_leaves_with_a_client_opens_nothing(make_api: MakeApi) ->
     assert tokens.device_of(cookie, "ada") is not None
 
 
-def test_the_dashboard_hands_no_visitor_what_another_left(make_api: MakeApi) -> None:
-    api = make_api()
-    ApiClient(api.url).sign_in("ada", PASSWORD)
+def test_the_dashboard_keeps_for_each_browser_what_the_api_left_with_it(make_api: MakeApi) -> None:
+    api, known = make_api(), KnownBrowsers()
+    known.keep("hers", "ada", ApiClient(api.url).sign_in("ada", PASSWORD).device)
     for number in range(7):
         sign_in(api, password=f"guess {number}")
-    answers = [sign_in(api).status_code for _ in range(2)]
-    assert 429 in answers
-    with pytest.raises(Exception, match="too many failed sign-ins"):
-        ApiClient(api.url).sign_in("ada", PASSWORD)
+    for browser, name in (("another", "ada"), ("hers", "eve"), ("", "ada")):
+        assert known.find(browser, name) is None
+    with pytest.raises(ApiProblem, match="too many failed sign-ins"):
+        ApiClient(api.url).sign_in("ada", PASSWORD)  # from any other browser
+    assert ApiClient(api.url, device=known.find("hers", "ada")).sign_in("ada", PASSWORD).token
+
+
+def test_the_dashboard_keeps_no_more_of_browsers_than_fits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dashboard.known_browsers.MAX_KEPT", 3)
+    known = KnownBrowsers()
+    for number in range(5):
+        known.keep(str(number), "ada", "device")
+    known.keep("x" * 1000, "ada", "device")
+    assert [known.find(str(number), "ada") for number in range(5)] == [None] * 2 + ["device"] * 3
 
 
 def test_eighty_connections_that_name_other_addresses_make_no_sign_in_busy(
