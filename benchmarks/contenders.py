@@ -25,6 +25,7 @@ LEAFGATE_SETTINGS = {
     "predict_limit": UNBOUND,
     "address_limit": UNBOUND,
     "token_limit": UNBOUND,
+    "max_connections_per_address": 1000,  # all load comes from this machine
 }
 
 

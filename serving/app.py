@@ -57,7 +57,7 @@ from serving.traces import Traces
 from serving.uploads import Uploads
 from sql import LogSettings, RequestLog, SqlAuditTrail, folder_of
 
-SMALL_FORM_BYTES = 16 * 1024  # of a form with a name and a password
+SMALL_FORM_BYTES = 4 * 1024  # of a form with a name and a password
 FORM_BYTES = 64 * 1024  # what multipart adds around images, and the most where there are none
 SPARE_THREADS = 2  # beyond cores: reading an image leaves them to others now and then
 
@@ -104,9 +104,7 @@ def create_app(settings: Settings) -> FastAPI:
         version=__version__,
         description=introduction(),
         lifespan=lifespan,
-        docs_url=None,  # FastAPI's pages load scripts from elsewhere
-        redoc_url=None,
-        swagger_ui_oauth2_redirect_url=None,
+        openapi_url=None,  # FastAPI's pages load scripts from elsewhere: see `routes/docs.py`
     )
     app.state.limiter = limiter
     app.state.spent_budgets = SpentBudgets()
@@ -123,7 +121,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(version_routes(settings))
     app.include_router(metrics_routes(settings))
     app.include_router(move_routes(settings, limiter))
-    app.include_router(docs_routes())
+    app.include_router(docs_routes(lambda: app.openapi()))
     describe(app, settings.max_generate)
     app.add_middleware(RefuseEarly, doors=_door)
     app.add_middleware(BodyLimit, max_bytes=body_limits(settings), settings=settings)

@@ -24,7 +24,10 @@ from serving.refusals import BodyRefused
 
 SPARE_FIELDS = 4  # that clients send besides what is asked for
 MAX_FIELD_BYTES = 8 * 1024
-PIECE_BYTES = 64 * 1024  # parsed at a time, before others have their turn
+PIECE_BYTES = 16 * 1024  # parsed at a time
+PIECES_A_TURN = 4  # before others have theirs
+FREE_BYTES, FREE_BYTES_OF_PART = 8 * 1024, 1024  # boundaries, blanks, what is before and behind
+FREE_BOUNDARIES = 16  # that stand in a file by chance
 IN_MEMORY = 2**40
 
 
@@ -51,6 +54,11 @@ class FormLimits:
                     fields += 1
         return FormLimits(files, fields + SPARE_FIELDS)
 
+    @property
+    def max_boundaries(self) -> int:
+        """How often the boundary may occur: more often than parts end, something is wrong."""
+        return self.max_files + self.max_fields + FREE_BOUNDARIES
+
     def too_many_files(self) -> BodyRefused:
         """The refusal of one more."""
         if self.max_files > 1:
@@ -58,6 +66,10 @@ class FormLimits:
             return BodyRefused(422, "too_many_images", detail, f"send at most {self.max_files}")
         most = "1 file" if self.max_files else "no file"
         return _too_many(f"the form may have {most}")
+
+    def too_many_parts(self) -> BodyRefused:
+        """The refusal of far more parts, whatever they are."""
+        return self.too_many_files() if self.max_files > 1 else self.too_many_fields()
 
     def too_many_fields(self) -> BodyRefused:
         """The refusal of one more."""
@@ -73,17 +85,54 @@ def _all_of(dependant: Dependant) -> list[Dependant]:
 
 
 class _Multipart(MultiPartParser):
+    """Starlette's, in memory, and refusing what would take it long.
+
+    It goes byte by byte through blanks behind a boundary, and slowly through a part in which the
+    boundary occurs again and again: neither is in what a client sends.
+    """
+
     spool_max_size = IN_MEMORY
 
     def __init__(self, request: Request, stream: AsyncGenerator[bytes], limits: FormLimits) -> None:
         super().__init__(
             request.headers,
-            stream,
+            self._counted(stream),
             max_files=limits.max_files,
             max_fields=limits.max_fields,
             max_part_size=MAX_FIELD_BYTES,
         )
         self._limits = limits
+        self._fed_bytes = self._used_bytes = self._parts = self._boundaries = 0
+        _, options = parse_options_header(request.headers["Content-Type"])
+        self._boundary = b"\r\n--" + options.get(b"boundary", b"")
+
+    async def _counted(self, stream: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
+        async with aclosing(stream):
+            async for piece in stream:
+                self._fed_bytes += len(piece)
+                self._boundaries += piece.count(self._boundary)
+                if self._boundaries > self._limits.max_boundaries:
+                    raise self._limits.too_many_parts()
+                yield piece
+                unused = self._fed_bytes - self._used_bytes
+                if unused > FREE_BYTES + self._parts * FREE_BYTES_OF_PART:
+                    raise MultiPartException("Too much that belongs to no part.")
+
+    def on_part_begin(self) -> None:
+        super().on_part_begin()
+        self._parts += 1
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        self._used_bytes += end - start
+        super().on_part_data(data, start, end)
+
+    def on_header_field(self, data: bytes, start: int, end: int) -> None:
+        self._used_bytes += end - start
+        super().on_header_field(data, start, end)
+
+    def on_header_value(self, data: bytes, start: int, end: int) -> None:
+        self._used_bytes += end - start
+        super().on_header_value(data, start, end)
 
     def on_headers_finished(self) -> None:
         try:
@@ -138,10 +187,16 @@ class BoundedRequest(Request):
 
 
 async def _pieces(stream: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
-    """The same bytes, and a turn for others now and then."""
+    """The same bytes in pieces of one size, however they came, and turns for others between."""
+    waiting, yielded = bytearray(), 0
     async with aclosing(stream):
         async for chunk in stream:
-            for start in range(0, len(chunk), PIECE_BYTES):
-                if start:
+            waiting += chunk
+            while len(waiting) >= PIECE_BYTES:
+                yield bytes(waiting[:PIECE_BYTES])
+                del waiting[:PIECE_BYTES]
+                yielded += 1
+                if yielded % PIECES_A_TURN == 0:
                     await asyncio.sleep(0)
-                yield chunk[start : start + PIECE_BYTES]
+    if waiting:
+        yield bytes(waiting)

@@ -426,6 +426,8 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """Send nothing more, and throw away what comes: closing at once would lose the answer."""
         self._parsing = False
         self._is_lingering = True
+        if self._receiving is not None:
+            self._receiving.body = bytearray()
         now = self.loop.time()
         self._deadline = now + LINGER_SECONDS
         if self.transport.can_write_eof():

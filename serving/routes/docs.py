@@ -1,11 +1,14 @@
-"""GET /docs: the API's documentation, to try it out in a browser; nothing comes from elsewhere.
+"""GET /docs and /openapi.json: the API's documentation; nothing of the page comes from elsewhere.
 
 FastAPI's own page loads its scripts from a public host, which then runs in the browser of people
 who type their password there. Swagger UI lies in `static/swagger-ui` instead.
 """
 
+import json
 from collections.abc import Awaitable, Callable
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import Response
@@ -28,10 +31,15 @@ CONTENT_POLICY = (
 )
 
 
-def docs_routes() -> APIRouter:
-    """The page and its files; open to all, as the document that it shows."""
+def docs_routes(document: Callable[[], dict[str, Any]]) -> APIRouter:
+    """The page, its files and the document that it shows, which is made once; open to all."""
     router = APIRouter(route_class=GuardedRoute, include_in_schema=False)
     html = (FOLDER / "page.html").read_bytes()
+    written = cache(lambda: json.dumps(document(), ensure_ascii=False).encode())
+
+    @router.get("/openapi.json")
+    async def openapi() -> Response:
+        return Response(written(), media_type="application/json")
 
     @router.get("/docs")
     async def page() -> Response:

@@ -66,6 +66,8 @@ def test_the_documentation_page_loads_nothing_from_elsewhere(api: RunningApi) ->
     assert "<script>" not in page.text
     start = httpx.get(f"{api.url}/docs/start.js").text
     assert "validatorUrl: null" in start  # else Swagger UI asks a public host
+    document = httpx.get(f"{api.url}/openapi.json").json()
+    assert document == api.app.openapi()
     assert httpx.get(f"{api.url}/redoc").status_code == 404
     assert httpx.get(f"{api.url}/docs/page.html").status_code == 404
     assert httpx.get(f"{api.url}/docs/../app.py").status_code == 404
