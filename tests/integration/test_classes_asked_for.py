@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -93,8 +94,10 @@ def test_the_zip_has_class_folders_and_the_dashboard_knows_the_classes(asked: Ru
 
 
 def stored_pyfunc(var_dir: Path) -> Any:
+    """As MLflow loads it, from a copy: Python leaves compiled files beside code that it runs."""
     mlflow = open_mlflow(Settings(_env_file=None, var_dir=var_dir))
-    return mlflow.pyfunc.load_model("models:/leaf-generator/1")
+    copy = tempfile.mkdtemp(dir=var_dir)
+    return mlflow.pyfunc.load_model("models:/leaf-generator/1", dst_path=copy)
 
 
 def test_the_stored_pyfunc_takes_a_class_or_none(var_dir: Path, served_var: Path) -> None:
