@@ -4,6 +4,7 @@ For what no browser does: endpoints without a sign-in, sessions of others, flood
 """
 
 import io
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,6 +14,7 @@ from typing import Any
 import httpx
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 PATIENCE = 60
@@ -104,15 +106,31 @@ def browser(address: str) -> httpx.Client:
 
 
 @contextmanager
-def tab(http: httpx.Client, resume: str = "") -> Iterator[Tab]:
-    """A tab of the browser until the block ends. resume: the session to go on with."""
+def tab(http: httpx.Client, resume: str = "", patience_seconds: float = 30) -> Iterator[Tab]:
+    """A tab of the browser until the block ends. resume: the session to go on with.
+
+    patience_seconds: for which it tries again where it is refused, as a page does.
+    """
+    deadline = time.monotonic() + patience_seconds
+    while True:
+        try:
+            socket = _connected(http, resume)
+            break
+        except InvalidStatus:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.5)
+    with socket:
+        yield Tab(http, socket)
+
+
+def _connected(http: httpx.Client, resume: str) -> ClientConnection:
     address = f"{http.base_url}".rstrip("/").replace("http", "ws", 1)
     cookies = "; ".join(f"{each.name}={each.value}" for each in http.cookies.jar)
-    with connect(
+    return connect(
         f"{address}/_stcore/stream",
         subprotocols=["streamlit", "token", *([resume] if resume else [])],  # type: ignore[list-item]
         additional_headers={"Cookie": cookies},
         max_size=None,
         open_timeout=PATIENCE,
-    ) as socket:
-        yield Tab(http, socket)
+    )

@@ -98,11 +98,15 @@ class Sessions:
         """Note the end of a connection; the id of its session, where no one is signed in there."""
         with self._lock:
             self._addresses.pop(connection, None)
-            for session_id, session in self._sessions.items():
-                if session.connection == connection:
-                    session.closed_at = time.monotonic()
-                    return None if session.is_signed_in else session_id
-        return None
+            on_it = (key for key, each in self._sessions.items() if each.connection == connection)
+            session_id = next(on_it, None)
+            if session_id is None:
+                return None
+            if self._sessions[session_id].is_signed_in:
+                self._sessions[session_id].closed_at = time.monotonic()
+                return None
+            del self._sessions[session_id]
+            return session_id
 
     def may_upload(self, session_id: str, browser: str) -> bool:
         """Whether the browser may send files to the session: it is its own, and signed in with the

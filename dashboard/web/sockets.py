@@ -1,14 +1,20 @@
-"""The WebSocket of each browser tab: how many there are, who may resume which session, and how
-often a tab may ask for a run of its page.
+"""The WebSocket of each browser tab: how many there are, who may resume which session, and what a
+tab may ask for, and how often.
+
+Streamlit does all that a message asks for, whoever sends it: also clear the caches of all sessions,
+and tell of the server's Git folder.
 """
 
 import asyncio
 import secrets
 import time
+from collections.abc import Callable
 
+from google.protobuf.message import DecodeError
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from streamlit import runtime
+from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from dashboard.web.connections import MAX_HEAD_BYTES
 from dashboard.web.gate import head_bytes
@@ -22,6 +28,10 @@ PROTOCOLS = b"sec-websocket-protocol"
 ANONYMOUS_RATE, ANONYMOUS_BURST = 5.0, 60.0
 SIGNED_IN_RATE, SIGNED_IN_BURST = 50.0, 500.0
 MAX_ADDRESSES = 10_000  # remembered at a time
+ANONYMOUS_BYTES = 64 * 2**10  # of a message; of others the server's own bound
+ANONYMOUS_MESSAGES = frozenset(("rerun_script", "stop_script", "app_heartbeat"))
+SIGNED_IN_MESSAGES = ANONYMOUS_MESSAGES | {"file_urls_request", "backend_operation_request"}
+MAX_FILE_URLS = 1000  # asked for at once
 
 
 class TokenBucket:
@@ -33,10 +43,22 @@ class TokenBucket:
 
     def take(self) -> float:
         """Use one; the seconds to wait before the message may be handled."""
-        now = time.monotonic()
-        self._left = min(self._burst, self._left + (now - self._at) * self._rate) - 1
-        self._at = now
+        self._refill()
+        self._left -= 1
         return max(0.0, -self._left / self._rate)
+
+    def take_now(self) -> bool:
+        """Use one, if one is there."""
+        self._refill()
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+    def _refill(self) -> None:
+        now = time.monotonic()
+        self._left = min(self._burst, self._left + (now - self._at) * self._rate)
+        self._at = now
 
 
 class Sockets:
@@ -54,16 +76,15 @@ class Sockets:
         connection = secrets.token_hex(16)
         address = scope["client"][0] if scope["client"] else ""
         is_answered = scope["path"] == STREAM and head_bytes(scope) <= MAX_HEAD_BYTES
+        shared = self._bucket(address)
+        is_answered = is_answered and shared.take_now()
         if not is_answered or not self._sessions.open(connection, address):
             await receive()
             await send({"type": "websocket.close", "code": 1013, "reason": "try again later"})
             return
+        incoming = Incoming(receive, send, lambda: self._sessions.is_signed_in(connection), shared)
         try:
-            await self._app(
-                self._marked(scope, connection),
-                self._paced(receive, connection, address),
-                send,
-            )
+            await self._app(self._marked(scope, connection), incoming.receive, send)
         finally:
             without_sign_in = self._sessions.close(connection)
             if without_sign_in is not None:  # nothing in it is worth keeping for a reconnection
@@ -87,18 +108,51 @@ class Sockets:
             parts = parts[:2]
         return ",".join(parts).encode("latin-1")
 
-    def _paced(self, receive: Receive, connection: str, address: str) -> Receive:
-        own = TokenBucket(SIGNED_IN_RATE, SIGNED_IN_BURST)
-        shared = self._buckets.setdefault(address, TokenBucket(ANONYMOUS_RATE, ANONYMOUS_BURST))
+    def _bucket(self, address: str) -> TokenBucket:
+        """What all tabs of the address share that are not signed in, and new ones."""
+        bucket = self._buckets.setdefault(address, TokenBucket(ANONYMOUS_RATE, ANONYMOUS_BURST))
         if len(self._buckets) > MAX_ADDRESSES:
             del self._buckets[next(iter(self._buckets))]
+        return bucket
 
-        async def received() -> Message:
-            message = await receive()
-            if message["type"] == "websocket.receive":
-                bucket = own if self._sessions.is_signed_in(connection) else shared
-                if seconds := bucket.take():
-                    await asyncio.sleep(seconds)
-            return message
 
-        return received
+class Incoming:
+    """What a browser sends on one WebSocket, as far as Streamlit is to see it.
+
+    is_signed_in: asked at every message; shared: the bucket of tabs that are not.
+    """
+
+    def __init__(
+        self, receive: Receive, send: Send, is_signed_in: Callable[[], bool], shared: TokenBucket
+    ) -> None:
+        self._receive, self._send = receive, send
+        self._is_signed_in, self._shared = is_signed_in, shared
+        self._own = TokenBucket(SIGNED_IN_RATE, SIGNED_IN_BURST)
+
+    async def receive(self) -> Message:
+        """The next message that is allowed; a disconnection where one was too large."""
+        while True:
+            message = await self._receive()
+            data = message.get("bytes")
+            if message["type"] != "websocket.receive" or data is None:
+                return message
+            signed_in = self._is_signed_in()
+            if seconds := (self._own if signed_in else self._shared).take():
+                await asyncio.sleep(seconds)
+            if not signed_in and len(data) > ANONYMOUS_BYTES:
+                await self._send({"type": "websocket.close", "code": 1009})
+                return {"type": "websocket.disconnect", "code": 1009}
+            if _is_allowed(data, signed_in):
+                return message
+
+
+def _is_allowed(data: bytes, signed_in: bool) -> bool:
+    """Whether Streamlit may handle the message; it refuses by itself what it cannot read."""
+    try:
+        asked = BackMsg.FromString(data)
+    except DecodeError:
+        return True
+    kind = asked.WhichOneof("type")
+    if kind == "file_urls_request" and len(asked.file_urls_request.file_names) > MAX_FILE_URLS:
+        return False
+    return kind in (SIGNED_IN_MESSAGES if signed_in else ANONYMOUS_MESSAGES)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from streamlit.proto.BackMsg_pb2 import BackMsg
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from serving import hash_password
@@ -255,7 +256,7 @@ def test_one_address_opens_some_tabs_without_a_sign_in_and_no_more(dashboard: st
     with ExitStack() as stack:
         with pytest.raises(InvalidStatus) as refused:
             for _ in range(100):
-                stack.enter_context(tab(http))
+                stack.enter_context(tab(http, patience_seconds=0))
         assert refused.value.response.status_code in (403, 503)
         first = stack.pop_all()
     first.close()
@@ -270,6 +271,13 @@ def test_messages_before_a_sign_in_are_slowed_down(dashboard: str) -> None:
         for _ in range(runs):
             visitor.run()
         assert time.monotonic() - began > (runs - 60) / 5 - 2
+
+
+def test_nobody_clears_the_caches_of_all_sessions(dashboard: str, ada: Tab) -> None:
+    """A message that Streamlit would obey from anyone, and that signs the sender out."""
+    asked = BackMsg(clear_cache=True)
+    ada.socket.send(asked.SerializeToString())
+    assert "Signed in as" in ada.run().text
 
 
 def test_large_messages_end_the_connection(dashboard: str) -> None:

@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 from streamlit import runtime
+from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from dashboard.web import gate, sessions, sockets
 from dashboard.web.gate import Gate
 from dashboard.web.headers import content_policy
 from dashboard.web.sessions import Sessions, Visitor
-from dashboard.web.sockets import Sockets, TokenBucket
+from dashboard.web.sockets import Incoming, Sockets, TokenBucket
 from leafgate.errors import UserError
 
 BROWSER, OTHER = "b" * 43, "o" * 43
@@ -276,3 +277,77 @@ def test_the_number_of_a_connection_is_the_servers_own(known: Sessions) -> None:
     scope["headers"][1] = (b"cookie", f"leafgate_browser={BROWSER}".encode())
     asyncio.run(Sockets(noting, known)(scope, whole, nothing))
     assert dict(seen[1]["headers"])[b"sec-websocket-protocol"] == b"streamlit, token, s1"
+
+
+def message(kind: str) -> bytes:
+    """One of that kind, as a browser sends it."""
+    asked = BackMsg()
+    if kind in ("rerun_script", "file_urls_request", "backend_operation_request"):
+        getattr(asked, kind).SetInParent()
+    else:
+        setattr(asked, kind, True)
+    return asked.SerializeToString()
+
+
+def passed(*frames: bytes, signed_in: bool) -> list[bytes | str]:
+    """What of these reaches Streamlit, and how the connection ends."""
+    left = iter(frames)
+    seen: list[bytes | str] = []
+
+    async def receive() -> Message:
+        data = next(left, None)
+        if data is None:
+            return {"type": "websocket.disconnect", "code": 1000}
+        return {"type": "websocket.receive", "bytes": data}
+
+    async def send(sent: Message) -> None:
+        seen.append(f"{sent['type']} {sent['code']}")
+
+    async def all_of_them() -> None:
+        incoming = Incoming(receive, send, lambda: signed_in, TokenBucket(1000, 1000))
+        while (each := await incoming.receive())["type"] == "websocket.receive":
+            seen.append(each["bytes"])
+
+    asyncio.run(all_of_them())
+    return seen
+
+
+@pytest.mark.parametrize("signed_in", [False, True])
+@pytest.mark.parametrize("kind", ["clear_cache", "load_git_info", "set_run_on_save"])
+def test_messages_that_concern_the_server_or_other_sessions_are_dropped(
+    kind: str, signed_in: bool
+) -> None:
+    run = message("rerun_script")
+    assert passed(message(kind), run, signed_in=signed_in) == [run]
+
+
+@pytest.mark.parametrize("kind", ["file_urls_request", "backend_operation_request"])
+def test_files_are_asked_for_by_signed_in_tabs_alone(kind: str) -> None:
+    assert passed(message(kind), signed_in=False) == []
+    assert passed(message(kind), signed_in=True) == [message(kind)]
+
+
+def test_no_tab_asks_for_thousands_of_upload_addresses() -> None:
+    asked = BackMsg()
+    asked.file_urls_request.file_names.extend([""] * (sockets.MAX_FILE_URLS + 1))
+    assert passed(asked.SerializeToString(), signed_in=True) == []
+
+
+def test_a_large_message_without_a_sign_in_ends_the_connection() -> None:
+    asked = BackMsg()
+    asked.rerun_script.query_string = "a=1&" * 20_000
+    data = asked.SerializeToString()
+    assert passed(data, message("rerun_script"), signed_in=False) == ["websocket.close 1009"]
+    assert passed(data, signed_in=True) == [data]
+
+
+def test_what_is_no_message_is_left_to_streamlit_to_refuse() -> None:
+    assert passed(b"\xff\xff", signed_in=False) == [b"\xff\xff"]
+
+
+def test_a_closed_tab_without_a_sign_in_leaves_nothing_behind() -> None:
+    found = Sessions()
+    assert found.open("c1", "10.0.0.1")
+    found.record("s1", BROWSER, "c1", None)
+    assert found.close("c1") == "s1"
+    assert not found.may_resume("s1", BROWSER)
