@@ -112,8 +112,14 @@ def models_show(
 def models_audit(
     model: Annotated[str | None, typer.Argument(help="one model; else both")] = None,
     verify: Annotated[
-        bool, typer.Option("--verify", help="check hashes, signatures, tags and aliases")
+        bool, typer.Option("--verify", help="check hashes, signatures, tags, aliases and files")
     ] = False,
+    files: Annotated[
+        bool,
+        typer.Option(
+            "--files/--no-files", help="--verify fetches the stored files of each version, or not"
+        ),
+    ] = True,
     restore: Annotated[
         bool,
         typer.Option("--restore", help="put back lost records, from the tags, and aliases"),
@@ -133,7 +139,10 @@ def models_audit(
         bool, typer.Option("--public-key", help="print what a host needs to verify, and end")
     ] = False,
 ) -> None:
-    """Who put what into production, when and why. With --verify: exit 1 where it is not sound."""
+    """Who put what into production, when and why. With --verify: exit 1 where it is not sound.
+
+    --restore verifies, too: what it puts back was signed, and may be of files that were changed.
+    """
     from leafgate.audit import to_json
     from leafgate.audit_key import signing_key
     from leafgate.gating import look_at
@@ -163,7 +172,8 @@ def models_audit(
             say(*(to_json(record) for record in records))
         else:
             say(f"{name}: {len(records)} records", *(_line(record) for record in records))
-        sound = (not verify or _verified(store, name, records)) and sound
+        if verify or restore:
+            sound = _verified(store, name, records, files) and sound
     if not sound:
         raise typer.Exit(UNSOUND)
 
@@ -228,13 +238,23 @@ def _line(record: Any) -> str:  # noqa: ANN401 - leafgate.audit.AuditRecord, imp
     return f"  {record.number:4d}  {record.at_utc}  {record.who}  {versions}  {what}: {reason}"
 
 
-def _verified(store: Any, name: str, records: Any) -> bool:  # noqa: ANN401 - imported late
+def _verified(store: Any, name: str, records: Any, files: bool) -> bool:  # noqa: ANN401
     from leafgate.audit_key import trusted_keys
-    from registry import AuditMemory, audit_problems
+    from leafgate.progress import progress
+    from registry import AuditMemory, audit_problems, file_problems, versions_to_compare
 
     wrong = audit_problems(store, name, records, trusted_keys(settings()))
-    told = [f"  NOT SOUND  {problem}" for problem in wrong]
-    say(*told or [f"{name}: hashes, signatures, tags and aliases agree"])
-    if not wrong:
-        AuditMemory(store.settings).note(name, records)
-    return not wrong
+    say(*(f"  NOT SOUND  {problem}" for problem in wrong))
+    if wrong:
+        return False
+    AuditMemory(store.settings).note(name, records)
+    agree = f"{name}: hashes, signatures, tags and aliases agree"
+    if not files:
+        say(f"{agree}; the stored files were not compared")
+        return True
+    versions = versions_to_compare(store, name, records)
+    with progress(f"{name}: comparing stored files", len(versions)) as advance:
+        changed = list(file_problems(store, versions, records, advance))
+    say(*(f"  NOT SOUND  {problem}" for problem in changed))
+    say(*() if changed else [f"{agree}, and the stored files of {len(versions)} versions"])
+    return not changed

@@ -54,6 +54,7 @@ from registry.registration import registration_of, require_registered
 from registry.run_documents import CHECK, Study, gate_picture, gate_report, study_of
 from registry.run_memory import RunDetails, RunMemory
 from registry.store import DIGEST_TAG, PREVIOUS, PRODUCTION, STAGING, ModelStore, ModelVersion
+from registry.stored_files import file_problems, versions_to_compare
 from registry.verified_chain import VerifiedChain
 from registry.versions import Curve, RunRecord, VersionReader, version_reader
 from registry.vouching import (
@@ -169,6 +170,7 @@ __all__ = [
     "class_folder",
     "computes_bf16",
     "drop_int8",
+    "file_problems",
     "find_extractor",
     "force",
     "gate_picture",
@@ -204,6 +206,7 @@ __all__ = [
     "to_pixels",
     "usable_cores",
     "version_reader",
+    "versions_to_compare",
     "watch",
     "write_description",
     "write_pictures",

@@ -10,6 +10,7 @@ import pytest
 from mlflow.entities import FileInfo
 from typer.testing import CliRunner
 
+from leafgate.audit import AuditEntry
 from leafgate.cli import app
 from leafgate.errors import UserError
 from leafgate.gating import open_ledger
@@ -28,6 +29,7 @@ from registry import (
 )
 from registry.kept_copies import folder_digest
 from registry.stored_model import fetch_files
+from sql import open_database
 from tests.models import register_tiny_classifier, store_tiny_classifier
 from tests.policies import write_policy
 
@@ -353,3 +355,66 @@ def test_a_folder_that_contains_itself_ends(tmp_path: Path) -> None:
 
     with pytest.raises(UserError, match="10,000 stored files"):
         fetch_files(Endless({}), tmp_path)
+
+
+def verified(ledger: Ledger, monkeypatch: pytest.MonkeyPatch, *more: str) -> tuple[int, str]:
+    """Exit code and output of `leafgate models audit --verify`."""
+    monkeypatch.setenv("LEAFGATE_VAR_DIR", str(ledger.store.settings.var_dir))
+    done = CliRunner().invoke(app, ["models", "audit", NAME, "--verify", *more])
+    return done.exit_code, done.output
+
+
+def test_verify_compares_files_tag_and_record_of_each_version(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, told = verified(ledger, monkeypatch)
+    assert (code, "agree, and the stored files of 3 versions" in told) == (0, True)
+
+    for number in (1, 2):  # of which one is served, and one may be served again
+        TAMPERINGS["classifier.py"](stored(ledger, number))
+    ledger.store.set_tag(NAME, 2, "artifact.digest", folder_digest(stored(ledger, 2)))
+    shutil.rmtree(stored(ledger, 3))
+    code, told = verified(ledger, monkeypatch)
+    assert code == 1
+    assert "version 1: its stored files have digest" in told
+    assert "version 1: its tag" not in told
+    assert "version 2: its stored files have digest" in told
+    assert "version 2: its tag artifact.digest is" in told
+    assert "version 3: the files of leaf-classifier version 3 are gone" in told
+    code, told = verified(ledger, monkeypatch, "--no-files")
+    assert (code, "were not compared" in told) == (0, True)
+
+
+def test_verify_names_a_version_with_an_alias_and_no_record(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = planted(ledger).version
+    code, told = verified(ledger, monkeypatch)
+    assert code == 1
+    assert f"version {number} has no record of its registration" in told
+
+
+def test_verify_names_a_move_of_other_files_than_were_registered(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever holds the key wrote it; the files are then not those that a training made."""
+    entry = AuditEntry(
+        model=NAME, action="verdict", by="gate", to_version=3, artifact_digest="0" * 64
+    )
+    written = ledger.write(entry)
+    code, told = verified(ledger, monkeypatch)
+    assert code == 1
+    assert f"record {written.number} (verdict) names the files 000000000000 of version 3" in told
+
+
+def test_restoring_records_says_that_files_were_changed_meanwhile(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with open_database(ledger.store.settings.database).begin() as connection:
+        connection.exec_driver_sql("DELETE FROM audit")
+    TAMPERINGS["MLmodel"](stored(ledger, 2))
+    monkeypatch.setenv("LEAFGATE_VAR_DIR", str(ledger.store.settings.var_dir))
+    done = CliRunner().invoke(app, ["models", "audit", NAME, "--restore"])
+    assert "records put back" in done.output
+    assert "version 2: its stored files have digest" in done.output
+    assert done.exit_code == 1
