@@ -13,6 +13,7 @@ from leafgate.errors import UserError
 from registry.aliases import AliasReader
 from registry.ledger import standing
 from registry.local_copies import LocalCopies
+from registry.registration import require_registered
 from registry.store import DIGEST_TAG, PRODUCTION, STAGING, ModelVersion
 from registry.verified_chain import VerifiedChain
 
@@ -146,15 +147,16 @@ class InProduction:
 
 @dataclass(frozen=True)
 class InStaging:
-    """Follows the alias `staging`: nothing is vouched for there yet.
+    """Follows the alias `staging`, to a version whose registration is on record.
 
-    chain: for a canary, whose answers callers see: a version that a person holds is not served.
+    is_shown: callers see its answers, as a canary's: a version that a person holds is not served.
     """
 
     name: str
     reader: AliasReader
     copies: LocalCopies
-    chain: VerifiedChain | None = None
+    chain: VerifiedChain
+    is_shown: bool = False
 
     def look(self, live: ModelVersion | None) -> Wanted:
         """See Follows."""
@@ -168,13 +170,16 @@ class InStaging:
             problem = f"{AWAY}: {away.problem}"
         if found is None:
             return Wanted(None, f"no version has the alias '{STAGING}'", is_vacant=True)
-        if self.chain is None:
-            return Wanted(found, problem)
         try:
-            hold = standing(self.chain.current()).held.get(found.version)
+            records = self.chain.current()
         except UserError as error:
             return Wanted(live, _told(error))
-        if hold is not None:
+        try:
+            require_registered(found, records)
+        except UserError as error:
+            return Wanted(None, error.problem)
+        hold = standing(records).held.get(found.version)
+        if hold is not None and self.is_shown:
             return Wanted(None, f"{found} is on hold, so no caller sees it: {hold.reason}")
         return Wanted(found, problem)
 

@@ -81,8 +81,9 @@ class LiveModels:
         self.staging: Slot[LiveClassifier] | None = None
         if settings.staging_mode != "off":
             name = settings.classifier_name
-            holds = chains[name] if settings.staging_mode == "canary" else None
-            sources = Sources(InStaging(name, reader, copies, holds), copies, start.classifier)
+            is_shown = settings.staging_mode == "canary"
+            follows = InStaging(name, reader, copies, chains[name], is_shown)
+            sources = Sources(follows, copies, start.classifier)
             unwatched = replace(bounds, minutes=0)
             self.staging = Slot(settings.classifier_name, STAGING, sources, metrics, unwatched)
         self.to_classify = self._admission(self.classifier, decode_wait)

@@ -418,11 +418,22 @@ def test_many_who_note_at_once_leave_the_highest(world: World) -> None:
 
 
 def test_a_canary_that_a_person_holds_is_shown_to_no_caller(world: World) -> None:
-    world.holds(FOUR, alias=1)  # version 1 is on hold
-    canary = InStaging(NAME, world, world, world.chain())  # type: ignore[arg-type]
+    staged = [move(number, "staged") for number in (1, 2)]
+    world.holds(chain(*staged, after=FOUR), alias=1)  # version 1 is on hold
+    canary = InStaging(NAME, world, world, world.chain(), is_shown=True)  # type: ignore[arg-type]
     number, problem = served(canary, version(1))
     assert (number, "is on hold" in problem) == (None, True)
-    shadow = InStaging(NAME, world, world)  # type: ignore[arg-type]
+    shadow = InStaging(NAME, world, world, world.chain())  # type: ignore[arg-type]
     assert served(shadow) == (1, "")
     world.alias = 2
     assert served(canary) == (2, "")
+
+
+def test_what_is_in_staging_answers_only_where_its_registration_is_on_record(world: World) -> None:
+    world.holds(chain(move(2, "staged"), after=FOUR), alias=5)  # an alias that was moved by hand
+    shadow = InStaging(NAME, world, world, world.chain())  # type: ignore[arg-type]
+    number, problem = served(shadow, version(2))
+    assert (number, "version 5 is not on record" in problem) == (None, True)
+    world.alias, world.versions[2] = 2, version(2, "f" * 64)  # a tag that was written by hand
+    number, problem = served(shadow, version(2))
+    assert (number, "record 5 of its registration is" in problem) == (None, True)
