@@ -105,14 +105,16 @@ def test_a_version_is_found_by_its_number_and_the_audit_by_its_tags(either: Sett
     assert reader.version(CLASSIFIER, 1) == store.get(CLASSIFIER, 1)
     assert reader.version(CLASSIFIER, 99) is None
     assert reader.version("no-such-model", 1) is None
-    store.set_tag(CLASSIFIER, 1, "audit.000001", "of one")
-    store.set_tag(CLASSIFIER, 2, "audit.000002", "of another")
+    before = reader.audit_tags(CLASSIFIER)  # of its registration
+    store.set_tag(CLASSIFIER, 1, "audit.900001", "of one")
+    store.set_tag(CLASSIFIER, 2, "audit.900002", "of another")
     store.set_tag(CLASSIFIER, 2, "auditor", "ada")
     try:
-        assert sorted(reader.audit_tags(CLASSIFIER)) == ["of another", "of one"]
+        found = sorted(reader.audit_tags(CLASSIFIER))
+        assert found == sorted([*before, "of another", "of one"])
     finally:
         for number in ("1", "2"):
-            store.client.delete_model_version_tag(CLASSIFIER, number, f"audit.00000{number}")
+            store.client.delete_model_version_tag(CLASSIFIER, number, f"audit.90000{number}")
     assert reader.audit_tags("no-such-model") == ()
 
 
