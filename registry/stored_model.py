@@ -4,10 +4,9 @@ The folder holds MLflow's own files (`MLmodel`, the requirements), the code of t
 `artifacts/` one folder with the model itself, which is all that LeafGate loads. Nothing beside that
 folder is ever run in a process of LeafGate (see `registry.pyfunc_answers`).
 
-Two things that MLflow adds are no part of the stored model, and never fetched. It writes the file
-`registered_model_meta` into what it downloads by a version's address: files are fetched from where
-the version is stored instead. And whoever loads the PyFunc from a store in local folders, as
-`mlflow models serve` does, leaves Python's `__pycache__` there: folders of that name are skipped.
+Two things are no part of the stored model and never fetched, since whoever loads the PyFunc from a
+store in local folders, as `mlflow models serve` does, leaves them there: MLflow's file
+`registered_model_meta` in the folder itself, and Python's folders `__pycache__` beside the code.
 Every other file counts in the digest.
 """
 
@@ -21,7 +20,8 @@ from typing import Any
 from leafgate.errors import UserError
 from registry.kept_copies import folder_digest, is_plain_file
 
-MODEL_FOLDER, BYTECODE = "model", "__pycache__"
+MODEL_FOLDER = "model"
+LEFT_BY_MLFLOW, LEFT_BY_PYTHON = "registered_model_meta", "__pycache__"
 MAX_FILES = 10_000
 MAX_BYTES = 8 * 2**30  # of all files together
 LIMIT_BYTES = 2**30  # of one file, whatever a server sends; more only where its listing says so
@@ -92,8 +92,9 @@ def _listed(repository: Any) -> Iterator[tuple[str, int]]:  # noqa: ANN401
                     f"more than {MAX_FILES:,} stored files, or {MAX_BYTES / 2**30:g} GiB of them"
                 )
             if item.is_dir:
-                folders += [] if PurePosixPath(item.path).name == BYTECODE else [item.path]
-            else:
+                left = PurePosixPath(item.path).name == LEFT_BY_PYTHON
+                folders += [] if left else [item.path]
+            elif item.path != LEFT_BY_MLFLOW:
                 yield item.path, size
 
 

@@ -125,7 +125,7 @@ TAMPERINGS: dict[str, Callable[[Path], object]] = {
     "requirements": append("requirements.txt", "\nevil-package\n"),
     "the model": append("artifacts/model/model.json", " "),
     "another file": append("sitecustomize.py", "print('mine')"),
-    "MLflow's own name": append("registered_model_meta", "model_name: mine"),
+    "MLflow's own name": append("code/registered_model_meta", "model_name: mine"),
     "a file that is gone": lambda folder: (folder / "python_env.yaml").unlink(),
     "a link": lambda folder: (folder / "x").symlink_to("/etc/hostname"),
     "a linked folder": swap_folder,
@@ -297,16 +297,17 @@ def test_a_model_of_an_older_leafgate_says_to_train_again(ledger: Ledger) -> Non
     assert refused.value.fix == "train it again"
 
 
-def test_what_python_leaves_beside_the_code_of_a_model_that_is_served_is_never_fetched(
+def test_what_is_left_where_a_model_is_served_from_the_same_folders_is_never_fetched(
     ledger: Ledger, tmp_path: Path
 ) -> None:
-    """`mlflow models serve` from the same folders writes bytecode there, and others may."""
+    """`mlflow models serve` leaves a file and bytecode there, and others may."""
     left = stored(ledger, 3) / "code" / "leafgate" / "__pycache__"
     left.mkdir()
     (left / "images.cpython-311.pyc").write_bytes(b"mine")
+    (stored(ledger, 3) / "registered_model_meta").write_text("mine")
     gate(ledger, tmp_path)
     copy = ledger.store.stored_folder(ledger.store.get(NAME, 3))
-    assert list(copy.rglob("__pycache__")) == []
+    assert list(copy.rglob("__pycache__")) == list(copy.rglob("registered_model_meta")) == []
 
 
 class Listing:
