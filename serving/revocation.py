@@ -119,7 +119,7 @@ class Revocations:
         if (
             claims.token_id in revoked.tokens
             or claims.token_id in self._unstored
-            or until >= claims.issued_at
+            or until >= claims.order
         ):
             raise UserError("the token has been revoked", SIGN_IN, code="token_revoked")
 
@@ -136,9 +136,7 @@ class Revocations:
         if created is None:
             fix = "ask for an account on this service"
             raise UserError(f"there is no user {claims.subject}", fix, code="token_revoked")
-        if claims.issued_at == math.floor(claims.issued_at):  # some know whole seconds alone
-            created = math.floor(created)
-        if claims.issued_at < created:
+        if _is_older(claims, created):
             problem = f"the token was issued before the user {claims.subject} was added"
             raise UserError(problem, SIGN_IN, code="token_revoked")
 
@@ -233,6 +231,12 @@ class Revocations:
             if not self._away:
                 log.warning("revocations: kept as they were, the database is away (%s)", error)
             self._away = True
+
+
+def _is_older(claims: Claims, created: float) -> bool:
+    """Whether a token was issued to another user of this name, before this one was added."""
+    whole = claims.order == math.floor(claims.order)  # some issuers know no more
+    return claims.order < (math.floor(created) if whole else created)
 
 
 def _forget(done: Any) -> None:  # noqa: ANN401 - a future of either kind

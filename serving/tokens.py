@@ -35,7 +35,10 @@ SIGN_IN = "sign in again at POST /token"
 
 @dataclass(frozen=True)
 class Claims:
-    """What a valid token says. Times are Unix times in seconds; token_id: its `jti`."""
+    """What a valid token says. Times are Unix times in seconds; token_id: its `jti`.
+
+    tokens_from: the user's own (see `sql.User`) when it was issued, where it says so.
+    """
 
     subject: str
     scopes: frozenset[str]
@@ -44,6 +47,14 @@ class Claims:
     issued_at: float = 0.0
     not_before: float = 0.0
     expires_at: float = 0.0
+    tokens_from: float | None = None
+
+    @property
+    def order(self) -> float:
+        """What is compared with the time of a revocation: unlike the time of issue, it does not go
+        back with the clock.
+        """
+        return self.issued_at if self.tokens_from is None else self.tokens_from
 
     def require_current(self, now: float) -> None:
         """Raises UserError `token_expired` or `token_invalid` where it is not the time."""
@@ -76,13 +87,11 @@ class Tokens:
         subject: str,
         scopes: frozenset[str],
         plan: str = STANDARD_PLAN,
-        not_issued_before: float = 0.0,
+        tokens_from: float | None = None,
     ) -> str:
-        """A token for `subject`, valid from now for `token_minutes`.
+        """A token for `subject`, valid from now for `token_minutes`. tokens_from: the user's.
 
-        not_issued_before: the least Unix time that it says it was issued at: where the clock was
-        set back, one of now could lie before the user was added. Raises UserError
-        `sign_in_elsewhere`.
+        Raises UserError `sign_in_elsewhere`.
         """
         key_id, key = self.require_issuing()
         now = int(time.time() * 1000) / 1000
@@ -93,11 +102,13 @@ class Tokens:
             "iss": self.settings.jwt_issuer,
             "aud": self.settings.jwt_audience,
             # To the millisecond: a token bought just after all others were revoked is good.
-            "iat": max(now, not_issued_before),
+            "iat": now,
             "nbf": int(now),
             "exp": int(now + self.settings.token_minutes * 60),
             "jti": uuid4().hex,
         }
+        if tokens_from is not None:
+            claims["tokens_from"] = tokens_from
         algorithm = self.source.keys.algorithm
         return str(jwt.encode(claims, key, algorithm, headers={"kid": key_id}))
 
@@ -224,10 +235,16 @@ def _claims(told: Mapping[str, Any]) -> Claims:
     if not (isinstance(words, list) and all(isinstance(word, str) for word in words)):
         raise ValueError("its scope is neither a text nor a list of texts")
     times = [told[name] for name in ("iat", "nbf", "exp")]
-    if not all(type(moment) in (int, float) and 0 <= moment < 2**40 for moment in times):
+    times.append(told.get("tokens_from", times[0]))
+    if not all(map(_is_time, times)):
         raise ValueError("its times are no times")
     plan = STANDARD_PLAN if plan is None else _text(told, "plan")
     return Claims(subject, frozenset(words), plan, token_id, *times)
+
+
+def _is_time(moment: object) -> bool:
+    """Whether it is a Unix time of these millennia; True is none."""
+    return type(moment) in (int, float) and 0 <= moment < 2**40  # type: ignore[operator]
 
 
 def _text(told: Mapping[str, Any], name: str) -> str:

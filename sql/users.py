@@ -23,8 +23,8 @@ TICK = timedelta(milliseconds=1)  # the smallest difference that is stored
 class User:
     """One who may sign in. plan: how often they may ask; see `serving.plans`.
 
-    tokens_from: the Unix time in seconds from which a token of theirs must have been issued. A
-    token that they are given now says at least that, also where the clock was set back meanwhile.
+    created_at: a Unix time in seconds. tokens_from: the same; it grows whenever all their tokens
+    are revoked, also where the clock was set back. A token carries it, and an older one is refused.
     """
 
     name: str
@@ -79,9 +79,7 @@ def delete_user(engine: sa.Engine, name: str, by: str) -> None:
         row = connection.execute(sa.select(users).where(users.c.name == name)).first()
         if row is None:
             raise _no_such_user(name)
-        # The clock may have been set back since.
-        until = max(_now(), row.created_at_utc, row.tokens_revoked_at_utc or row.created_at_utc)
-        note_deletion(connection, name, until, by)
+        note_deletion(connection, name, max(_now(), _tokens_from(row)), by)
         connection.execute(users.delete().where(users.c.name == name))
 
 
@@ -112,19 +110,28 @@ def set_plan(engine: sa.Engine, name: str, plan: str) -> None:
 
 def set_password(engine: sa.Engine, name: str, password_hash: str) -> None:
     """Another password; the tokens that the old one bought end with it."""
-    _change(engine, name, password_hash=password_hash, tokens_revoked_at_utc=_now())
+    _revoke(engine, name, password_hash=password_hash)
 
 
 def set_scopes(engine: sa.Engine, name: str, scopes: Iterable[str]) -> frozenset[str]:
     """Other scopes; the tokens that carry the old ones end with them."""
     wanted = _known_scopes(scopes)
-    _change(engine, name, scopes=" ".join(sorted(wanted)), tokens_revoked_at_utc=_now())
+    _revoke(engine, name, scopes=" ".join(sorted(wanted)))
     return wanted
 
 
 def revoke_tokens_of(engine: sa.Engine, name: str) -> None:
     """Refuse every token of the user that was issued until now."""
-    _change(engine, name, tokens_revoked_at_utc=_now())
+    _revoke(engine, name)
+
+
+def _revoke(engine: sa.Engine, name: str, **values: Any) -> None:  # noqa: ANN401 - of columns
+    with engine.begin() as connection:
+        row = connection.execute(sa.select(users).where(users.c.name == name)).first()
+        if row is None:
+            raise _no_such_user(name)
+        values["tokens_revoked_at_utc"] = max(_now(), _tokens_from(row))
+        connection.execute(users.update().where(users.c.name == name).values(**values))
 
 
 def _change(engine: sa.Engine, name: str, **values: Any) -> None:  # noqa: ANN401 - of columns
@@ -151,10 +158,15 @@ def _known_scopes(scopes: Iterable[str]) -> frozenset[str]:
 
 def _user(row: sa.Row[Any]) -> User:
     scopes = frozenset(row.scopes.split())
-    created = unix_seconds(row.created_at_utc)
-    revoked = row.tokens_revoked_at_utc
-    first = created if revoked is None else max(created, unix_seconds(revoked + TICK))
+    created, first = unix_seconds(row.created_at_utc), unix_seconds(_tokens_from(row))
     return User(row.name, row.password_hash, scopes, bool(row.disabled), row.plan, created, first)
+
+
+def _tokens_from(row: sa.Row[Any]) -> datetime:
+    """From when on the tokens of a user are good, as it is stored."""
+    revoked: datetime | None = row.tokens_revoked_at_utc
+    created: datetime = row.created_at_utc
+    return created if revoked is None else max(created, revoked + TICK)
 
 
 def _now() -> datetime:

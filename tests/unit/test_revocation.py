@@ -52,8 +52,9 @@ def add(database: sa.Engine, name: str = "ada") -> User:
 def claims(user: str | User = "ada", age: float = 0.0, token_id: str = "1") -> Claims:
     """Of a token that was issued `age` seconds ago; to a user: as sign-in issues it."""
     now = int((time.time() - age) * 1000) / 1000
-    name, first = (user.name, user.tokens_from) if isinstance(user, User) else (user, 0.0)
-    return Claims(name, frozenset({"predict"}), "standard", token_id, max(now, first))
+    name, first = (user.name, user.tokens_from) if isinstance(user, User) else (user, None)
+    scopes = frozenset({"predict"})
+    return Claims(name, scopes, "standard", token_id, now, tokens_from=first)
 
 
 def check(process: Revocations, of: Claims) -> str:
@@ -99,7 +100,9 @@ def test_a_user_added_again_under_the_same_name_does_not_get_the_old_tokens_back
         connection.execute(sa.text("UPDATE users SET created_at_utc = '2020-01-01 00:00:00'"))
     process.refresh()
     assert check(process, old) == "token_revoked"
-    assert check(process, claims(again)) == "good"
+    user = find_user(database, "ada")
+    assert user is not None
+    assert check(process, claims(user)) == "good"
 
 
 def test_a_row_deleted_by_hand_and_added_again_does_not_revive_tokens(
@@ -118,18 +121,22 @@ def test_a_clock_set_back_keeps_no_user_out_and_lets_no_old_token_in(
     database: sa.Engine, make: MakeRevocations, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old = claims(add(database))
-    revoke_tokens_of(database, "ada")
     process = make()
     back = datetime.now(UTC) - timedelta(hours=1)
     monkeypatch.setattr(time, "time", back.timestamp)
     monkeypatch.setattr(sql.users, "_now", lambda: naive_utc(back))
     user = find_user(database, "ada")
     assert user is not None
-    assert (check(process, old), check(process, claims(user))) == ("token_revoked", "good")
+    assert check(process, claims(user)) == "good"
     delete_user(database, "ada", "admin")
     again = add(database)
     process.refresh()
     assert (check(process, old), check(process, claims(again))) == ("token_revoked", "good")
+    revoke_tokens_of(database, "ada")
+    revoked, last = claims(again), find_user(database, "ada")
+    assert last is not None
+    process.refresh()
+    assert (check(process, revoked), check(process, claims(last))) == ("token_revoked", "good")
 
 
 def test_a_user_who_signed_in_elsewhere_a_moment_ago_is_known_at_once(

@@ -72,6 +72,8 @@ def test_a_token_says_who_what_and_how_often(algorithm: str, tmp_path: Path) -> 
     said = read(service, token)
     assert (said.subject, said.scopes, said.plan) == ("Zoë", SCOPES, "plus")
     assert said.issued_at < said.expires_at
+    assert said.order == said.issued_at
+    assert read(service, service.issue("Zoë", SCOPES, tokens_from=7.125)).order == 7.125
     assert said.token_id != read(service, service.issue("Zoë", SCOPES)).token_id
     header = jwt.get_unverified_header(token)
     assert header["alg"] == algorithm
@@ -97,7 +99,7 @@ def test_a_claim_that_is_wrong_or_missing_is_refused(told: dict[str, Any], code:
 
 
 @pytest.mark.parametrize("value", [float("inf"), float("nan"), [], {}, "soon", True, -1, 1e300])
-@pytest.mark.parametrize("name", ["exp", "nbf", "iat"])
+@pytest.mark.parametrize("name", ["exp", "nbf", "iat", "tokens_from"])
 def test_a_time_that_is_none_is_refused(name: str, value: Any) -> None:
     token = str(jwt.encode({**claims(), name: value}, SECRET))
     assert refusal(make(), token) in ("token_invalid", "token_expired")
