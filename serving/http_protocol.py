@@ -28,8 +28,8 @@ from serving.problems import MEDIA_TYPE, problem_body
 from serving.refusals import CODES
 from serving.security_headers import SECURITY_HEADERS
 
-MAX_URL_BYTES = 8 * 1024
-MAX_HEADER_BYTES = 32 * 1024
+MAX_URL_BYTES = 64 * 1024
+MAX_HEADER_BYTES = 64 * 1024
 MAX_HEADER_LINES = 100
 MAX_TRAILER_BYTES, MAX_TRAILER_LINES = 4 * 1024, 20
 PIECE_BYTES = 16 * 1024  # fed to the parser at a time: how exactly bytes are counted

@@ -118,7 +118,7 @@ CODES = {
     "image_too_large": Code(
         413, "the image has 10000 x 10000 = 100,000,000 pixels", "scale it down"
     ),
-    "url_too_long": Code(414, "the URL has more than 8,192 bytes", "send values in the body"),
+    "url_too_long": Code(414, "the URL has more than 65,536 bytes", "send values in the body"),
     "not_an_image": Code(415, "the file is not an image", "send one of JPEG, PNG, WEBP"),
     "unreadable_image": Code(422, "the JPEG image cannot be read", _EXPORT),
     "out_of_range": Code(422, "n=1000", "ask for 1 to 256 images"),
@@ -131,7 +131,7 @@ CODES = {
     "too_many_requests": Code(429, "more than 600 per 1 minute requests", _WAIT),
     "sign_in_slowed": Code(429, "too many wrong passwords", _WAIT),
     "headers_too_large": Code(
-        431, "more than 100 header lines, or 32,768 bytes of them", "send fewer and shorter ones"
+        431, "more than 100 header lines, or 65,536 bytes of them", "send fewer and shorter ones"
     ),
     "internal_error": Code(
         500, "the service failed", "try again; tell whoever runs it the request id"
