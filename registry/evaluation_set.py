@@ -12,6 +12,7 @@ from pathlib import Path
 from leafgate.errors import UserError
 from leafgate.manifest import Manifest, ManifestRow
 from registry.store import ModelStore, ModelVersion
+from registry.stored_model import trained_with
 from registry.tracking import MANIFEST_ARTIFACT
 
 
@@ -115,12 +116,24 @@ def _proven(manifest: Manifest, digest: str, own: bool) -> EvaluationSet:
 def run_manifest(
     store: ModelStore, version: ModelVersion, data: Path | None = None
 ) -> Manifest | None:
-    """What the version was trained with, as its run keeps it; None where it keeps none."""
+    """What the version was trained with, as its run keeps it; None where it keeps none.
+
+    Raises UserError where it is not the split that the registered files name.
+    """
     if not store.has_run_artifact(version, MANIFEST_ARTIFACT):
         return None
     root = data or Path(store.run_tags(version).get("data.root", "."))
     with tempfile.TemporaryDirectory() as folder:
-        return Manifest.load(store.run_artifact(version, MANIFEST_ARTIFACT, Path(folder)), root)
+        found = Manifest.load(store.run_artifact(version, MANIFEST_ARTIFACT, Path(folder)), root)
+    digest = trained_with(store.stored_folder(version))
+    if digest not in (None, found.digest):
+        raise UserError(
+            f"the split that the run of {version} keeps has digest {found.digest[:12]}, it was "
+            f"trained with {digest[:12]}",
+            "the run was changed after training: train it again",
+            code="artifact_changed",
+        )
+    return found
 
 
 def learnt_from(trained: Manifest, judged: EvaluationSet) -> Learnt:

@@ -9,12 +9,18 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from leafgate.errors import UserError
 from leafgate.settings import Settings
 from registry.connection import open_mlflow, registry_errors, unreachable
 from registry.kept_copies import DIGEST, folder_digest, kept_copy
-from registry.stored_model import fetch_files, is_of_older_leafgate, model_folder
+from registry.stored_model import (
+    UnsafeArtifact,
+    fetch_files,
+    is_of_older_leafgate,
+    model_folder,
+)
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -22,6 +28,7 @@ if TYPE_CHECKING:
 STAGING, PRODUCTION, PREVIOUS = "staging", "production", "previous"
 DIGEST_TAG = "artifact.digest"
 KIND_TAG = "model.kind"
+WEB = ("http", "https", "ftp", "sftp")
 
 
 @dataclass(frozen=True)
@@ -204,7 +211,9 @@ class ModelStore:
         try:
             with registry_errors(self.settings):
                 uri = self.client.get_model_version_download_uri(version.name, str(version.version))
-                fetch_files(_underlying(get_artifact_repository(uri)), stored)
+                repository = _underlying(get_artifact_repository(uri))
+                _require_own_server(repository.artifact_uri, self.settings)
+                fetch_files(repository, stored)
         except (OSError, UserError) as error:
             if isinstance(error, UserError) and error.code == "artifact_unsafe":
                 raise
@@ -238,6 +247,16 @@ def _underlying(repository: Any) -> Any:  # noqa: ANN401 - MLflow's ArtifactRepo
     while hasattr(repository, "repo"):
         repository = repository.repo
     return repository
+
+
+def _require_own_server(uri: str, settings: Settings) -> None:
+    """Whoever registers a version says where its files are: asking another server than MLflow's
+    would show it our sign-in.
+    """
+    address, own = urlsplit(uri), urlsplit(settings.tracking_uri)
+    named = (address.scheme, address.hostname, address.port)
+    if address.scheme in WEB and named != (own.scheme, own.hostname, own.port):
+        raise UnsafeArtifact(f"the stored files are at {address.scheme}://{address.hostname}")
 
 
 def registered_digest(version: ModelVersion) -> str:

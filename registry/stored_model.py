@@ -10,6 +10,7 @@ store in local folders, as `mlflow models serve` does, leaves them there: MLflow
 Every other file counts in the digest.
 """
 
+import json
 import resource
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,7 @@ from leafgate.errors import UserError
 from registry.kept_copies import folder_digest, is_plain_file
 
 MODEL_FOLDER = "model"
+TRAINING_FILE = "training.json"
 LEFT_BY_MLFLOW, LEFT_BY_PYTHON = "registered_model_meta", "__pycache__"
 MAX_FILES = 10_000
 MAX_BYTES = 8 * 2**30  # of all files together
@@ -49,6 +51,20 @@ def model_folder(stored: Path) -> Path:
             code="artifact_missing",
         )
     return folder
+
+
+def write_training(stored: Path, data_digest: str) -> None:
+    """Note in a stored model which split it was trained with, so that its digest covers that."""
+    (stored / TRAINING_FILE).write_text(json.dumps({"data_digest": data_digest}), "utf-8")
+
+
+def trained_with(stored: Path) -> str | None:
+    """The digest of the split that a stored model was trained with; None where it names none."""
+    try:
+        noted = json.loads((stored / TRAINING_FILE).read_text("utf-8"))
+    except FileNotFoundError:
+        return None
+    return str(noted["data_digest"])
 
 
 def is_of_older_leafgate(stored: Path, digest: str) -> bool:

@@ -100,14 +100,20 @@ class Run:
             manifest.save(file)
             self.log_file(file, str(Path(MANIFEST_ARTIFACT).parent))
 
-    def register(self, kind: StoredKind, folder: Path, name: str) -> ModelVersion:
+    def register(
+        self, kind: StoredKind, folder: Path, name: str, manifest: Manifest | None = None
+    ) -> ModelVersion:
         """Store the model in `folder` as a PyFunc, register it as `name`, alias `staging`.
+
+        manifest: what it was trained with; the gate then takes no other from the run.
 
         Before it gets the alias, its registration is written into the audit, with the digest of all
         its files. Raises UserError where that fails: no gate then judges the version.
         """
         mlflow = open_mlflow(self.settings)
-        logged = PYFUNCS[kind].log(mlflow, folder, self.run_id)
+        logged = PYFUNCS[kind].log(
+            mlflow, folder, self.run_id, manifest.digest if manifest else None
+        )
         tags = {DIGEST_TAG: logged.digest, KIND_TAG: kind}
         with registry_errors(self.settings):
             made = mlflow.register_model(logged.uri, name, tags=tags)

@@ -245,7 +245,7 @@ def _register(
             if manifest is not None:
                 run.log_data(manifest, "colours")
             run.log_metrics(logged or {})
-            version = run.register(kind, Path(folder), name)
+            version = run.register(kind, Path(folder), name, manifest)
     store = ModelStore(settings)
     if alias:
         store.set_alias(name, alias, version.version)

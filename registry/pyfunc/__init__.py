@@ -16,7 +16,7 @@ import numpy as np
 
 from leafgate.images import encode_png
 from registry.kept_copies import folder_digest
-from registry.stored_model import MODEL_FOLDER
+from registry.stored_model import MODEL_FOLDER, write_training
 
 StoredKind = Literal["classifier", "generator"]
 
@@ -44,8 +44,14 @@ class PyFuncKind:
     schema: Callable[[], tuple[Any, Any]]
     example: Callable[[], Any]
 
-    def log(self, mlflow: Any, folder: Path, run_id: str) -> "Logged":  # noqa: ANN401 - the module
-        """Store the model in `folder` with that run.
+    def log(
+        self,
+        mlflow: Any,  # noqa: ANN401 - the module
+        folder: Path,
+        run_id: str,
+        data_digest: str | None = None,
+    ) -> "Logged":
+        """Store the model in `folder` with that run. data_digest: of the split that it learnt from.
 
         As `mlflow.pyfunc.log_model` does it, but for two things: the digest is of the files as this
         process wrote them, before MLflow has them; and the stored code is not run here.
@@ -56,6 +62,8 @@ class PyFuncKind:
         with tempfile.TemporaryDirectory() as parent:
             stored = Path(parent) / "stored"
             self._save(mlflow, folder, stored, logged, run_id)
+            if data_digest is not None:
+                write_training(stored, data_digest)
             digest = folder_digest(stored)
             client.log_model_artifacts(logged.model_id, str(stored))
         client.finalize_logged_model(logged.model_id, "READY")

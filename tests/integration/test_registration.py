@@ -1,8 +1,10 @@
 """Only a version whose registration is on record is judged and moved, and only as it was stored."""
 
 import shutil
+import socket
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -419,3 +421,42 @@ def test_restoring_records_says_that_files_were_changed_meanwhile(
     assert "records put back" in done.output
     assert "version 2: its stored files have digest" in done.output
     assert done.exit_code == 1
+
+
+def test_a_split_that_was_swapped_in_the_run_is_not_judged_by(
+    empty_store: Path, tmp_path: Path, colour_manifest: Manifest
+) -> None:
+    """Else an easier test side could be slipped in, or images that the version learnt from."""
+    ledger = open_ledger(_settings(Path(shutil.copytree(empty_store, tmp_path / "var"))))
+    version = register_tiny_classifier(ledger.store.settings, alias=None, manifest=colour_manifest)
+    turned = {"train": "test", "test": "train", "validation": "validation"}
+    rows = tuple(replace(row, side=turned[row.side]) for row in colour_manifest.rows)  # type: ignore[arg-type]
+    Manifest(colour_manifest.root, rows).save(tmp_path / "manifest.csv")
+    client = ledger.store.client
+    client.log_artifact(version.run_id, str(tmp_path / "manifest.csv"), "data")
+    with pytest.raises(UserError, match="the split that the run of") as refused:
+        gate(ledger, tmp_path, 1)
+    assert refused.value.code == "artifact_changed"
+
+
+def test_files_of_a_version_are_asked_of_mlflows_own_server_alone(ledger: Ledger) -> None:
+    """The sign-in for MLflow goes along with what is asked."""
+    asked: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(3)
+
+        def answer() -> None:
+            with suppress(OSError):
+                caller = listener.accept()[0]
+                asked.append(caller.recv(1000))
+                caller.close()
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        source = f"http://127.0.0.1:{listener.getsockname()[1]}/files"
+        client, digest = ledger.store.client, ledger.store.get(NAME, 3).tags["artifact.digest"]
+        made = client.create_model_version(NAME, source, tags={"artifact.digest": digest})
+        with pytest.raises(UserError, match="the stored files are at http://127") as refused:
+            ledger.store.stored_digest(ledger.store.get(NAME, int(made.version)))
+        thread.join()
+    assert (refused.value.code, asked) == ("artifact_unsafe", [])

@@ -163,7 +163,7 @@ def _finish(
             run.log_picture(png, f"evaluation/{name}")
         run.log_text(page(result, drawn, classifier, test, judged), "evaluation/report.html")
         advance(f"test accuracy {result.accuracy.value:.3f}, macro F1 {result.macro_f1.value:.3f}")
-        version = run.register("classifier", folder, run.settings.classifier_name)
+        version = run.register("classifier", folder, run.settings.classifier_name, manifest)
         advance(str(version))
     return version
 

@@ -114,4 +114,4 @@ def _finish(
         store_generator(stored_network(gan), described, folder)
         stored = Generator.load(folder, run.settings.engine)
         log_outcome(run, stored, config, manifest, unfinished, validation)
-        return run.register("generator", folder, run.settings.generator_name)
+        return run.register("generator", folder, run.settings.generator_name, manifest)
