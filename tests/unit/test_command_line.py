@@ -16,7 +16,7 @@ from tests.commands import environment, leafgate
         (("data", "split", "--data", "nowhere"), "no folder nowhere"),
         (("train", "classifier", "--data", ".", "epoch=3"), "epoch=3"),
         (("train", "generator", "--data", ".", "epochs=-1"), "epochs=-1"),
-        (("predict", "leaf.jpg"), "has no version with alias 'production'"),
+        (("predict", "leaf.jpg"), "no version has the alias 'production'"),
         (("gate", "leaf-classifier"), "has no version with alias 'staging'"),
         (("gate", "leaf-classifier", "--watch", "--version", "1"), "--watch with --version"),
         (("models", "rollback", "leaf-classifier"), "has no previous version"),
