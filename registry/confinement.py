@@ -174,7 +174,10 @@ OWN = {
     "prlimit64": (302, 261),
     "sched_setaffinity": (203, 122),
 }
-FCNTL, SIGNALS_OF_FILES = (72, 25), (8, 10, 15)  # F_SETOWN, F_SETSIG, F_SETOWN_EX
+# F_SETOWN, F_SETSIG, F_SETOWN_EX; F_SETLEASE, F_NOTIFY: others wait for who has a lease
+FCNTL, SIGNALS_OF_FILES = (72, 25), (8, 10, 15, 1024, 1026)
+CAPGET, CAPSET, CAPABILITIES_VERSION = (125, 90), (126, 91), 0x20080522
+READ_ANY_FILE = 1 << 2  # CAP_DAC_READ_SEARCH: of the files that Landlock leaves
 PRCTL, PR_SET_PDEATHSIG, PR_SET_NO_NEW_PRIVS = (157, 167), 1, 38
 SECCOMP, SET_MODE_FILTER = (317, 277), 1
 
@@ -202,6 +205,7 @@ def confine(readable: Iterable[str], writable: str, cpu_seconds: int) -> None:
     _call(PRCTL[_machine()], PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)  # ends with its parent
     _call(PRCTL[_machine()], PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     _limit(cpu_seconds)
+    _drop_capabilities()
     _keep_files(readable, writable)
     _refuse_calls()
 
@@ -218,6 +222,15 @@ def _limit(cpu_seconds: int) -> None:
         resource.setrlimit(kind, (most, most))
     with suppress(OSError):  # the first to go where memory runs out
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+
+
+def _drop_capabilities() -> None:
+    """Root's powers (clock, host name, raised limits, ports of devices), all but for reading."""
+    header = struct.pack("Ii", CAPABILITIES_VERSION, 0)
+    held = ctypes.create_string_buffer(24)  # effective, permitted, inheritable; twice
+    _call(CAPGET[_machine()], header, held)
+    kept = struct.unpack_from("I", held, 4)[0] & READ_ANY_FILE
+    _call(CAPSET[_machine()], header, struct.pack("6I", kept, kept, 0, 0, 0, 0))
 
 
 def _keep_files(readable: Iterable[str], writable: str) -> None:

@@ -23,6 +23,7 @@ from leafgate.errors import UserError
 
 ANSWER_BYTES = 16 * 2**20
 COMPLAINT_BYTES = 4096
+THREADS = 2000  # libraries start a few for each core
 DISK_BYTES, DISK_FILES = 2 * 2**30, 100_000  # that may go from the free ones meanwhile
 POLL_SECONDS = 0.2
 PASSED_ON = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "OMP_NUM_THREADS")
@@ -161,10 +162,19 @@ def _await(process: "subprocess.Popen[bytes]", seconds: float, scratch: Path) ->
         gone = (before.f_bavail - now.f_bavail) * now.f_frsize
         if gone > DISK_BYTES or before.f_favail - now.f_favail > DISK_FILES:
             raise SandboxFailed("it was ended as it filled the disk")
+        if _threads(process.pid) > THREADS:  # the system has a bounded number for all processes
+            raise SandboxFailed(f"it was ended as it started more than {THREADS:,} threads")
         if time.monotonic() > until:
             raise SandboxFailed(f"it was ended after {seconds:g} s")
         with suppress(subprocess.TimeoutExpired):
             process.wait(POLL_SECONDS)
+
+
+def _threads(process: int) -> int:
+    try:
+        return Path(f"/proc/{process}/task").stat().st_nlink - 2
+    except OSError:  # it has ended
+        return 0
 
 
 def _answer(returncode: int, answer: IO[bytes], complaints: IO[bytes]) -> bytes:

@@ -70,6 +70,8 @@ ATTEMPTS = {
     "a file in memory alone": "os.memfd_create('x')",
     "shared memory": "raw(29, 1, 4096, 0o1600)",
     "a device": "open('/dev/tty', 'w')",
+    "root's powers": "checked(own.sethostname(NAME, len(NAME)))",
+    "keep others from a file": "fcntl.fcntl(open(json.__file__), 1024, 0)",
     "inherited files": "no_files()",
     "settings in the environment": "no_settings()",
 }  # fmt: skip
@@ -86,6 +88,7 @@ HOSTILE = """
     GIVEN = json.loads(GIVEN_JSON)
     KEY, VAR, FOLDER, PORT, UNIX = (GIVEN[n] for n in ("key", "var", "folder", "port", "unix"))
     CHECKOUT, HERE = GIVEN["checkout"], ("127.0.0.1", PORT)
+    NAME = os.uname().nodename.encode()
     CODES = iter(GIVEN["attempts"].values())
     own = ctypes.CDLL(None, use_errno=True)
 
@@ -287,6 +290,17 @@ def test_one_that_fills_the_disk_is_ended(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(sandbox, "DISK_BYTES", 50_000_000)
     body = "[open(str(n), 'wb').write(b'x' * 20_000_000) for n in range(9)]; time.sleep(60)"
     with pytest.raises(SandboxFailed, match="filled the disk"):
+        _run(_settings(tmp_path), tmp_path, BARE.replace("BODY", body), {}, 1)
+
+
+def test_one_that_starts_thousands_of_threads_is_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The system has a bounded number of them, for all processes together."""
+    monkeypatch.setattr(sandbox, "THREADS", 300)
+    start = "threading.Thread(target=time.sleep, args=(60,)).start()"
+    body = f"import threading; [{start} for _ in range(600)]; time.sleep(60)"
+    with pytest.raises(SandboxFailed, match="more than 300 threads"):
         _run(_settings(tmp_path), tmp_path, BARE.replace("BODY", body), {}, 1)
 
 
