@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import cast
 
 from leafgate.audit import AuditEntry, this_person
 from leafgate.progress import tell
@@ -232,6 +231,13 @@ def _keep(
 
 
 def kind_of(settings: Settings, version: ModelVersion) -> ModelKind:
-    """What the version is, as it was registered; by its name where that is not told."""
-    named = "generator" if version.name == settings.generator_name else "classifier"
-    return cast(ModelKind, version.tags.get(KIND_TAG, named))
+    """What the version is: by its name, or by its tag where the settings do not know the name.
+
+    Whoever may write to MLflow may write the tag.
+    """
+    known: dict[str, ModelKind] = {
+        settings.classifier_name: "classifier",
+        settings.generator_name: "generator",
+    }
+    is_generator = version.tags.get(KIND_TAG) == "generator"
+    return known.get(version.name, "generator" if is_generator else "classifier")

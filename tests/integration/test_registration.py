@@ -24,6 +24,7 @@ from registry import (
     Question,
     adopt,
     force,
+    kind_of,
     rollback,
     run_gate,
     start_run,
@@ -460,3 +461,11 @@ def test_files_of_a_version_are_asked_of_mlflows_own_server_alone(ledger: Ledger
             ledger.store.stored_digest(ledger.store.get(NAME, int(made.version)))
         thread.join()
     assert (refused.value.code, asked) == ("artifact_unsafe", [])
+
+
+def test_a_tag_does_not_choose_the_policy_that_a_version_is_judged_by(
+    ledger: Ledger,
+) -> None:
+    for kind in ("generator", "../x"):
+        ledger.store.set_tag(NAME, 3, "model.kind", kind)
+        assert kind_of(ledger.store.settings, ledger.store.get(NAME, 3)) == "classifier"
