@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal, Protocol, TypeVar
 
 from leafgate.settings import Settings
-from registry.ledger import TAG, tagged
+from registry.ledger import TAG, record_tags
 from registry.sqlite_file import (
     SQLITE,
     SqliteFile,
@@ -88,7 +88,7 @@ class StoreReader:
 
     def audit_tags(self, name: str) -> tuple[str, ...]:
         """See AliasReader."""
-        return tuple(tagged(self._store, name).values())
+        return tuple(text for _, _, text in record_tags(self._store.versions(name)))
 
 
 class SqliteReader:

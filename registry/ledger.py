@@ -8,15 +8,25 @@ verified or written it remembers: it notices a cut even where the tags are gone 
 import logging
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from leafgate.audit import AuditEntry, AuditRecord, AuditTrail, problems, sign, to_json
+from leafgate.audit import (
+    AuditEntry,
+    AuditRecord,
+    AuditTrail,
+    from_json,
+    is_authentic,
+    problems,
+    sign,
+    to_json,
+)
 from leafgate.audit_key import SigningKey, trusted_keys
 from leafgate.errors import UserError
 from registry.audit_memory import AuditMemory, remedy
-from registry.store import ModelStore
+from registry.store import ModelStore, ModelVersion
 
 log = logging.getLogger(__name__)
 
@@ -93,10 +103,11 @@ class Ledger:
         than what this host remembers: what is appended then would hide what is missing.
         """
         remembered = self.memory.recall(model)
-        there = tagged(self.store, model)  # first: whatever has a tag by now is in the database
-        records = self.trail.records(model)
+        versions = self.store.versions(model)  # first: what is a tag by now is in the database
+        records, keys = self.trail.records(model), trusted_keys(self.store.settings)
+        there = signed_in(versions, model, keys, records)
         lost = sorted(there.keys() - {record.number for record in records})
-        wrong = problems(records, trusted_keys(self.store.settings))
+        wrong = problems(records, keys)
         if lost:
             wrong = (f"record {lost[0]} is missing, the versions' tags have it", *wrong)
         if not wrong and remembered is not None:
@@ -104,9 +115,9 @@ class Ledger:
         if wrong:
             raise _unsound(model, wrong[0])
         self.memory.note(model, records)
-        versions = {version.version for version in self.store.versions(model)}
+        numbers = {version.version for version in versions}
         for record in records:
-            if record.number not in there and about(record) in versions:
+            if there.get(record.number) != record and about(record) in numbers:
                 self.mirror(record)
         return records
 
@@ -129,14 +140,36 @@ def tag_of(record: AuditRecord) -> str:
     return f"{TAG}{record.number:06d}"
 
 
-def tagged(store: ModelStore, model: str) -> dict[int, str]:
-    """Records as the tags of the model's versions tell them: JSON by number."""
-    return {
-        int(name.removeprefix(TAG)): text
-        for version in store.versions(model)
-        for name, text in version.tags.items()
-        if name.startswith(TAG) and name.removeprefix(TAG).isdecimal()
-    }
+def record_tags(versions: Iterable[ModelVersion]) -> Iterator[tuple[int, str, str]]:
+    """(version, name, text) of each tag that should hold a record."""
+    for version in versions:
+        for name, text in version.tags.items():
+            if name.startswith(TAG) and name.removeprefix(TAG).isdecimal():
+                yield version.version, name, text
+
+
+def signed_in(
+    versions: Iterable[ModelVersion],
+    model: str,
+    trusted: Mapping[str, bytes],
+    records: Sequence[AuditRecord] = (),
+) -> dict[int, AuditRecord]:
+    """The records of `model` in tags of its versions, by number, that a trusted key signed.
+
+    Whoever may write to MLflow may write tags: others than these count for nothing. records: are
+    taken before others of the same number.
+    """
+    known = {to_json(record): record for record in records}
+    signed: dict[int, AuditRecord] = {}
+    for _, _, text in record_tags(versions):
+        if text in known:
+            signed[known[text].number] = known[text]
+            continue
+        with suppress(ValueError):
+            record = from_json(text)
+            if record.model == model and is_authentic(record, trusted):
+                signed.setdefault(record.number, record)
+    return signed
 
 
 @dataclass(frozen=True)

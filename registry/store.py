@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 STAGING, PRODUCTION, PREVIOUS = "staging", "production", "previous"
+PAGE = 1000  # versions that MLflow lists at once
+LISTED = 20  # in an error
 DIGEST_TAG = "artifact.digest"
 KIND_TAG = "model.kind"
 WEB = ("http", "https", "ftp", "sftp")
@@ -63,9 +65,14 @@ class ModelStore:
 
     def versions(self, name: str) -> tuple[ModelVersion, ...]:
         """All versions, newest first; empty for an unknown model."""
-        aliases = self._aliases(name)
+        aliases, found, page = self._aliases(name), [], None
         with registry_errors(self.settings):
-            found = self.client.search_model_versions(f"name='{name}'", max_results=1000)
+            while True:  # all pages: an older version must not look deleted
+                part = self.client.search_model_versions(f"name='{name}'", PAGE, page_token=page)
+                found += part
+                page = part.token
+                if not page:
+                    break
         versions = (_version(item, aliases) for item in found)
         return tuple(sorted(versions, key=lambda item: -item.version))
 
@@ -74,7 +81,10 @@ class ModelStore:
         found = [v for v in self.versions(name) if which == v.version or which in v.aliases]
         if found:
             return found[0]
-        known = ", ".join(_described(v) for v in self.versions(name)) or "none"
+        versions = self.versions(name)
+        known = ", ".join(map(_described, versions[:LISTED])) or "none"
+        if len(versions) > LISTED:
+            known = f"{known} and {len(versions) - LISTED} older ones"
         wanted = f"version {which}" if isinstance(which, int) else f"version with alias '{which}'"
         raise UserError(
             f"{name} has no {wanted}",

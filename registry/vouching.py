@@ -4,15 +4,14 @@ And how it comes back where the database lost it: from the versions' tags.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
-from leafgate.audit import AuditRecord, AuditTrail, from_json, problems, to_json
+from leafgate.audit import AuditRecord, AuditTrail, problems, to_json
 from leafgate.audit_key import trusted_keys
 from leafgate.errors import UserError
 from leafgate.settings import Settings
 from registry.audit_memory import AuditMemory, remedy
-from registry.ledger import Ledger, Standing, about, standing, tagged
+from registry.ledger import Ledger, Standing, about, record_tags, signed_in, standing, tag_of
 from registry.store import DIGEST_TAG, PREVIOUS, PRODUCTION, ModelStore, ModelVersion
 
 Keys = Mapping[str, bytes]
@@ -27,7 +26,7 @@ def audit_problems(
     """
     return (
         *chain_problems(store.settings, model, records, trusted),
-        *_against_tags(store, model, records),
+        *_against_tags(store, model, records, trusted),
         *_against_aliases(store, model, records),
     )
 
@@ -47,16 +46,26 @@ def chain_problems(
     return (f"{found}; {remedy(model)}",) if found else ()
 
 
-def _against_tags(store: ModelStore, model: str, records: Sequence[AuditRecord]) -> Iterator[str]:
-    there, versions = tagged(store, model), {item.version for item in store.versions(model)}
-    known = {record.number: record for record in records}
-    for number in sorted(there.keys() - known.keys()):
+def _against_tags(
+    store: ModelStore, model: str, records: Sequence[AuditRecord], trusted: Keys
+) -> Iterator[str]:
+    versions = store.versions(model)
+    numbers = {item.version for item in versions}
+    signed = signed_in(versions, model, trusted, records)
+    lost = {number: signed[number] for number in signed.keys() - {r.number for r in records}}
+    for number in sorted(lost):
         yield f"record {number} is a tag of a version, and missing from the database"
-    for number, record in sorted(known.items()):
-        if number in there and there[number] != to_json(record):
-            yield f"record {number} differs from the tag of version {about(record)}"
-        elif number not in there and about(record) in versions:
-            yield f"record {number} is missing from the tags of version {about(record)}"
+    there = {(number, name): text for number, name, text in record_tags(versions)}
+    for record in records:
+        text = there.pop((about(record) or 0, tag_of(record)), None)
+        if text is None and about(record) in numbers:
+            yield f"record {record.number} is missing from the tags of version {about(record)}"
+        elif text not in (None, to_json(record)):
+            yield f"record {record.number} differs from the tag of version {about(record)}"
+    genuine = {to_json(record) for record in (*records, *lost.values())}
+    for (number, name), text in sorted(there.items()):
+        if text not in genuine:
+            yield f"version {number} has a tag {name} that no trusted key signed: delete it"
 
 
 def _against_aliases(
@@ -127,10 +136,7 @@ def restore(
     do not make a sound chain: nothing is written then.
     """
     known = {record.number: record for record in trail.records(model)}
-    told = {}
-    for number, text in tagged(store, model).items():
-        with suppress(ValueError):  # a tag that was overwritten
-            told[number] = from_json(text)
+    told = signed_in(store.versions(model), model, trusted)
     told |= {record.number: record for record in copies if record.model == model}
     whole = [record for _, record in sorted({**told, **known}.items())]
     wrong = problems(whole, trusted)

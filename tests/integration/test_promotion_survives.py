@@ -281,6 +281,44 @@ def test_what_is_changed_behind_the_audits_back_is_found(
     assert any(told[tampering] in problem for problem in problems(settings))
 
 
+def test_tags_that_somebody_made_up_stop_no_move_and_no_restoring(settings: Settings) -> None:
+    """Whoever may write to MLflow may write tags: what is missing is what a trusted key signed."""
+    ledger = open_ledger(settings)
+    before = ledger.records(NAME)
+    ledger.store.set_tag(NAME, 3, "audit.000099", "{}")
+    ledger.store.set_tag(NAME, 3, "audit.000017", to_json(replace(before[-1], number=17)))
+    ledger.store.set_tag(NAME, 3, "audit.000016", to_json(replace(before[-1], who="eve")))
+    assert [p for p in problems(settings) if "no trusted key signed: delete it" in p] == [
+        f"version 3 has a tag audit.{number:06d} that no trusted key signed: delete it"
+        for number in (16, 17, 99)
+    ]
+    rollback(ledger, NAME)
+    assert aliases(settings) == (1, 2)
+    with open_database(settings.database).begin() as connection:
+        connection.exec_driver_sql("DELETE FROM audit WHERE number > 3")
+    restore(ledger.store, ledger.trail, NAME, trusted_keys(settings))
+    assert ledger.records(NAME)[: len(before)] == before
+
+
+def test_a_tag_that_was_overwritten_is_written_again_by_the_next_command(
+    settings: Settings,
+) -> None:
+    ledger = open_ledger(settings)
+    ledger.store.set_tag(NAME, 2, "audit.000016", "{}")
+    settle(ledger, NAME)
+    assert problems(settings) == ()
+
+
+def test_versions_beyond_one_page_of_mlflows_list_are_found(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else many made-up versions hide those that are on record, and their aliases are removed."""
+    monkeypatch.setattr("registry.store.PAGE", 5)
+    ledger = open_ledger(settings)
+    assert [version.version for version in ledger.store.versions(NAME)] == list(range(12, 0, -1))
+    assert aliases_astray(ledger.store, NAME, ledger.records(NAME)) == ()
+
+
 def test_only_the_artefact_that_was_promoted_is_vouched_for(settings: Settings) -> None:
     ledger = open_ledger(settings)
     production, staged = (ledger.store.get(NAME, number) for number in (2, 7))
