@@ -22,6 +22,7 @@ from leafgate.cli_replay import replay
 from leafgate.cli_users import users_app
 from leafgate.errors import UserError
 from leafgate.files import keep_files_private
+from leafgate.progress import plain
 
 BAD_USAGE, FAILURE = 2, 1
 
@@ -139,8 +140,8 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        typer.secho(f"error: {error.problem}", fg="red", err=True)
-        typer.echo(f"  what to do: {error.fix}", err=True)
+        typer.secho(f"error: {plain(error.problem)}", fg="red", err=True)
+        typer.echo(f"  what to do: {plain(error.fix)}", err=True)
         sys.exit(BAD_USAGE)
     except OSError as error:
         if error.errno != errno.ENOSPC:

@@ -169,7 +169,8 @@ def models_audit(
             sound = False
             continue
         if as_json:
-            say(*(to_json(record) for record in records))
+            for record in records:
+                typer.echo(to_json(record))  # to the letter: a hash is of it
         else:
             say(f"{name}: {len(records)} records", *(_line(record) for record in records))
         if verify or restore:

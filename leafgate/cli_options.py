@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from leafgate.files import narrow_state
+from leafgate.progress import plain
 
 DataFolder = Annotated[
     Path, typer.Option("--data", help="folder of class folders: DIR/<class>/<image>")
@@ -34,7 +35,7 @@ Assignments = Annotated[
 def say(*lines: str) -> None:
     """Print lines on standard output."""
     for line in lines:
-        typer.echo(line)
+        typer.echo(plain(line))
 
 
 def settings() -> Any:  # noqa: ANN401 - leafgate.settings.Settings, imported late

@@ -1,6 +1,7 @@
 """Progress bars with time left: one look for every long step; one plain line off a terminal."""
 
 import time
+import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -17,6 +18,7 @@ from rich.progress import (
 Advance = Callable[..., object]
 
 SECONDS_BETWEEN_LINES = 15
+TURNING = {chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
 
 
 @contextmanager
@@ -49,7 +51,19 @@ def progress(description: str, total: int, done: int = 0) -> Iterator[Advance]:
 
 def tell(line: str) -> None:
     """Say something once, on standard error."""
-    Console(stderr=True).print(line, highlight=False, markup=False, soft_wrap=True)
+    Console(stderr=True).print(plain(line), highlight=False, markup=False, soft_wrap=True)
+
+
+def plain(text: str) -> str:
+    """Without what acts on a terminal: tags of MLflow, file names and the like may hold that."""
+    return "".join(" " if _acts(each) else each for each in text)
+
+
+def _acts(character: str) -> bool:
+    """Whether it is a control character, half a surrogate pair, or turns the direction of text."""
+    if character in TURNING:
+        return True
+    return character not in "\n\t" and unicodedata.category(character) in ("Cc", "Cs")
 
 
 class Lines:

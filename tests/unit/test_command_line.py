@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from leafgate import cli
+from leafgate import cli, cli_options
 from tests.commands import environment, leafgate
 
 
@@ -82,3 +82,9 @@ def test_drawing_splitting_and_making_scarce(tmp_path: Path) -> None:
     assert (tmp_path / "split.csv").is_file()
     run("data", "scarce", "--data", "leaves", "--out", "few", "--per-class", 4)
     assert {len(list(folder.iterdir())) for folder in (tmp_path / "few").iterdir()} == {4}
+
+
+def test_what_is_shown_does_not_act_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    """Whoever may write to MLflow may write its tags, which commands show."""
+    cli_options.say("a\x1b[2J\x9b31m\u202eb\ud800", "Ahorn – 楓 👩\u200d🌾\ttab")
+    assert capsys.readouterr().out == "a [2J 31m b \nAhorn – 楓 👩\u200d🌾\ttab\n"
