@@ -2,8 +2,9 @@
 
 A cell that begins with = + - @ is a formula to spreadsheets, which run it when a CSV is opened; so
 does one after a separator that the spreadsheet's language uses and the file's does not, such as a
-semicolon. Names of files, users and classes are chosen by whoever sends them. An apostrophe in
-front makes spreadsheets take the cell as text (OWASP, CSV Injection).
+semicolon, also where a quotation mark follows it. Names of files, users and classes, and paths, are
+chosen by those who send them. An apostrophe in front makes spreadsheets take the cell as text
+(OWASP, CSV Injection).
 """
 
 import re
@@ -13,19 +14,23 @@ from unicodedata import category
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
-STARTS = "=+\\-@\uff1d\uff0b\uff0d\uff20"  # the last four are full-width forms of the first
-FORMULA = re.compile(f"[{STARTS}]")
-AFTER_SEPARATOR = re.compile(f"([;\\t\\r\\n]\\s*)(?=[{STARTS}])")
+STARTS = "=+-@\uff1d\uff0b\uff0d\uff20"  # the last four are full-width forms of the first
+FORMULA = re.compile(f"[{re.escape(STARTS)}]")
+SEPARATORS = ";\t\r\n"
 QUOTE = "'"
 UNSEEN = ("Cc", "Cf", "Zl", "Zp", "Zs")  # what importers cut off in front
 
 
 def harmless(text: str) -> str:
     """`text` with an apostrophe wherever a spreadsheet would find the beginning of a formula."""
-    begin = next((n for n, each in enumerate(text) if category(each) not in UNSEEN), len(text))
-    rest = AFTER_SEPARATOR.sub(r"\1'", text[begin:])
-    begins = text[:1] in ("\t", "\r", "\n") or FORMULA.match(rest)
-    return f"{QUOTE if begins else ''}{text[:begin]}{rest}"
+    if not FORMULA.search(text):
+        return text
+    safe, begins = "", True
+    for each in text:
+        safe += f"{QUOTE}{each}" if begins and each in STARTS else each
+        is_skipped = each == '"' or category(each) in UNSEEN
+        begins = each in SEPARATORS or (begins and is_skipped)
+    return safe
 
 
 def harmless_frame(frame: pd.DataFrame) -> pd.DataFrame:

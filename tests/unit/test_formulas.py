@@ -1,9 +1,12 @@
 """What a person downloads from the dashboard runs nothing in a spreadsheet."""
 
 import ast
+import csv
+import io
+import itertools
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import altair as alt
 import pandas as pd
@@ -12,7 +15,7 @@ import streamlit as st
 
 from dashboard import elements
 from dashboard.elements import show_chart, show_data_frame
-from dashboard.formulas import formulas_in, harmless, harmless_frame
+from dashboard.formulas import STARTS, formulas_in, harmless, harmless_frame
 
 DASHBOARD = Path(elements.__file__).parent
 COMMAND = "=cmd|' /C calc'!A0"
@@ -30,8 +33,9 @@ DOWNLOADABLE = {
         *("\u00a0+1", "\uff1d1", "\uff0b1", "\uff0d1", "\uff201"),
     ],
 )
-def test_a_text_that_begins_a_formula_gets_an_apostrophe(text: str) -> None:
-    assert harmless(text) == f"'{text}"
+def test_a_formula_at_the_beginning_of_a_text_gets_an_apostrophe(text: str) -> None:
+    begin = next(place for place, each in enumerate(text) if each in STARTS)
+    assert harmless(text) == f"{text[:begin]}'{text[begin:]}"
 
 
 @pytest.mark.parametrize("text", ["leaf.png", "a=b", "1-2", "", "'=1", "ä@b", "10.0.0.1"])
@@ -42,6 +46,21 @@ def test_other_texts_stay(text: str) -> None:
 @pytest.mark.parametrize("separator", [";", "\t", "\n", "; ", "\r\n"])
 def test_a_formula_after_another_languages_separator_is_none(separator: str) -> None:
     assert f"{separator}'=1" in harmless(f"leaf{separator}=1")
+
+
+@pytest.mark.parametrize("quoting", [csv.QUOTE_MINIMAL, csv.QUOTE_NONNUMERIC])
+@pytest.mark.parametrize("read_with", [",", ";", "\t"])
+def test_no_cell_is_a_formula_with_whatever_separator_a_spreadsheet_reads_the_file(
+    quoting: Literal[0, 2], read_with: str
+) -> None:
+    for parts in itertools.product(';"= \n\u200bx', repeat=4):
+        text = "".join(parts)
+        file = io.StringIO(newline="")
+        lines = csv.writer(file, quoting=quoting)
+        lines.writerows([["first", harmless(text), "last"], [harmless(text), "last"]])
+        read = csv.reader(io.StringIO(file.getvalue(), newline=""), delimiter=read_with)
+        cells = [cell.strip(" \t\r\n\u200b") for row in read for cell in row]
+        assert not [cell for cell in cells if cell.startswith("=")], (text, file.getvalue())
 
 
 def test_cells_and_the_names_of_rows_and_columns_are_harmless_and_numbers_stay() -> None:
