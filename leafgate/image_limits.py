@@ -22,6 +22,7 @@ MOST_TILES = 65_536  # of a TIFF
 
 # Work that is not a matter of pixels, in pixels.
 LEAST_WORK = 50_000
+SIDE_WORK, USUAL_SIDES = 3, 20_000  # of each row and column beyond so many
 EXIF_BYTE_WORK = 12  # its entries are read one by one
 TILE_WORK = 400
 RLE_PIXEL_WORK, RLE_BYTE_WORK = 5, 13  # of a BMP in runs, which Pillow reads in Python
@@ -168,10 +169,11 @@ def _decoded_pixels(image: Image.Image, data: bytes) -> int:
 
 def _extra_work(image: Image.Image, size: int) -> int:
     tiles = getattr(image, "tile", ())
-    exif = EXIF_BYTE_WORK * len(image.info.get("exif", b""))
+    extra = EXIF_BYTE_WORK * len(image.info.get("exif", b""))
+    extra += SIDE_WORK * max(image.width + image.height - USUAL_SIDES, 0)
     if tiles and tiles[0][0] == "bmp_rle":
-        return exif + RLE_PIXEL_WORK * image.width * image.height + RLE_BYTE_WORK * size
-    return exif + TILE_WORK * max(len(tiles) - 1, 0)
+        return extra + RLE_PIXEL_WORK * image.width * image.height + RLE_BYTE_WORK * size
+    return extra + TILE_WORK * max(len(tiles) - 1, 0)
 
 
 def _is_heavy(image: Image.Image) -> bool:

@@ -1,12 +1,17 @@
 """How much is taken on: beyond a number of images, or a wait, a request is told so at once.
 
 The wait is reckoned from the images under way and the pace of the engine that runs them, and from
-what is being decoded, of which large images have a budget of their own (`decode_budget`). Requests
-are looked at twice: before their body is read, where a refusal costs next to nothing, and when
-their images are known, where they are counted until they are answered.
+what is being decoded, of which large images have a budget of their own (`decode_budget`). Users
+take turns at the engine (`batching`), so of another one's images only as many are reckoned as the
+caller has, and one more: a user who sends hundreds is refused, and not everybody else.
+
+Requests are looked at before their body is read, where a refusal costs next to nothing: whoever it
+is, and again once the token is known; and when their images are known, where they are counted until
+they are answered.
 """
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -34,42 +39,64 @@ class Admission:
     ) -> None:
         self.most_images, self.most_wait_seconds = most_images, most_wait_seconds
         self.images = 0
+        self._of: Counter[str] = Counter()
         self._pace, self._before = pace, before
 
-    @property
-    def wait_seconds(self) -> float:
-        """What a request that comes now has to wait for."""
-        return self.images * self._pace() + self._before()
+    def ahead(self, user: str | None = None) -> int:
+        """Images that are run before the next one of a user; None: of one who has none here."""
+        own = self._of[user] if user is not None else 0
+        return own + sum(min(each, own + 1) for name, each in self._of.items() if name != user)
 
-    @property
-    def is_full(self) -> bool:
-        """Whether a request that comes now is refused. An idle service takes any."""
-        if self.images == 0:
+    def wait_seconds(self, user: str | None = None) -> float:
+        """What a request that comes now has to wait for."""
+        return self._seconds(self.ahead(user))
+
+    def is_full(self, user: str | None = None) -> bool:
+        """Whether a request that comes now is refused; None: whoever it is of.
+
+        An idle service takes any.
+        """
+        ahead = self.ahead(user)
+        if ahead == 0:
             return False
-        return self.images >= self.most_images or self.wait_seconds > self.most_wait_seconds
+        return ahead >= self.most_images or self._seconds(ahead) > self.most_wait_seconds
+
+    def require_room(self, user: str) -> None:
+        """Raises TryLater where a request of that user is refused now."""
+        if self.is_full(user):
+            raise self.refusal(user)
 
     @contextmanager
-    def admit(self, images: int) -> Iterator[None]:
+    def admit(self, images: int, user: str = "") -> Iterator[None]:
         """Count `images` until the block ends. Raises TryLater where there are too many."""
-        if self.is_full:
-            raise self.refusal()
-        with self.hold(images):
+        self.require_room(user)
+        with self.hold(images, user):
             yield
 
     @contextmanager
-    def hold(self, images: int) -> Iterator[None]:
+    def hold(self, images: int, user: str = "") -> Iterator[None]:
         """Count them for an answer that has begun already, and must not end half-way."""
-        self.images += images
+        self._count(images, user)
         try:
             yield
         finally:
-            self.images -= images
+            self._count(-images, user)
 
-    def refusal(self) -> TryLater:
+    def _count(self, images: int, user: str) -> None:
+        self.images += images
+        self._of[user] += images
+        if not self._of[user]:
+            del self._of[user]
+
+    def _seconds(self, ahead: int) -> float:
+        return ahead * self._pace() + self._before()
+
+    def refusal(self, user: str | None = None) -> TryLater:
         """What a caller is told, with the seconds after which most of the queue is done."""
-        seconds = max(math.ceil(self.wait_seconds), 1)
+        wait = self.wait_seconds(user)
+        seconds = max(math.ceil(wait), 1)
         return TryLater(
-            f"{self.images} images are under way, which takes {self.wait_seconds:.1f} s",
+            f"{self.ahead(user)} images are under way, which takes {wait:.1f} s",
             f"try again in {seconds} s",
             code=OVERLOADED,
             retry_after_seconds=seconds,
@@ -77,7 +104,9 @@ class Admission:
 
 
 class RefuseEarly:
-    """ASGI middleware: 503 where the service is full, before the body is read or parsed.
+    """ASGI middleware: 503 where the service is full for anybody, before the body is read.
+
+    Where it is full for one user only, `GuardedRoute` says so, which finds the door in the state.
 
     doors: which admission stands before which path, read from the state of a started app.
     """
@@ -88,7 +117,9 @@ class RefuseEarly:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it."""
         door = self.doors(scope) if scope["type"] == "http" else None
-        if door is None or not door.is_full:
+        if door is not None:
+            scope["state"]["door"] = door
+        if door is None or not door.is_full():
             await self.app(scope, receive, send)
             return
         told = door.refusal()

@@ -3,6 +3,7 @@
 On a CPU a batch gains little over its images one by one, so waiting to fill one would only make
 callers wait. Batches come in a few sizes (buckets), each of which was run once before it was
 needed: what fits is taken, nothing is padded. Free lanes of the engine share what has queued.
+Users take turns, so that one who queues hundreds of images delays another by a batch at most.
 
 A batch that fails is run again one by one, so that only the job at fault fails; a caller that has
 hung up is dropped before its turn.
@@ -12,13 +13,13 @@ import asyncio
 import logging
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from leafgate.errors import UserError
 from serving.metrics import Metrics
+from serving.turns import Turns
 
 log = logging.getLogger(__name__)
 
@@ -42,11 +43,12 @@ class WaitedTooLong(UserError):
 
 @dataclass(frozen=True)
 class Job(Generic[Item, Result]):
-    """One item on its way. since: of the monotonic clock."""
+    """One item on its way. since: of the monotonic clock; user: whose turn it takes."""
 
     item: Item
     future: "asyncio.Future[Result]"
     since: float
+    user: str = ""
 
 
 class Batcher(Generic[Item, Result]):
@@ -69,7 +71,7 @@ class Batcher(Generic[Item, Result]):
         self.name, self.lanes, self.pace = name, lanes, pace
         self._run, self._metrics, self._patience = run, metrics, patience_seconds
         self._buckets = buckets(largest)
-        self._queue: deque[Job[Item, Result]] = deque()
+        self._queue: Turns[Job[Item, Result]] = Turns()
         self._changed = threading.Condition()
         self._idle, self._closing = 0, False
         for lane in range(lanes):
@@ -79,17 +81,17 @@ class Batcher(Generic[Item, Result]):
         """Items that wait."""
         return len(self._queue)
 
-    def submit(self, items: Sequence[Item]) -> "list[asyncio.Future[Result]]":
-        """Queue the items, from the event loop. Raises Retired after `close`.
+    def submit(self, items: Sequence[Item], user: str = "") -> "list[asyncio.Future[Result]]":
+        """Queue the items of a user, from the event loop. Raises Retired after `close`.
 
         A future fails with EngineFailed or WaitedTooLong; one that is cancelled is not run.
         """
         loop, now = asyncio.get_running_loop(), time.monotonic()
-        jobs = [Job(item, loop.create_future(), now) for item in items]
+        jobs = [Job(item, loop.create_future(), now, user) for item in items]
         with self._changed:
             if self._closing:
                 raise Retired(self.name)
-            self._queue.extend(jobs)
+            self._queue.extend(user, jobs)
             self._changed.notify(len(jobs))
         return [job.future for job in jobs]
 
@@ -135,7 +137,8 @@ class Batcher(Generic[Item, Result]):
             else:
                 jobs.append(job)
         fitting = self._bucket(len(jobs))
-        self._queue.extendleft(reversed(jobs[fitting:]))
+        for job in reversed(jobs[fitting:]):
+            self._queue.put_back(job.user, job)
         return jobs[:fitting]
 
     def _bucket(self, count: int) -> int:

@@ -22,7 +22,7 @@ from serving.refusals import BodyRefused
 
 OTHER_PATHS = "*"
 RETRY_SECONDS = 5
-SHARE_OF_ONE = 2  # of the memory for bodies, one user gets at most a half
+SHARE_OF_ONE = 2  # of the memory that others leave for bodies, one user gets at most a half
 
 
 class BodyMemory:
@@ -34,10 +34,8 @@ class BodyMemory:
 
     def take(self, owner: str, size: int) -> None:
         """Count them in. Raises BodyRefused `uploads_full`."""
-        if (
-            self.bytes + size > self.max_bytes
-            or self._of_one[owner] + size > self.max_bytes // SHARE_OF_ONE
-        ):
+        own = self._of_one[owner]
+        if own + size > (self.max_bytes - (self.bytes - own)) // SHARE_OF_ONE:
             raise BodyRefused(
                 503,
                 "uploads_full",

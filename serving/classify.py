@@ -166,7 +166,7 @@ async def _judge(state: AppState, live: LiveClassifier, image: Asked, lane: Lane
     views = await _read(state, live, image)
     waits = len(live.batcher) > 0
     try:
-        futures = live.batcher.submit(views)
+        futures = live.batcher.submit(views, image.user)
         found = await results_unless_gone(futures, image.request if waits else None)
     except EngineFailed:
         live.tally.failed()

@@ -2,7 +2,8 @@
 
 Each process counts its own. One timer looks at all connections twice a second, so that a request
 costs no timer of its own. Where a bound is reached, the connection that has been idle for longest
-makes room for a new one: callers who hold connections without using them keep nobody out.
+makes room for a new one: callers who hold connections without using them keep nobody out. The last
+quarter of the places is for addresses that have few, so that some busy ones do not keep out others.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from leafgate.settings import Settings
 from serving.addresses import network_of
 
 SWEEP_SECONDS = 0.5
+LAST_SHARE = 4  # of the places: the last quarter
 YIELDS_AFTER_SECONDS = 1.0  # an idle connection makes room for a new one after that
 FILES_KEPT_FREE = 256  # for the database, the outbox, the models and libraries
 
@@ -96,7 +98,7 @@ class Connections:
         network = None if self._is_proxy(address) else network_of(address)
         if (
             network is not None
-            and self._of_network[network] >= self.limits.max_per_address
+            and self._has_its_share(network)
             and not self._make_room(now, network)
         ):
             return TOO_MANY_OF_ADDRESS
@@ -110,6 +112,13 @@ class Connections:
             self._sweeping = True
             self._sweep_later()
         return None
+
+    def _has_its_share(self, network: str) -> bool:
+        """Whether it may have no more; in the last quarter, no more than are still free."""
+        own, most = self._of_network[network], self.limits.max_connections
+        free = most - len(self._open)
+        is_scarce = 0 < free < most // LAST_SHARE
+        return own >= self.limits.max_per_address or (is_scarce and own >= free)
 
     def leave(self, connection: Connection) -> None:
         """Forget one that was closed, or was never admitted."""

@@ -65,6 +65,7 @@ class Series:
     asked: str | None
     to_seed: int | None = None
     reader: Reader | None = None
+    user: str = ""
 
     @property
     def name(self) -> str:
@@ -138,7 +139,8 @@ def begin_series(state: AppState, facts: Facts, wanted: Wanted) -> Series:
     """
     live = state.models.generator.require()
     live.model.require_class(wanted.class_name)
-    reader = begin_reading(state) if wanted.readings else None
+    user = facts.user_name or ""
+    reader = begin_reading(state, user) if wanted.readings else None
     drawn = secrets.randbelow(MAX_SEED + 1) if wanted.seed is None else wanted.seed
     version = live.version
     facts.model_name, facts.model_version = version.name, version.version
@@ -152,7 +154,7 @@ def begin_series(state: AppState, facts: Facts, wanted: Wanted) -> Series:
         class_name=wanted.class_name,
         to_seed=wanted.to_seed,
     )
-    return Series(live, wanted.n, drawn, wanted.class_name, wanted.to_seed, reader)
+    return Series(live, wanted.n, drawn, wanted.class_name, wanted.to_seed, reader, user)
 
 
 async def pieces(
@@ -174,7 +176,7 @@ async def whole_series(
     state: AppState, series: Series, facts: Facts, request: Request
 ) -> list[Piece]:
     """All pieces, while their pictures count as under way."""
-    with state.models.to_generate.admit(series.n):
+    with state.models.to_generate.admit(series.n, series.user):
         return [piece async for piece in pieces(state, series, Made(facts), request)]
 
 
@@ -191,7 +193,8 @@ async def _images(
     asked = [Latent(row, name) for row, name in zip(latent, names, strict=True)]
     try:
         waits = len(batcher) > 0
-        images = await results_unless_gone(batcher.submit(asked), request if waits else None)
+        futures = batcher.submit(asked, series.user)
+        images = await results_unless_gone(futures, request if waits else None)
     except Retired:  # swapped away twice meanwhile: the series is finished as it was begun
         images = list(await loop.run_in_executor(state.decoders, model.run, latent, names))
     except EngineFailed:

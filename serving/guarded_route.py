@@ -40,6 +40,8 @@ class GuardedRoute(APIRoute):
                 except UserError:
                     request.state.is_body_unread = True
                     raise
+                if (door := getattr(request.state, "door", None)) is not None:
+                    door.require_room(claims.subject)
             if len(request.headers.get("content-type", "")) > MAX_CONTENT_TYPE:
                 raise UserError(
                     f"the Content-Type has more than {MAX_CONTENT_TYPE} characters",

@@ -4,15 +4,18 @@ Masking works on the finished line, so that arguments, extra fields and tracebac
 masked too.
 """
 
+import ctypes
 import logging
 import re
 import sys
 import warnings
 from collections.abc import Iterable
+from contextlib import suppress
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 
+from PIL import _imaging
 from pydantic import SecretStr
 from pythonjsonlogger.json import JsonFormatter
 
@@ -112,3 +115,16 @@ def set_up_logging(settings: Settings) -> None:
     for name, level in QUIET.items():
         logging.getLogger(name).setLevel(level)
     warnings.filterwarnings("ignore", module="PIL")  # of any sender's damaged files
+    silence_libtiff()
+
+
+def silence_libtiff() -> None:
+    """Have libtiff, which Pillow loads, write nothing to standard error: for each row of a damaged
+    fax it would write a line, megabytes for one file.
+    """
+    with suppress(OSError, AttributeError):  # a Pillow whose libtiff cannot be reached
+        library = ctypes.CDLL(_imaging.__file__)
+        for name in ("TIFFSetErrorHandler", "TIFFSetWarningHandler"):
+            setter = getattr(library, name)
+            setter.restype, setter.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+            setter(None)

@@ -142,7 +142,7 @@ def _has_body(request: Request) -> bool:
 
 async def _invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    found = "; ".join(_told(item) for item in error.errors())
+    found = "; ".join(dict.fromkeys(_told(item) for item in error.errors()))  # some come twice
     fix = "correct the request; /docs describes it"
     return problem_response(request, 422, "invalid_request", found, fix)
 

@@ -21,9 +21,10 @@ from serving.state import AppState
 
 @dataclass(frozen=True)
 class Reader:
-    """The version that reads a series, to its end."""
+    """The version that reads a series, to its end. user: whose turn it takes."""
 
     live: LiveClassifier
+    user: str = ""
 
     async def read(
         self, state: AppState, images: Sequence[Pixels], request: Request | None
@@ -34,10 +35,10 @@ class Reader:
         loop = asyncio.get_running_loop()
         seen = await loop.run_in_executor(state.decoders, self._views, images)
         views = [view for of_one in seen for view in of_one]
-        with state.models.to_classify.hold(len(views)):
+        with state.models.to_classify.hold(len(views), self.user):
             waits = len(self.live.batcher) > 0
             try:
-                futures = self.live.batcher.submit(views)
+                futures = self.live.batcher.submit(views, self.user)
             except Retired:  # swapped away twice meanwhile: the series is read as it was begun
                 coloured = [to_rgb(image) for image in images]
                 found = await loop.run_in_executor(
@@ -60,12 +61,11 @@ class Reader:
         return self.live.answer(views) if len(views) == len(outcomes) else None
 
 
-def begin_reading(state: AppState) -> Reader:
+def begin_reading(state: AppState, user: str) -> Reader:
     """Fix the version. Raises UserError where none is served, TryLater where it is too busy."""
     live = state.models.classifier.require()
-    if state.models.to_classify.is_full:
-        raise state.models.to_classify.refusal()
-    return Reader(live)
+    state.models.to_classify.require_room(user)
+    return Reader(live, user)
 
 
 async def _unless_failed(future: "asyncio.Future[View]") -> View | None:

@@ -51,7 +51,7 @@ class ZipStream:
 
         Raises TryLater where too much is under way.
         """
-        with self._state.models.to_generate.admit(min(PIECE, self._series.n)):
+        with self._state.models.to_generate.admit(min(PIECE, self._series.n), self._series.user):
             return await anext(self._pieces)
 
     async def chunks(self, first: Piece) -> AsyncIterator[bytes]:
@@ -77,7 +77,7 @@ class ZipStream:
         }
 
     async def _next(self) -> Piece | None:
-        with self._state.models.to_generate.hold(PIECE):
+        with self._state.models.to_generate.hold(PIECE, self._series.user):
             return await anext(self._pieces, None)
 
     async def _packed(self, piece: Piece) -> bytes:

@@ -101,7 +101,7 @@ def explain_routes(settings: Settings, limiter: Limiter) -> APIRouter:
         work = state.models.work_of(COST)
         with (
             room_for(state, [image], EXPLAIN_WORK),
-            state.models.to_classify.admit(work),
+            state.models.to_classify.admit(work, user.subject),
         ):
             found = await _explain(state, live, image, class_name)
         prediction = found.explanation.prediction

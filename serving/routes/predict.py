@@ -123,7 +123,7 @@ def predict_routes(settings: Settings, limiter: Limiter) -> APIRouter:
         started = time.perf_counter()
         known = facts.only_image(image.file_name)
         work = state.models.work_of(1, tta)
-        with room_for(state, [image]), state.models.to_classify.admit(work):
+        with room_for(state, [image]), state.models.to_classify.admit(work, user.subject):
             found = await classify(state, known, image)
         facts.answered_by(known)
         answer = PredictAnswer(
@@ -153,7 +153,7 @@ def predict_routes(settings: Settings, limiter: Limiter) -> APIRouter:
         started = time.perf_counter()
         facts.images = len(images)
         work = state.models.work_of(len(images), tta)
-        with room_for(state, images), state.models.to_classify.admit(work):
+        with room_for(state, images), state.models.to_classify.admit(work, user.subject):
             tasks = [
                 asyncio.ensure_future(
                     _item(state, facts, facts.image_of_several(position, image.file_name), image)

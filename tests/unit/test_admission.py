@@ -41,10 +41,24 @@ def test_beyond_the_wait_too_and_it_is_told_when_to_come_back() -> None:
     assert "2.5 s" in raised.value.problem
 
 
+def test_a_user_with_hundreds_of_images_is_refused_and_not_everybody_else() -> None:
+    door = admission(most_images=8, most_wait=1.0, pace=0.1)
+    with door.admit(512, "eve"):
+        with pytest.raises(TryLater), door.admit(1, "eve"):
+            pass
+        assert not door.is_full()
+        with door.admit(3, "ada"):
+            assert door.wait_seconds("ada") == pytest.approx(0.7)  # hers, and four of eve's
+            with door.admit(1, "bob"):
+                assert door.ahead("bob") == 5  # two of ada's and of eve's each go before another
+            door.require_room("ada")
+    assert (door.images, door.ahead("eve")) == (0, 0)
+
+
 def test_an_idle_service_takes_whatever_fits_one_request() -> None:
     door = admission(most_images=4, most_wait=0.1, pace=10.0)
     with door.admit(64):
-        assert door.is_full
+        assert door.is_full("ada")
 
 
 def test_an_answer_that_has_begun_is_not_refused_half_way() -> None:

@@ -62,6 +62,38 @@ def test_what_queued_while_the_engine_was_busy_goes_in_one_batch() -> None:
     assert engine.batches == [[0], [1, 2, 3, 4]]
 
 
+def test_users_take_turns_and_each_one_s_items_stay_in_order() -> None:
+    engine = Engine()
+
+    async def main() -> None:
+        queue = batcher(engine, largest=4)
+        with engine.busy():
+            first = queue.submit([0])
+            await eventually(lambda: engine.batches)
+            eve, ada = queue.submit(range(1, 8), "eve"), queue.submit([101, 102], "ada")
+        answers = await asyncio.gather(*first, *eve, *ada)
+        assert answers == [0, *range(2, 16, 2), 202, 204]
+
+    asyncio.run(main())
+    assert engine.batches == [[0], [1, 101, 2, 102], [3, 4, 5, 6], [7]]
+
+
+def test_what_does_not_fit_a_batch_is_the_next_one_s() -> None:
+    engine = Engine()
+
+    async def main() -> None:
+        queue = batcher(engine, largest=4)
+        with engine.busy():
+            first = queue.submit([0])
+            await eventually(lambda: engine.batches)
+            gone, rest = queue.submit([1], "eve"), queue.submit([2, 3, 4], "ada")
+            gone[0].cancel()
+        await asyncio.gather(*first, *rest)
+
+    asyncio.run(main())
+    assert engine.batches == [[0], [2, 3], [4]]
+
+
 def test_batches_are_of_sizes_that_were_warmed_and_nothing_is_padded() -> None:
     engine = Engine()
     answers = asyncio.run(while_busy(engine, batcher(engine), list(range(1, 12))))

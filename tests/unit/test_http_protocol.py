@@ -1,5 +1,6 @@
 """One connection can neither fill the memory nor hold the service, whatever is sent on it."""
 
+import asyncio
 import threading
 import time
 from collections import Counter
@@ -365,6 +366,37 @@ def test_connections_of_one_address_are_bounded() -> None:
         again = stack.enter_context(raw_client(served.port))
         again.send(f"{GET}\r\n")
         assert again.answer().status == 200
+
+
+class Held:
+    """A connection that is never idle."""
+
+    idle_since = 0.0
+
+    def check(self, now: float) -> None:
+        pass
+
+    def end(self) -> None:
+        raise AssertionError("it was busy")
+
+
+def test_some_addresses_with_busy_connections_keep_out_no_other_one() -> None:
+    async def main() -> None:
+        connections = Connections(ConnectionLimits(), lambda reason: None)
+
+        def open_all(address: str) -> int:
+            for number in range(300):
+                held = Held()
+                if connections.admit(held, address, 0.0) is not None:
+                    return number
+                connections.set_busy(held)
+            return 300
+
+        opened = [open_all(f"192.0.2.{number}") for number in range(6)]
+        assert opened == [250, 250, 250, 125, 63, 31]
+        assert connections.admit(Held(), "198.51.100.7", 0.0) is None
+
+    asyncio.run(main())
 
 
 def test_an_idle_connection_makes_room_for_another_of_its_address() -> None:

@@ -47,6 +47,12 @@ def test_formats_weigh_by_what_they_take() -> None:
         assert pixel_work(heavy) == 2
 
 
+def test_a_picture_of_a_single_row_or_column_counts_four_times() -> None:
+    for sides in ((1, 900_000), (900_000, 1)):
+        work = OpenedImage(encoded(flat("L", sides), "PNG")).header.work(32)
+        assert work > 3_500_000
+
+
 def test_scans_metadata_and_bytes_are_work_too() -> None:
     progressive = encoded(flat(), "JPEG", progressive=True)
     last = progressive.rindex(b"\xff\xda")

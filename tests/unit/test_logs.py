@@ -2,12 +2,17 @@
 
 import json
 import logging
+import random
+import struct
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
+from leafgate.errors import ImageError
+from leafgate.images import decode
 from leafgate.settings import Settings
 from serving.json_logs import (
     MASKED,
@@ -17,6 +22,7 @@ from serving.json_logs import (
     TextLines,
     secrets_of,
     set_up_logging,
+    silence_libtiff,
 )
 from serving.repeated_lines import MAX_CAUSES, OneLineACause
 
@@ -198,3 +204,20 @@ def test_a_cause_that_goes_on_is_told_again_and_again_and_one_that_ends_is_forgo
         time.sleep(0.01)
     handler.handle(made)
     assert handler.texts()[-1] == "the disk is full"
+
+
+def damaged_fax(rows: int = 400) -> bytes:
+    """A TIFF in group 4 whose pixels are noise: libtiff has a line to say of each row."""
+    pixels = random.Random(1).randbytes(40 * rows)
+    tags = [(256, 300), (257, rows), (258, 1), (259, 4), (262, 0), (273, 8), (277, 1)]
+    tags += [(278, rows), (279, len(pixels))]
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags)
+    place = struct.pack("<I", 8 + len(pixels))
+    return b"II*\0" + place + pixels + struct.pack("<H", len(tags)) + entries + bytes(4)
+
+
+def test_a_damaged_file_writes_nothing_to_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
+    silence_libtiff()
+    with suppress(ImageError):
+        decode(damaged_fax())
+    assert capfd.readouterr().err == ""
