@@ -11,7 +11,6 @@ they are answered.
 """
 
 import math
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -39,12 +38,14 @@ class Admission:
     ) -> None:
         self.most_images, self.most_wait_seconds = most_images, most_wait_seconds
         self.images = 0
-        self._of: Counter[str] = Counter()
+        self._of: dict[str, int] = {}  # by user
         self._pace, self._before = pace, before
 
     def ahead(self, user: str | None = None) -> int:
         """Images that are run before the next one of a user; None: of one who has none here."""
-        own = self._of[user] if user is not None else 0
+        if not self._of:
+            return 0
+        own = 0 if user is None else self._of.get(user, 0)
         return own + sum(min(each, own + 1) for name, each in self._of.items() if name != user)
 
     def wait_seconds(self, user: str | None = None) -> float:
@@ -84,9 +85,8 @@ class Admission:
 
     def _count(self, images: int, user: str) -> None:
         self.images += images
-        self._of[user] += images
-        if not self._of[user]:
-            del self._of[user]
+        if left := self._of.pop(user, 0) + images:
+            self._of[user] = left
 
     def _seconds(self, ahead: int) -> float:
         return ahead * self._pace() + self._before()

@@ -4,6 +4,7 @@ Work is counted in pixels of a plain image (`ImageHeader.work`). Small images ne
 large ones also one of a few places, so that threads and budget are always left for small ones. What
 has to wait is taken in the order of fair queueing: as if each user's images were decoded side by
 side, so sixteen large images of one user delay another one's by one or two of them, not by all.
+Small ones take turns likewise, once more are under way than keep the threads busy.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 
 SMALL_WORK = 1_000_000
 SMALL_SHARE = 8  # of the budget, at most, is still small
+SMALL_A_PLACE = 6  # small images under way for each place of large ones: threads never wait
 KEPT_FREE = 2  # small images' worth of budget that large ones leave
 FIRST_PACE = 15e-9  # seconds a pixel, until it was measured
 SLOWEST_PACE = 100e-9
@@ -54,13 +56,17 @@ class DecodeBudget:
     def __init__(self, max_work: int, max_large: int) -> None:
         self.max_work, self.max_large = max_work, max_large
         self.small_work = min(SMALL_WORK, max_work // SMALL_SHARE)
-        self.used = self.peak = self.large = 0
+        self.max_small = SMALL_A_PLACE * max_large
+        self.used = self.peak = self.large = self.small = 0
         self._waiting_small: list[Share] = []
         self._waiting_large: list[Share] = []
         self._backlog: Counter[str] = Counter()  # large work by user, waiting or under way
-        self._small_backlog = 0
+        self._small_of: dict[str, int] = {}  # likewise small work
+        self._small_backlog = 0  # of all
         self._turns: dict[str, float] = {}
-        self._clock, self._arrived = 0.0, 0
+        self._small_turns: dict[str, float] = {}
+        self._clock = self._small_clock = 0.0
+        self._arrived = 0
         self._seconds, self._measured_work = FIRST_PACE * SMALL_WORK, float(SMALL_WORK)
 
     @property
@@ -76,17 +82,25 @@ class DecodeBudget:
 
     @property
     def small_wait_seconds(self) -> float:
-        """How long the small images take that are waiting or under way: large ones pass nobody."""
-        return self._small_backlog * self.pace / self.max_large
+        """How long small images keep one of a user waiting who has none: large ones pass nobody."""
+        return self._small_wait(None)
 
     def wait_seconds(self, user: str, work: Sequence[int]) -> float:
         """How long others, and the user's own earlier images, keep images of that work waiting."""
         large = sum(each for each in work if self.is_large(each))
         if not large:
-            return self.small_wait_seconds
+            return self._small_wait(user)
         own = self._backlog[user]
         others = sum(min(each, own + large) for name, each in self._backlog.items() if name != user)
         return (own + others + self._small_backlog) * self.pace / self.max_large
+
+    def _small_wait(self, user: str | None) -> float:
+        if not self._small_of:
+            return 0.0
+        own = 0 if user is None else self._small_of.get(user, 0)
+        most = own + self.small_work
+        others = sum(min(each, most) for name, each in self._small_of.items() if name != user)
+        return (own + others) * self.pace / self.max_large
 
     def is_large(self, work: int) -> bool:
         """Whether it needs one of the places of large images."""
@@ -131,6 +145,7 @@ class DecodeBudget:
         """Give a share back. seconds: that decoding took, where it is known."""
         self.used -= share.work
         self.large -= share.is_large
+        self.small -= not share.is_large
         self.count(share.user, -share.work)
         if seconds is not None:
             self.measured(share.work, seconds)
@@ -145,6 +160,10 @@ class DecodeBudget:
         """Add to what waits or is under way; negative: it is over."""
         if not self.is_large(abs(work)):
             self._small_backlog += work
+            if (left := self._small_of.get(user, 0) + work) > 0:
+                self._small_of[user] = left
+            elif self._small_of.pop(user, None) is not None:
+                self._small_turns.pop(user, None)
             return
         self._backlog[user] += work
         if self._backlog[user] <= 0:
@@ -154,12 +173,12 @@ class DecodeBudget:
     def _share(self, user: str, work: int) -> Share:
         is_large = self.is_large(work)
         counted = self._counted(work)
-        begins = max(self._clock, self._turns.get(user, 0.0))
+        turns = self._turns if is_large else self._small_turns
+        clock = self._clock if is_large else self._small_clock
+        turn = max(clock, turns.get(user, 0.0)) + counted
         self._arrived += 1
         self.count(user, counted)
-        if is_large:
-            self._turns[user] = begins + counted
-        turn = begins + counted if is_large else 0.0  # small ones come as they arrive
+        turns[user] = turn
         return Share(turn, self._arrived, user, counted, is_large)
 
     def _counted(self, work: int) -> int:
@@ -167,7 +186,7 @@ class DecodeBudget:
 
     def _fits(self, work: int, is_large: bool) -> bool:
         if not is_large:
-            return self.used + work <= self.max_work
+            return self.small < self.max_small and self.used + work <= self.max_work
         most = self.max_work - KEPT_FREE * self.small_work
         return self.large < self.max_large and self.used + work <= most
 
@@ -177,6 +196,9 @@ class DecodeBudget:
         self.peak = max(self.peak, self.used)
         if share.is_large:
             self._clock = max(self._clock, share.turn - share.work)
+        else:
+            self.small += 1
+            self._small_clock = max(self._small_clock, share.turn - share.work)
 
     def _start_waiting(self) -> None:
         for queue in (self._waiting_small, self._waiting_large):

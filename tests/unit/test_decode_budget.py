@@ -90,7 +90,7 @@ def test_another_user_s_large_image_waits_for_one_of_sixteen_and_not_for_all() -
 
 def test_a_burst_of_small_work_is_taken_in_the_order_of_arrival() -> None:
     async def main() -> None:
-        budget = DecodeBudget(BUDGET, max_large=1)
+        budget = DecodeBudget(BUDGET, max_large=2)
         first = [await budget.take("ada", 1_000_000) for _ in range(8)]
         waiting = [queue(budget, "ada", work) for work in (900_000, 50_000)]
         await settle()
@@ -98,6 +98,30 @@ def test_a_burst_of_small_work_is_taken_in_the_order_of_arrival() -> None:
         budget.release(first[0])
         await settle()
         assert [task.done() for task in waiting] == [True, True]
+
+    run(main())
+
+
+def test_users_take_turns_with_small_images_too() -> None:
+    async def main() -> None:
+        budget = DecodeBudget(60_000_000, max_large=2)
+        taken = [await budget.take("eve", 100_000) for _ in range(budget.max_small)]
+        eve = [queue(budget, "eve", 100_000) for _ in range(50)]
+        await settle()
+        ada = [queue(budget, "ada", 100_000) for _ in range(3)]
+        await settle()
+        for share in taken[:6]:
+            budget.release(share)
+        await settle()
+        assert all(task.done() for task in ada)
+        assert sum(task.done() for task in eve) == 3
+        assert budget.wait_seconds("bob", [100_000]) < budget.wait_seconds("eve", [100_000])
+        for share in taken[6:]:
+            budget.release(share)
+        for task in eve + ada:
+            budget.release(await task)
+        assert budget.small == budget.used == 0
+        assert not budget._small_of
 
     run(main())
 
