@@ -89,9 +89,12 @@ def browser_cookie() -> str:
 
 
 def visitor_address() -> str | None:
-    """Where the browser is; None: on this machine, or not known."""
+    """Where the browser is; None: on this machine, or not known.
+
+    Without the zone of an IPv6 address: any text may stand there, and would be part of a header.
+    """
     try:
-        return str(ip_address(st.context.ip_address or ""))
+        return str(ip_address((st.context.ip_address or "").partition("%")[0]))
     except ValueError:
         return None
 

@@ -11,6 +11,7 @@ from starlette.types import Message, Receive, Scope, Send
 from streamlit import runtime
 from streamlit.proto.BackMsg_pb2 import BackMsg
 
+from dashboard import session
 from dashboard.web import gate, sessions, sockets
 from dashboard.web.gate import Gate
 from dashboard.web.headers import content_policy
@@ -104,6 +105,24 @@ def test_connections_without_a_sign_in_are_bounded_by_address_and_in_all() -> No
     assert sum(opened) == sessions.MAX_ANONYMOUS - sessions.MAX_ANONYMOUS_OF_AN_ADDRESS
     found.close("b0")
     assert found.open("in its place", "10.2.0.1")
+
+
+@pytest.mark.parametrize(
+    ("said", "passed_on"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("fe80::1%x, 198.51.100.7", "fe80::1"),
+        ("fe80::1%\r\nCookie: x", "fe80::1"),
+        ("=1+1", None),
+        (None, None),
+    ],
+)
+def test_the_api_hears_nothing_of_a_visitor_but_the_address(
+    said: str | None, passed_on: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streamlit.context", SimpleNamespace(ip_address=said))
+    assert session.visitor_address() == passed_on
 
 
 def test_a_bucket_lets_a_burst_pass_and_then_slows_down() -> None:
