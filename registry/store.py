@@ -133,6 +133,8 @@ class ModelStore:
         """Whether the version's run keeps an artifact of that path."""
         parent = str(Path(path).parent)
         with registry_errors(self.settings):
+            self.require_own_run(version.run_id)
+        with registry_errors(self.settings):
             listed = self.client.list_artifacts(version.run_id, None if parent == "." else parent)
         return any(item.path == path for item in listed)
 
@@ -143,6 +145,8 @@ class ModelStore:
 
     def run_artifact(self, version: ModelVersion, path: str, into: Path) -> Path:
         """Download one artifact of the version's run. Raises UserError where it is missing."""
+        with registry_errors(self.settings):
+            self.require_own_run(version.run_id)
         try:
             with registry_errors(self.settings):
                 return Path(self.client.download_artifacts(version.run_id, path, str(into)))
@@ -156,8 +160,23 @@ class ModelStore:
     def log_run_artifacts(self, version: ModelVersion, folder: Path, path: str) -> str:
         """Upload a folder's files to the version's run; returns the artifact URI."""
         with registry_errors(self.settings):
+            self.require_own_run(version.run_id)
+        with registry_errors(self.settings):
             self.client.log_artifacts(version.run_id, str(folder), path)
         return f"runs:/{version.run_id}/{path}"
+
+    def require_own_run(self, run_id: str) -> None:
+        """Raise UserError `artifact_unsafe` where a run's artifacts are at another web server.
+
+        Raises what MLflow raises where it does not answer, or has no such run.
+        """
+        from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
+
+        uri = self.client.get_run(run_id).info.artifact_uri
+        if urlsplit(uri).scheme in (*WEB, "mlflow-artifacts"):
+            found = get_artifact_repository(uri, self.settings.tracking_uri)
+            uri = _underlying(found).artifact_uri
+        _require_own_server(uri, self.settings)
 
     def folder(self, version: ModelVersion) -> Path:
         """The model (see `classifier_model`) in `stored_folder`."""

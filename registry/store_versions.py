@@ -59,6 +59,7 @@ class StoreVersions:
         """See VersionReader."""
 
         def ask() -> dict[str, int]:
+            self._store.require_own_run(run_id)
             listed = self._store.client.list_artifacts(run_id, folder)
             files = (each for each in listed if not each.is_dir)
             return {PurePosixPath(each.path).name: int(each.file_size or 0) for each in files}

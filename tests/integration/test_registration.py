@@ -31,6 +31,7 @@ from registry import (
     watch,
 )
 from registry.kept_copies import folder_digest
+from registry.store_versions import StoreVersions
 from registry.stored_model import fetch_files
 from sql import open_database
 from tests.models import register_tiny_classifier, store_tiny_classifier
@@ -469,3 +470,27 @@ def test_a_tag_does_not_choose_the_policy_that_a_version_is_judged_by(
     for kind in ("generator", "../x"):
         ledger.store.set_tag(NAME, 3, "model.kind", kind)
         assert kind_of(ledger.store.settings, ledger.store.get(NAME, 3)) == "classifier"
+
+
+def test_files_of_a_run_are_asked_of_and_sent_to_mlflows_own_server_alone(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    """A model can be registered again with another run, whose files are said to be elsewhere."""
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report" / "report.json").write_text("{}")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0)
+        place = f"http://127.0.0.1:{listener.getsockname()[1]}/files"
+        client, store = ledger.store.client, ledger.store
+        run = client.create_run(client.create_experiment("elsewhere", place))
+        version = replace(store.get(NAME, 3), run_id=run.info.run_id)
+        reader = StoreVersions(store.settings)
+        for act in (
+            lambda: store.has_run_artifact(version, "data/manifest.csv"),
+            lambda: store.run_artifact(version, "data/manifest.csv", tmp_path),
+            lambda: store.log_run_artifacts(version, tmp_path / "report", "gate"),
+            lambda: reader.files(version.run_id, "data"),
+        ):
+            assert code_of(act) == "artifact_unsafe"
+        with pytest.raises(BlockingIOError):
+            listener.accept()
