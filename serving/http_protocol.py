@@ -11,82 +11,40 @@ import asyncio
 import math
 import urllib.parse
 from collections.abc import Callable
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import httptools
 from uvicorn.config import Config
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import (
-    STATUS_LINE,
     HttpToolsProtocol,
     RequestResponseCycle,
 )
 from uvicorn.server import ServerState
 
 from serving.connections import Connections
-from serving.problems import MEDIA_TYPE, problem_body
-from serving.refusals import CODES
-from serving.security_headers import SECURITY_HEADERS
+from serving.protocol_refusals import (
+    BAD_REQUEST,
+    FRAMING_TOO_LARGE,
+    HEAD_TIMEOUT,
+    HEADERS_TOO_LARGE,
+    MAX_HEADER_BYTES,
+    MAX_HEADER_LINES,
+    MAX_URL_BYTES,
+    TOO_MANY_CONNECTIONS,
+    URL_TOO_LONG,
+    Refusal,
+)
 
-MAX_URL_BYTES = 64 * 1024
-MAX_HEADER_BYTES = 64 * 1024
-MAX_HEADER_LINES = 100
 MAX_TRAILER_BYTES, MAX_TRAILER_LINES = 4 * 1024, 20
 PIECE_BYTES = 16 * 1024  # fed to the parser at a time: how exactly bytes are counted
 MAX_HEAD_BYTES = MAX_URL_BYTES + MAX_HEADER_BYTES + PIECE_BYTES  # as they came, spaces and all
 MAX_PIPELINED = 16  # requests that wait on one connection
 FREE_FRAMING_BYTES = 24 * 1024  # sizes of chunks, extensions, trailers; and half of the body
-DRAINED_BYTES = (
-    64 * 1024
-)  # of a body that nobody reads: to keep the connection for the next request
+DRAINED_BYTES = 64 * 1024  # of a body that is not read, to keep the connection for another request
 # So that a caller who is still sending reads the answer: longer for a body than for what is none.
 LINGER_SECONDS, LINGER_BYTES, BROKEN_LINGER_BYTES = 5.0, 16 * 2**20, 2**18
-RETRY_SECONDS = 5
 
-
-class Refusal(NamedTuple):
-    """code: of the problem; detail, fix: what the caller reads."""
-
-    code: str
-    detail: str
-    fix: str
-
-    def answer(self) -> bytes:
-        """A whole answer that ends the connection. It has no request id: there is no row."""
-        status = CODES[self.code].status
-        body = problem_body(status, self.code, self.detail, self.fix, "")
-        headers = [
-            (b"content-type", MEDIA_TYPE.encode()),
-            (b"content-length", str(len(body)).encode()),
-            (b"connection", b"close"),
-            *SECURITY_HEADERS,
-        ]
-        if status == 503:
-            headers.append((b"retry-after", str(RETRY_SECONDS).encode()))
-        lines = [STATUS_LINE[status], *(b"%b: %b\r\n" % header for header in headers), b"\r\n"]
-        return b"".join([*lines, body])
-
-
-BAD_REQUEST = Refusal("bad_request", "this is no HTTP/1.1 request", "correct it")
-URL_TOO_LONG = Refusal(
-    "url_too_long", f"the URL has more than {MAX_URL_BYTES:,} bytes", "send values in the body"
-)
-HEADERS_TOO_LARGE = Refusal(
-    "headers_too_large",
-    f"more than {MAX_HEADER_LINES} header lines, or {MAX_HEADER_BYTES:,} bytes of them",
-    "send fewer and shorter ones",
-)
-HEAD_TIMEOUT = Refusal(
-    "request_timeout", "the request's header lines did not come in time", "send them at once"
-)
-FRAMING_TOO_LARGE = Refusal(
-    "bad_request", "the body comes in too many small chunks", "send larger chunks"
-)
-TOO_MANY_CONNECTIONS = Refusal(
-    "too_many_connections",
-    "too many connections are open",
-    "use fewer connections, and one for several requests",
-)
 PIPELINED = "too_many_pipelined"  # reasons that have no answer
 SLOW_READER = "slow_reader"
 NO_REQUEST = "no_request"

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from serving.http_protocol import BAD_REQUEST
+from serving.protocol_refusals import BAD_REQUEST
 from serving.security_headers import SECURITY_HEADERS
 from sql import open_database, set_scopes
 from tests.integration.conftest import RunningApi, api_settings, starting_apis
