@@ -285,7 +285,8 @@ def test_large_messages_end_the_connection(dashboard: str) -> None:
         visitor.run()
         with suppress(Exception):
             visitor.socket.send(b"x" * (2 * MEGABYTE))
-        with pytest.raises(Exception, match=r"1009|too big|received 100"):
+        # The close frame may be lost to a connection that is still sending.
+        with pytest.raises(Exception, match=r"1009|too big|received 100|no close frame"):
             visitor.run()
 
 
