@@ -1,0 +1,46 @@
+"""File names as text that every manifest, database, report and JSON document can hold.
+
+A name on Linux is bytes. Python shows bytes that are not UTF-8 as surrogates, which no UTF-8 file
+takes. Such names are percent-encoded here, and decoded again to reach the file; all other names
+stay as they are.
+"""
+
+import os
+from pathlib import Path
+from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+# All printable ASCII but `%`; letters and digits are safe by themselves.
+SAFE = " !\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
+
+
+def path_text(path: Path | str) -> str:
+    """Return the path with forward slashes, as UTF-8 can write it.
+
+    A path with bytes that are not UTF-8 is percent-encoded as a whole: the name `café.png` in
+    Latin-1 is `caf%E9.png`.
+    """
+    text = path.as_posix() if isinstance(path, Path) else path
+    if is_utf8(text):
+        return text
+    return quote_from_bytes(os.fsencode(text), SAFE)
+
+
+def disk_path(root: Path, text: str) -> Path:
+    """Return the file in `root` that `path_text` gave this text for.
+
+    A file of exactly that name comes first, so a `%` in an ordinary name means itself.
+    """
+    file = root / text
+    if "%" not in text or os.path.lexists(file):
+        return file
+    encoded = root / os.fsdecode(unquote_to_bytes(text.encode()))
+    return encoded if not is_utf8(str(encoded)) and os.path.lexists(encoded) else file
+
+
+def is_utf8(text: str) -> bool:
+    """Whether UTF-8 can write the text: it has no surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
