@@ -17,7 +17,7 @@ from leafgate.cli_generate import generate
 from leafgate.cli_jobs import data_app, train_app
 from leafgate.cli_models import HELD_BACK, gate, models_app
 from leafgate.cli_moves import MOVES
-from leafgate.cli_options import say, settings
+from leafgate.cli_options import Conflicts, say, settings
 from leafgate.cli_replay import replay
 from leafgate.cli_users import users_app
 from leafgate.errors import UserError
@@ -55,6 +55,7 @@ def demo(
     serve: Annotated[
         bool, typer.Option("--serve/--no-serve", help="leave API, dashboard and MLflow running")
     ] = True,
+    conflicts: Conflicts = None,
 ) -> None:
     """Run the whole loop on embedded defaults: data, both models, gate, API, dashboard.
 
@@ -62,10 +63,12 @@ def demo(
     where the classifier was promoted, 3 where it was held back.
     """
     from leafgate.demo import run_demo, run_loop
+    from training.config import on_conflict
 
+    chosen = on_conflict(conflicts or "exclude")
     if serve:
-        run_demo(settings(), data)
-    elif not run_loop(settings(), data):
+        run_demo(settings(), data, ["--conflicts", chosen])
+    elif not run_loop(settings(), data, chosen):
         raise typer.Exit(HELD_BACK)
 
 

@@ -9,6 +9,7 @@ from typer.core import TyperCommand
 from leafgate.cli_options import (
     Assignments,
     ConfigFile,
+    Conflicts,
     DataFolder,
     GroupsFile,
     ManifestFile,
@@ -76,15 +77,19 @@ def data_split(
     ratios: Annotated[str, typer.Option(help="train/validation/test")] = "70/15/15",
     groups: GroupsFile = None,
     seed: Seed = 0,
+    conflicts: Conflicts = None,
 ) -> None:
     """Divide images into train, validation and test; write a manifest with each SHA-256.
 
     Stratified by class. Shots of one leaf, copies and near copies stay on one side; `leafgate
     data leaks` proves it.
     """
+    from training.config import on_conflict
     from training.data.split import parse_ratios, split
 
-    manifest = split(_scan(data), parse_ratios(ratios), seed, groups)
+    shares, chosen = parse_ratios(ratios), on_conflict(conflicts or "exclude")
+    manifest = split(_scan(data), shares, seed, groups, chosen)
+    say(*manifest.origin.lines() if manifest.origin else ())
     manifest.save(out)
     say(f"{out}: {_sizes(manifest)}", f"digest {manifest.digest}")
     say(f"evaluation set (its test side) {manifest.side_digest('test')}")
@@ -153,15 +158,22 @@ def _scan(data: Path) -> Any:  # noqa: ANN401 - training.data.folder.FolderScan,
     return scan
 
 
-def _manifest(data: Path, file: Path | None, groups: Path | None, ratios: str, seed: int) -> Any:  # noqa: ANN401
+def _manifest(data: Path, file: Path | None, groups: Path | None, config: Any) -> Any:  # noqa: ANN401
+    """From the file, else made as `config` (of the classifier or a generator) says."""
     from leafgate.manifest import Manifest
     from training.data.split import parse_ratios, split
 
     if file is not None:
         return Manifest.load(file, data)
-    made = split(_scan(data), parse_ratios(ratios), seed, groups)
-    say(_sizes(made))
+    shares = parse_ratios(config.ratios)
+    made = split(_scan(data), shares, config.split_seed, groups, config.conflicts)
+    say(*made.origin.lines() if made.origin else (), _sizes(made))
     return made
+
+
+def _with_options(assignments: list[str] | None, conflicts: str | None) -> list[str]:
+    """The assignments, and those that have an option of their own."""
+    return [*(assignments or []), *([f"conflicts={conflicts}"] if conflicts else [])]
 
 
 def _ledger(configured: Any, model: str, unsigned: bool) -> Any:  # noqa: ANN401 - imported late
@@ -215,6 +227,7 @@ def train_classifier(
     groups: GroupsFile = None,
     config: ConfigFile = None,
     unsigned: Unsigned = False,
+    conflicts: Conflicts = None,
 ) -> None:
     """Train the classifier and register it as `staging`.
 
@@ -229,10 +242,10 @@ def train_classifier(
     from training.classifier.config import ClassifierConfig
     from training.config import read_config
 
-    chosen = read_config(ClassifierConfig, config, assignments or [])
+    chosen = read_config(ClassifierConfig, config, _with_options(assignments, conflicts))
     configured = settings()
     ledger = _ledger(configured, configured.classifier_name, unsigned)
-    split = _manifest(data, manifest, groups, chosen.ratios, chosen.split_seed)
+    split = _manifest(data, manifest, groups, chosen)
     from training.classifier.train import train_classifier as train
 
     say(
@@ -249,6 +262,7 @@ def train_generator(
     groups: GroupsFile = None,
     config: ConfigFile = None,
     unsigned: Unsigned = False,
+    conflicts: Conflicts = None,
 ) -> None:
     """Train a generator and register its best epoch as `staging`.
 
@@ -261,10 +275,10 @@ def train_generator(
     from training.config import read_config
     from training.gan.config import GanConfig
 
-    chosen = read_config(GanConfig, config, assignments or [])
+    chosen = read_config(GanConfig, config, _with_options(assignments, conflicts))
     configured = settings()
     ledger = _ledger(configured, configured.generator_name, unsigned)
-    split = _manifest(data, manifest, groups, chosen.ratios, chosen.split_seed)
+    split = _manifest(data, manifest, groups, chosen)
     from training.gan.train import train_generator as train
 
     say(

@@ -26,6 +26,14 @@ GroupsFile = Annotated[
         "else found from PlantVillage file names and looks",
     ),
 ]
+Conflicts = Annotated[
+    str | None,
+    typer.Option(
+        "--conflicts",
+        help="exclude (as by default): pictures that are filed under more than one class are on "
+        "no side; error: refuse them",
+    ),
+]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="YAML file of settings")]
 Assignments = Annotated[
     list[str] | None, typer.Argument(metavar="[NAME=VALUE]...", help="settings, as listed below")

@@ -14,7 +14,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,12 +57,15 @@ class Service:
     options: tuple[str, ...] = ()
 
 
-def run_demo(settings: Settings, data: Path | None) -> None:
-    """Loop, services, addresses; returns after Ctrl-C. Raises UserError where a port is taken."""
+def run_demo(settings: Settings, data: Path | None, options: Sequence[str] = ()) -> None:
+    """Loop, services, addresses; returns after Ctrl-C. options: of `leafgate demo`, for the loop.
+
+    Raises UserError where a port is taken.
+    """
     parts = services(settings)
     for part in parts:
         require_free_port(settings.host, part.port, part.setting)
-    promoted = _train_and_gate(data)
+    promoted = _train_and_gate(data, options)
     account = make_account(settings)
     with running(settings, parts, account) as processes:
         typer.echo(farewell(settings, parts, account, data, promoted))
@@ -98,8 +101,8 @@ def services(settings: Settings) -> list[Service]:
     ]
 
 
-def _train_and_gate(data: Path | None) -> bool:
-    command = [sys.executable, "-m", "leafgate.cli", "demo", "--no-serve"]
+def _train_and_gate(data: Path | None, options: Sequence[str]) -> bool:
+    command = [sys.executable, "-m", "leafgate.cli", "demo", "--no-serve", *options]
     code = subprocess.call([*command, *(["--data", str(data)] if data else [])])
     if code not in (0, HELD_BACK):
         raise typer.Exit(code)

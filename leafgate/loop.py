@@ -9,6 +9,7 @@ import typer
 from leafgate.files import whole
 from leafgate.gating import open_ledger
 from leafgate.manifest import SIDES, Manifest
+from leafgate.progress import plain
 from leafgate.settings import Settings
 from registry import (
     PRODUCTION,
@@ -24,7 +25,7 @@ from registry import (
     run_manifest,
 )
 from training.classifier.config import ClassifierConfig
-from training.config import JobConfig
+from training.config import JobConfig, OnConflict
 from training.data.folder import read_folder
 from training.data.procedural import make_leaf_folder
 from training.data.split import parse_ratios, split
@@ -53,12 +54,12 @@ FOR_DRAWN_LEAVES = {  # drawings are all alike in light and sharpness: strong vi
 }
 
 
-def run_loop(settings: Settings, data: Path | None) -> bool:
+def run_loop(settings: Settings, data: Path | None, conflicts: OnConflict = "exclude") -> bool:
     """Train and gate both models on the folder, or on drawn leaves. True: the classifier is in
-    production. Raises UserError for images that cannot be used.
+    production. conflicts: see `split`. Raises UserError for images that cannot be used.
     """
     folder = data.expanduser().resolve() if data else draw_leaves(settings)
-    manifest = split_images(settings, folder)
+    manifest = split_images(settings, folder, conflicts)
     generator = generator_recipe(manifest, drawn=data is None)
     classifier = classifier_recipe(manifest, drawn=data is None)
     # The classifier first: the generator is measured with its features.
@@ -78,11 +79,13 @@ def draw_leaves(settings: Settings) -> Path:
     return folder
 
 
-def split_images(settings: Settings, folder: Path) -> Manifest:
+def split_images(settings: Settings, folder: Path, conflicts: OnConflict = "exclude") -> Manifest:
     """Read, prove and divide the images; the manifest is kept beside the other state."""
     scan = read_folder(folder)
     typer.echo(scan.summary())
-    manifest = split(scan, parse_ratios("70/15/15"))
+    manifest = split(scan, parse_ratios("70/15/15"), conflicts=conflicts)
+    for line in manifest.origin.lines() if manifest.origin else ():
+        typer.echo(plain(line))
     file = settings.var_dir / "demo" / f"split-{manifest.digest[:12]}.csv"
     manifest.save(file)
     sizes = ", ".join(f"{len(manifest.side(side))} {side}" for side in SIDES)

@@ -7,12 +7,13 @@ never divided between sides. The digest names the data set in runs, verdicts and
 import csv
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Literal, get_args
 
 from leafgate.errors import UserError
 from leafgate.files import whole
+from leafgate.split_origin import SplitOrigin, origin_file
 
 Side = Literal["train", "validation", "test"]
 SIDES: tuple[Side, ...] = get_args(Side)
@@ -29,15 +30,19 @@ class ManifestRow:
     sha256: str
 
 
-COLUMNS = tuple(field.name for field in fields(ManifestRow))
+COLUMNS = tuple(column.name for column in fields(ManifestRow))
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """Rows in path order, and the folder that their paths start from."""
+    """Rows in path order, and the folder that their paths start from.
+
+    origin: where the sides come from and what is on none; unknown for a manifest made elsewhere.
+    """
 
     root: Path
     rows: tuple[ManifestRow, ...]
+    origin: SplitOrigin | None = field(default=None, compare=False)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -78,12 +83,18 @@ class Manifest:
         return [row.path for row in rows if _digest_or_none(self.file(row)) != row.sha256]
 
     def save(self, file: Path) -> None:
-        """Write as CSV, beside and then renamed, so that no half-written file is ever seen."""
+        """Write as CSV, beside and then renamed, so that no half-written file is ever seen.
+
+        What there is to say of its origin goes into a JSON file beside it.
+        """
         file.parent.mkdir(parents=True, exist_ok=True)
         with whole(file) as beside, beside.open("w", newline="", encoding="utf-8") as stream:
             writer = csv.writer(stream)
             writer.writerow(COLUMNS)
             writer.writerows(_cells(row) for row in sorted(self.rows))
+        origin_file(file).unlink(missing_ok=True)
+        if self.origin is not None and self.origin != SplitOrigin():
+            self.origin.save(file, self.digest)
 
     @staticmethod
     def load(file: Path, root: Path) -> "Manifest":
@@ -97,7 +108,8 @@ class Manifest:
                     f"{file} has columns {reader.fieldnames}", f"expected {', '.join(COLUMNS)}"
                 )
             rows = [_row(file, reader.line_num, record) for record in reader]
-        return Manifest(root, tuple(sorted(rows)))
+        read = Manifest(root, tuple(sorted(rows)))
+        return replace(read, origin=SplitOrigin.load(file, read.digest))
 
 
 def _cells(row: ManifestRow) -> tuple[str, ...]:

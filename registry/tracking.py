@@ -94,11 +94,14 @@ class Run:
             )
         mlflow.log_input(dataset, context="training")
         self.set_tags({"data.root": str(manifest.root.resolve()), "data.digest": manifest.digest})
+        if origin := manifest.origin:
+            files = sum(map(len, origin.conflicts))
+            self.set_tags({"data.sides": origin.sides, "data.conflicts": str(files)})
         self.log_params({f"images_{side}": len(manifest.side(side)) for side in SIDES})
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / Path(MANIFEST_ARTIFACT).name
             manifest.save(file)
-            self.log_file(file, str(Path(MANIFEST_ARTIFACT).parent))
+            self.log_folder(Path(folder), str(Path(MANIFEST_ARTIFACT).parent))
 
     def register(
         self, kind: StoredKind, folder: Path, name: str, manifest: Manifest | None = None

@@ -2,12 +2,23 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from leafgate.errors import UserError
+
+OnConflict = Literal["exclude", "error"]
+ON_CONFLICT = "pictures that are filed under more than one class: exclude from every side, or error"
+
+
+def on_conflict(text: str) -> OnConflict:
+    """`exclude` or `error`. Raises UserError for anything else."""
+    for known in get_args(OnConflict):
+        if text == known:
+            return known  # type: ignore[no-any-return]
+    raise UserError(f"conflicts {text!r} is unknown", f"use {' or '.join(get_args(OnConflict))}")
 
 
 class JobConfig(BaseModel):

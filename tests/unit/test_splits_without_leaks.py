@@ -66,13 +66,6 @@ def test_a_class_that_cannot_be_divided_is_named() -> None:
         split(scan_of({"tiny": 1, "b": 50}, copies=5))
 
 
-def test_one_picture_under_two_classes_is_named() -> None:
-    scan = scan_of({"a": 5, "b": 5})
-    wrong = replace(scan.images[7], sha256=scan.images[0].sha256)
-    with pytest.raises(UserError, match=r"a/0000-0.jpg and b/0002-0.jpg are the same picture"):
-        split(replace(scan, images=(*scan.images[:7], wrong, *scan.images[8:])))
-
-
 @pytest.mark.parametrize("text", ["70/30", "a/b/c", "90/10/10", "100/0/0", "", "-10/55/55"])
 def test_ratios_that_make_no_sense_are_refused_with_an_example(text: str) -> None:
     with pytest.raises(UserError, match="ratios") as raised:

@@ -16,12 +16,17 @@ from training.data.look import Look, look_of
 
 @dataclass(frozen=True)
 class FoundImage:
-    """A readable image. path: relative to the folder, with forward slashes."""
+    """A readable image. path: relative to the folder, with forward slashes.
+
+    pixels: SHA-256 of the decoded picture, the same for every file that shows it; empty where it
+    was not decoded.
+    """
 
     path: str
     class_name: str
     sha256: str
     look: Look = field(repr=False, compare=False)
+    pixels: str = ""
 
 
 @dataclass(frozen=True)
@@ -111,12 +116,15 @@ def _read(root: Path, class_name: str, file: Path) -> FoundImage | Skipped:
         return Skipped(path, f"not an image file ({file.suffix or 'no suffix'})")
     try:
         data = file.read_bytes()
-        look = look_of(decode(data))
+        picture = decode(data)
+        look = look_of(picture)
     except ImageError as error:
         return Skipped(path, error.problem)
     except OSError as error:
         return Skipped(path, f"cannot be read ({error.strerror})")
-    return FoundImage(path, class_name, sha256(data).hexdigest(), look)
+    shape = repr(picture.shape).encode()
+    pixels = sha256(shape + picture.tobytes()).hexdigest()
+    return FoundImage(path, class_name, sha256(data).hexdigest(), look, pixels)
 
 
 def _no_images(folder: Path, skipped: tuple[Skipped, ...]) -> tuple[str, str]:

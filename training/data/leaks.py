@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from leafgate.manifest import Manifest
+from training.data.conflicts import find_conflicts
 from training.data.folder import FolderScan
 from training.data.leaf_groups import leaf_groups
 
@@ -17,7 +18,11 @@ class Leak:
 
 @dataclass(frozen=True)
 class LeakReport:
-    """What was looked at, and what was found. unknown: images of the folder that have no side."""
+    """What was looked at, and what was found.
+
+    unknown: images of the folder that have no side. excluded: those that have none since the same
+    picture is filed under another class too.
+    """
 
     images: int
     groups: int
@@ -25,6 +30,7 @@ class LeakReport:
     leaks: tuple[Leak, ...]
     unknown: tuple[str, ...]
     manifest_digest: str
+    excluded: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
@@ -38,6 +44,11 @@ class LeakReport:
         ]
         for leak in self.leaks[:10]:
             told.append("  " + ", ".join(f"{path} ({side})" for path, side in leak.images[:6]))
+        if self.excluded:
+            told.append(
+                f"{len(self.excluded)} images are on no side, since the same picture is filed "
+                "under another class too"
+            )
         if self.unknown:
             told.append(f"{len(self.unknown)} images are on no side, the first: {self.unknown[0]}")
         return told
@@ -55,11 +66,14 @@ def find_leaks(scan: FolderScan, manifest: Manifest, groups_file: Path | None = 
         for group in [*found, *claimed.values()]
         if len({side_of[path] for path in group if path in side_of}) > 1
     }
+    filed_twice = {path for conflict in find_conflicts(scan) for path in conflict.paths}
+    nowhere = [image.path for image in scan.images if image.path not in side_of]
     return LeakReport(
         images=len(scan.images),
         groups=len(found),
         largest_group=max(map(len, found)),
         leaks=tuple(sorted(leaks, key=lambda leak: leak.images)),
-        unknown=tuple(i.path for i in scan.images if i.path not in side_of),
+        unknown=tuple(path for path in nowhere if path not in filed_twice),
         manifest_digest=manifest.digest,
+        excluded=tuple(path for path in nowhere if path in filed_twice),
     )

@@ -21,6 +21,7 @@ from leafgate.images import DECODE_THREADS, FORMATS, Pixels, decode, resize
 from leafgate.manifest import Manifest
 from leafgate.progress import progress
 from training.data.border import Background, BorderTest, background, border_of, border_test
+from training.data.conflicts import Conflict, counted, find_conflicts
 from training.data.folder import FolderScan, Skipped
 from training.data.near_duplicates import near_duplicate_groups
 
@@ -65,13 +66,18 @@ class Outlier:
 
 @dataclass(frozen=True)
 class DataReport:
-    """All that was found. near_duplicates: groups in which not all bytes are the same."""
+    """All that was found.
+
+    conflicts: pictures filed under more than one class. near_duplicates: groups in which not all
+    bytes are the same.
+    """
 
     root: str
     manifest_digest: str | None
     counts: dict[str, int]
     imbalance_ratio: float
     sizes: Sizes
+    conflicts: tuple[Conflict, ...]
     exact_duplicates: tuple[Copies, ...]
     near_duplicates: tuple[Copies, ...]
     skipped: tuple[Skipped, ...]
@@ -97,6 +103,8 @@ class DataReport:
             f"{leaks if self.manifest_digest else ''}",
             f"{len(self.outliers)} pictures are unlike the others of their class",
         ]
+        if self.conflicts:
+            told.insert(2, f"{counted(self.conflicts)}: a split leaves them out")
         return [*told, self.border.verdict] if self.border else told
 
 
@@ -126,6 +134,7 @@ def data_report(scan: FolderScan, manifest: Manifest | None = None, seed: int = 
         counts=counts,
         imbalance_ratio=max(counts.values()) / min(counts.values()),
         sizes=_sizes(seen),
+        conflicts=find_conflicts(scan),
         exact_duplicates=_copies(scan, manifest, _same_bytes(scan)),
         near_duplicates=_copies(scan, manifest, _near_copies(scan)),
         skipped=scan.skipped,

@@ -12,11 +12,13 @@ from PIL import Image
 from leafgate.files import whole
 from leafgate.images import decode
 from training.data.border import Background, BorderTest
+from training.data.conflicts import Conflict, counted
 from training.data.folder import FolderScan
 from training.data.report import Copies, DataReport, for_each_image
 
 SAMPLES = 8
 THUMBNAIL = 96
+CONFLICTS_SHOWN = 200
 GROUPS_SHOWN, COPIES_SHOWN, ROWS_SHOWN = 40, 6, 50
 
 STYLE = """
@@ -63,6 +65,7 @@ def _page(report: DataReport, scan: FolderScan) -> str:
             _classes(report),
             _border(report.border),
             _sample_grid(samples, pictures),
+            _conflicts(report.conflicts, pictures),
             _copies("Identical files", report.exact_duplicates, pictures),
             _copies("Near copies", report.near_duplicates, pictures),
             _outliers(report, pictures),
@@ -99,7 +102,8 @@ def _shown(report: DataReport, samples: Mapping[str, Sequence[str]]) -> list[str
         for path in group.paths[:COPIES_SHOWN]
     )
     sampled = (path for paths in samples.values() for path in paths)
-    return sorted({*sampled, *copies, *(outlier.path for outlier in report.outliers)})
+    labelled = (path for conflict in report.conflicts[:CONFLICTS_SHOWN] for path in conflict.paths)
+    return sorted({*sampled, *labelled, *copies, *(outlier.path for outlier in report.outliers)})
 
 
 def _pictures(root: Path, paths: Sequence[str]) -> Pictures:
@@ -163,6 +167,26 @@ def _sample_grid(samples: Mapping[str, Sequence[str]], pictures: Pictures) -> st
         for name, paths in samples.items()
     )
     return f"<h2>Samples</h2>{''.join(grids)}"
+
+
+def _conflicts(conflicts: Sequence[Conflict], pictures: Pictures) -> str:
+    """Each picture's files side by side, under the classes that they are filed under."""
+    title = "<h2>One picture under more than one class</h2>"
+    if not conflicts:
+        return f"{title}<p>none</p>"
+    told = (
+        f"{counted(conflicts)}. A split leaves them out of every side. Decide which class is "
+        "right, and remove the other file."
+    )
+    shown = "".join(
+        f"<h3>{escape(' or '.join(sorted(set(conflict.classes))))}</h3>"
+        + "".join(
+            _figure(path, f"{name}: {_file_name(path)}", pictures)
+            for path, name in zip(conflict.paths, conflict.classes, strict=True)
+        )
+        for conflict in conflicts[:CONFLICTS_SHOWN]
+    )
+    return f"{title}<p>{escape(told)}</p>{shown}{_rest(len(conflicts) - CONFLICTS_SHOWN)}"
 
 
 def _copies(title: str, groups: Sequence[Copies], pictures: Pictures) -> str:

@@ -12,7 +12,10 @@ import numpy as np
 
 from leafgate.errors import UserError
 from leafgate.manifest import SIDES, Manifest, ManifestRow, Side
-from training.data.folder import FolderScan, FoundImage
+from leafgate.split_origin import SplitOrigin
+from training.config import OnConflict
+from training.data.conflicts import Conflict, find_conflicts, refuse
+from training.data.folder import FolderScan
 from training.data.leaf_groups import Group, group_name, leaf_groups
 
 Ratios = tuple[float, float, float]
@@ -36,26 +39,39 @@ def split(
     ratios: Ratios = (0.70, 0.15, 0.15),
     seed: int = 0,
     groups_file: Path | None = None,
+    conflicts: OnConflict = "exclude",
 ) -> Manifest:
     """Put every image on one side. groups_file: see `leaf_groups`.
 
-    Raises UserError where a class has too few groups to be on each side, or the same picture is
-    filed under two classes.
+    conflicts: whether pictures that are filed under more than one class are left out of every
+    side, or refused. Raises UserError for the latter, and where a class has too few groups to be
+    on each side.
     """
-    _refuse_two_labels(scan)
+    found = find_conflicts(scan)
+    if conflicts == "error":
+        refuse(found)
     by_class: dict[str, list[Group]] = defaultdict(list)
-    for group in leaf_groups(scan, groups_file):
+    for group in _without(found, leaf_groups(scan, groups_file)):
         by_class[_class_of(group)].append(group)
+    excluded = Counter(name for conflict in found for name in conflict.classes)
     rows: list[ManifestRow] = []
-    for number, class_name in enumerate(scan.counts):
+    for number, (class_name, images) in enumerate(scan.counts.items()):
         groups = sorted(by_class[class_name], key=group_name)
-        _refuse_too_few(class_name, scan.counts[class_name], len(groups))
+        _refuse_too_few(class_name, images, len(groups), excluded[class_name])
         rng = np.random.default_rng([seed, number])
         order = [groups[i] for i in rng.permutation(len(groups))]
         for side, group in _shared_out(order, ratios):
             name = group_name(group)
             rows += [ManifestRow(i.path, i.class_name, side, name, i.sha256) for i in group]
-    return Manifest(scan.root, tuple(sorted(rows)))
+    origin = SplitOrigin(conflicts=tuple(conflict.paths for conflict in found))
+    return Manifest(scan.root, tuple(sorted(rows)), origin)
+
+
+def _without(conflicts: Sequence[Conflict], groups: Sequence[Group]) -> list[Group]:
+    """The groups without the files of conflicts; what belonged together still does."""
+    left_out = {path for conflict in conflicts for path in conflict.paths}
+    kept = ([image for image in group if image.path not in left_out] for group in groups)
+    return [group for group in kept if group]
 
 
 def _class_of(group: Group) -> str:
@@ -82,22 +98,18 @@ def _shared_out(order: Sequence[Group], ratios: Ratios) -> list[tuple[Side, Grou
     return placed
 
 
-def _refuse_too_few(class_name: str, images: int, groups: int) -> None:
-    if groups < len(SIDES):
-        raise UserError(
-            f"class {class_name} has {images} images that show {groups} different things "
-            "(copies and shots of one leaf count once)",
-            f"a split into {', '.join(SIDES)} needs at least {len(SIDES)}: add images, or tell "
-            "with --groups which belong together",
-        )
-
-
-def _refuse_two_labels(scan: FolderScan) -> None:
-    seen: dict[str, FoundImage] = {}
-    for image in scan.images:
-        other = seen.setdefault(image.sha256, image)
-        if other.class_name != image.class_name:
-            raise UserError(
-                f"{other.path} and {image.path} are the same picture under two classes",
-                "remove the one that is labelled wrongly",
-            )
+def _refuse_too_few(class_name: str, images: int, groups: int, excluded: int) -> None:
+    if groups >= len(SIDES):
+        return
+    left = (
+        f", {excluded} of them filed under another class too; the {images - excluded} others show"
+        if excluded
+        else " that show"
+    )
+    raise UserError(
+        f"class {class_name} has {images} images{left} {groups} different things "
+        "(copies and shots of one leaf count once)",
+        f"a split into {', '.join(SIDES)} needs at least {len(SIDES)}: "
+        + ("decide which class is right, or " if excluded else "")
+        + "add images, or tell with --groups which belong together",
+    )
