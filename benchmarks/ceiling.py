@@ -6,7 +6,6 @@ all cores or one request on each core, with a shape left open or fixed. The best
 Prints images/s and CPU ms an image, by way, as JSON.
 """
 
-import json
 import os
 import sys
 import threading
@@ -17,6 +16,7 @@ from typing import NamedTuple
 
 from benchmarks.machine import parser_for, run_script
 from leafgate.images import decode
+from leafgate.strict_json import dump_json
 from registry import Classifier, EngineChoice, Form, PlainEngine, one_blas_thread
 from registry.engine import FILES, HINTS, OPENVINO_CHOICES, Batch, Pick, Picked
 
@@ -141,7 +141,7 @@ def main() -> None:
         way = WAYS[number]
         classifier = load(args.model, form, way)
         found[number] = measure(classifier, jpegs, way, args.seconds)
-    json.dump(found, sys.stdout)
+    sys.stdout.write(dump_json(found))
 
 
 if __name__ == "__main__":

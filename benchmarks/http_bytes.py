@@ -1,8 +1,9 @@
 """HTTP/1.1 as bytes: requests made beforehand, and a reader of answers that costs microseconds."""
 
-import json
 from collections.abc import Mapping
 from typing import NamedTuple
+
+from leafgate.strict_json import dump_json
 
 BOUNDARY = "leafgate-benchmark"
 NO_BODY = (204, 304)
@@ -55,7 +56,7 @@ def upload(
 
 def json_post(path: str, host: str, content: object) -> bytes:
     """A whole POST request with a JSON body."""
-    return request(path, host, json.dumps(content).encode(), "application/json")
+    return request(path, host, dump_json(content).encode(), "application/json")
 
 
 class AnswerReader:

@@ -21,6 +21,7 @@ from typing import IO
 from benchmarks.http_bytes import Answer
 from benchmarks.load_figures import Figures
 from benchmarks.load_loop import Load, OnAnswer, Plan
+from leafgate.strict_json import dump_json
 
 FLUSH_SECONDS = 0.05  # whoever follows the answers sees them about as late
 
@@ -132,7 +133,7 @@ def main() -> None:
         load = Load(Plan(**args), requests, on_answer)
         signal.signal(signal.SIGTERM, lambda *_: load.stop())
         figures = load.run()
-    json.dump(asdict(figures), sys.stdout)
+    sys.stdout.write(dump_json(asdict(figures)))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ requests through. Exit 0 where nothing is found.
 
 import argparse
 import getpass
-import json
 import os
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from pathlib import Path
 import httpx
 
 from benchmarks.schema_hooks import CLASSES_VARIABLE
+from leafgate.strict_json import dump_json
 
 HOOKS = "benchmarks.schema_hooks"
 REVOKING = "/token/revoke"
@@ -44,7 +44,7 @@ def _run(
     program = Path(sys.executable).with_name("schemathesis")
     told = ["run", f"{url}/openapi.json", "--header", f"Authorization: Bearer {token}"]
     how = ["--max-examples", str(examples), "--no-color", *more]
-    hooks = {"SCHEMATHESIS_HOOKS": HOOKS, CLASSES_VARIABLE: json.dumps(list(classes))}
+    hooks = {"SCHEMATHESIS_HOOKS": HOOKS, CLASSES_VARIABLE: dump_json(list(classes))}
     with tempfile.TemporaryDirectory() as folder:  # it leaves its notes where it runs
         return subprocess.run(
             [str(program), *told, *how],

@@ -19,6 +19,7 @@ from typing import Any, Literal, Protocol
 from pydantic import TypeAdapter
 
 from leafgate.audit_key import SigningKey, verifies
+from leafgate.strict_json import dump_json
 
 Action = Literal["staged", "verdict", "moving", "moved", "abandoned", "held", "released"]
 Cause = Literal["gate", "force", "rollback", "registration", "recovery", "person"]
@@ -190,7 +191,7 @@ def _forged(record: AuditRecord, trusted: Mapping[str, bytes]) -> Iterator[str]:
 
 
 def _compact(values: Mapping[str, object]) -> str:
-    return json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return dump_json(values, sort_keys=True, separators=(",", ":"))
 
 
 def _storable(value: object) -> object:

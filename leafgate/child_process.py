@@ -19,6 +19,7 @@ from types import FrameType
 from typing import IO, Any, NoReturn, Self
 
 from leafgate.errors import UserError
+from leafgate.strict_json import dump_json
 
 CODE = Path(__file__).resolve().parents[1]
 CLEARING_SECONDS = 10.0  # for the child to clear up in
@@ -85,7 +86,7 @@ class Child:
     def _send(self, request: Mapping[str, object]) -> None:
         assert self._process.stdin is not None  # noqa: S101 - it was asked for
         try:
-            self._process.stdin.write(json.dumps(request).encode() + b"\n")
+            self._process.stdin.write(dump_json(request, ensure_ascii=True).encode() + b"\n")
         except (BrokenPipeError, ValueError):  # it broke down at once, or was ended
             self._process.wait()
 
@@ -119,7 +120,7 @@ def answer_caller(work: Callable[[Any], Mapping[str, object]]) -> None:
         answer = work(request)
     except UserError as error:
         answer = {"problem": error.problem, "fix": error.fix, "code": error.code}
-    sys.stdout.write(f"\n{json.dumps(answer)}\n")
+    sys.stdout.write(f"\n{dump_json(answer, ensure_ascii=True)}\n")
 
 
 def _leave(_number: int, _frame: FrameType | None) -> NoReturn:

@@ -25,6 +25,7 @@ from leafgate.errors import UserError
 from leafgate.loop import run_loop
 from leafgate.ports import require_free_port
 from leafgate.settings import Settings
+from leafgate.strict_json import dump_json
 
 __all__ = ["run_demo", "run_loop"]
 
@@ -119,7 +120,7 @@ def make_account(settings: Settings) -> Account:
         made = {"jwt_secret": secrets.token_hex(32), "password": secrets.token_urlsafe(9)}
         beside = file.with_suffix(".part")
         beside.touch(mode=0o600)
-        beside.write_text(json.dumps(made), encoding="utf-8")
+        beside.write_text(dump_json(made), encoding="utf-8")
         beside.replace(file)
     account = Account(**json.loads(file.read_text(encoding="utf-8")))
     database = open_database(settings.database)

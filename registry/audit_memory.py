@@ -5,7 +5,6 @@ chain that does not contain the record that it remembers. The memory is a file f
 `var_dir/serving/audit`, which every process of the host shares.
 """
 
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,6 +18,7 @@ from leafgate.audit import AuditRecord, is_authentic
 from leafgate.errors import UserError
 from leafgate.files import whole
 from leafgate.settings import Settings
+from leafgate.strict_json import dump_json
 
 Keys = Mapping[str, bytes]
 
@@ -130,7 +130,7 @@ class AuditMemory:
         with whole(self._file(model)) as beside:
             handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(handle, "w", encoding="utf-8") as stream:
-                json.dump(asdict(seen), stream, indent=2)
+                stream.write(dump_json(asdict(seen), indent=2, ensure_ascii=True))
                 stream.flush()
                 os.fsync(stream.fileno())
 

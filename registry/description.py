@@ -1,11 +1,11 @@
 """`model.json`: what must be known of a stored model before it runs."""
 
-import json
 from dataclasses import MISSING, Field, asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from leafgate.errors import UserError
+from leafgate.strict_json import dump_json, load_json
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -17,7 +17,7 @@ DESCRIPTION_FILE = "model.json"
 
 def write_description(description: "DataclassInstance", folder: Path) -> None:
     """Write the dataclass into the model's folder."""
-    text = json.dumps(asdict(description), indent=2, ensure_ascii=False)
+    text = dump_json(asdict(description), indent=2)
     (folder / DESCRIPTION_FILE).write_text(text, encoding="utf-8")
 
 
@@ -31,7 +31,7 @@ def read_description(folder: Path, kind: "type[Description]") -> "Description":
         raise UserError(
             f"no {DESCRIPTION_FILE} in the stored model", "train it again", code="artifact_missing"
         )
-    found = json.loads(file.read_text(encoding="utf-8"))
+    found = load_json(file.read_text(encoding="utf-8"))
     known = {item.name: _default(item) for item in fields(kind)}
     if found.get("kind") != known["kind"] or found.get("format") != known["format"]:
         raise UserError(

@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from leafgate.files import whole
 from leafgate.settings import Settings
+from leafgate.strict_json import dump_json
 from registry.child_fetch import fetch_in_child
 from registry.kept_copies import DIGEST, is_intact, locked
 from registry.store import DIGEST_TAG, ModelVersion, registered_digest
@@ -48,7 +49,7 @@ class LocalCopies:
         file = self._note(version.name, alias)
         file.parent.mkdir(parents=True, exist_ok=True)
         with whole(file) as beside:
-            beside.write_text(json.dumps(asdict(version), indent=2), encoding="utf-8")
+            beside.write_text(dump_json(asdict(version), indent=2), encoding="utf-8")
 
     def recalled(self, name: str, alias: str) -> ModelVersion | None:
         """What was remembered last; None where nothing was, or the note cannot be understood."""

@@ -10,11 +10,11 @@ import base64
 import binascii
 import hashlib
 import hmac
-import json
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from leafgate.strict_json import dump_json
 from registry.mlflow_token import SIGN_IN_PATH
 
 USER = "leafgate"
@@ -193,7 +193,7 @@ async def _page(send: Send) -> None:
 
 async def _json(send: Send, status: int, code: str, message: str) -> None:
     """Answer as MLflow's API does, so that its client shows the message."""
-    body = json.dumps({"error_code": code, "message": message}).encode()
+    body = dump_json({"error_code": code, "message": message}).encode()
     await _answer(send, status, body, {"content-type": "application/json"})
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from leafgate.settings import Settings
+from leafgate.strict_json import dump_json
 from registry.sandbox import Confined, SandboxFailed, run_confined
 
 WORKER = Path(__file__).with_name("pyfunc_worker.py")
@@ -32,7 +33,7 @@ def pyfunc_answers(settings: Settings, stored: Path, images: Sequence[Path]) -> 
         seconds=SECONDS,
     )
     sizes = [file.stat().st_size for file in images]
-    request = json.dumps({"model": str(stored), "sizes": sizes}).encode() + b"\n"
+    request = dump_json({"model": str(stored), "sizes": sizes}, ensure_ascii=True).encode() + b"\n"
     pictures = (file.read_bytes() for file in images)
     return _checked(run_confined(confined, (request, *pictures)), len(images))
 

@@ -1,13 +1,12 @@
 """The gate's report: JSON for machines, HTML for people, and lines for the terminal."""
 
-import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from leafgate.files import whole
+from leafgate.strict_json import dump_json
 from registry.checks import CHECKS, ModelKind, Verdict
 from registry.report_page import page
 
@@ -98,7 +97,7 @@ class GateReport:
         for item in told["verdicts"]:
             item["question"], item["remedy"] = self.question(item["check"])
         told["headline"] = self.headline
-        return json.dumps(_strict(told), indent=2, ensure_ascii=False, allow_nan=False)
+        return dump_json(told, indent=2)
 
     def save(self, folder: Path, pictures: Mapping[str, bytes]) -> Path:
         """Write `report.json`, `report.html` and a PNG a check; returns the page's file.
@@ -125,13 +124,3 @@ def _line(item: Verdict) -> str:
     mark = "pass" if item.passed else "FAIL"
     bound = f" ({item.bound})" if item.bound else ""
     return f"  {mark}  {item.check}{bound}: {outcome}{item.sentence}{sure}"
-
-
-def _strict(value: Any) -> Any:  # noqa: ANN401 - any JSON
-    if isinstance(value, dict):
-        return {key: _strict(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_strict(item) for item in value]
-    if hasattr(value, "item"):  # a number of NumPy's
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value

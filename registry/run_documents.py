@@ -4,14 +4,14 @@ Whoever may write to the registry may write these files and the tags that name t
 is believed before it has been looked at. What is broken is told in the log, and is none.
 """
 
-import json
 import logging
 import re
 from pathlib import PurePath
-from typing import Annotated, Any, NoReturn, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
+from leafgate.strict_json import dump_json, load_json
 from registry.store import ModelVersion
 from registry.versions import VersionReader
 
@@ -46,24 +46,27 @@ class Confusion(_Strict):
 
 
 class StudyPart(_Strict):
-    """One arm of a study. Further fields are kept as they are."""
+    """One arm of a study; None: not known. Further fields are kept as they are."""
 
     model_config = ConfigDict(extra="allow")
 
     name: str
-    value: FiniteFloat
-    low: FiniteFloat
-    high: FiniteFloat
+    value: FiniteFloat | None
+    low: FiniteFloat | None
+    high: FiniteFloat | None
 
 
 class Study(_Strict):
-    """What an augmentation experiment found: docs/gate.md says what the file holds."""
+    """What an augmentation experiment found: docs/gate.md says what the file holds.
+
+    low, high: None where its interval is not known.
+    """
 
     model_config = ConfigDict(extra="allow")
 
     value: FiniteFloat
-    low: FiniteFloat
-    high: FiniteFloat
+    low: FiniteFloat | None
+    high: FiniteFloat | None
     metric: str = "macro F1"
     arms: list[StudyPart] = []
 
@@ -94,11 +97,15 @@ def study_of(reader: VersionReader, run_id: str) -> Study | None:
     if told is None:
         return None
     found = _checked(Study, told, run_id, STUDY_ARTIFACT)
-    intervals = [(part.low, part.high) for part in found.arms] if found else []
-    if found is not None and any(low > high for low, high in [(found.low, found.high), *intervals]):
+    ends = [(part.low, part.high) for part in found.arms] if found else []
+    if found is not None and any(_ends_first(*each) for each in ((found.low, found.high), *ends)):
         _broken(run_id, STUDY_ARTIFACT, "an interval ends before it begins")
         return None
     return found
+
+
+def _ends_first(low: float | None, high: float | None) -> bool:
+    return low is not None and high is not None and low > high
 
 
 def gate_report(
@@ -148,24 +155,22 @@ def _report_folder(version: ModelVersion) -> str | None:
 
 
 def _read(reader: VersionReader, run_id: str, path: str, hidden: str = "") -> Any:  # noqa: ANN401
-    """Any JSON that can be told on; None: there is none."""
+    """Any JSON that can be told on, None in place of figures that are not finite (older versions
+    wrote NaN); None: there is none.
+    """
     data = reader.artifact(run_id, path, MOST_JSON)
     if data is None:
         return None
     try:
         text = data.decode()
         if PurePath(hidden).is_absolute() and len(hidden) > 1:
-            text = text.replace(json.dumps(hidden, ensure_ascii=False)[1:-1], "…")
-        told = json.loads(text, parse_constant=_refuse)
-        json.dumps(told, allow_nan=False, ensure_ascii=False).encode()  # 1e999, lone surrogates
+            text = text.replace(dump_json(hidden)[1:-1], "…")
+        told = load_json(text)
+        dump_json(told).encode()  # lone surrogates
     except (ValueError, RecursionError) as error:
         _broken(run_id, path, str(error))
         return None
     return told
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is no JSON")
 
 
 def _checked(

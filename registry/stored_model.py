@@ -19,6 +19,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from leafgate.errors import UserError
+from leafgate.strict_json import dump_json
 from registry.kept_copies import folder_digest, is_plain_file
 
 MODEL_FOLDER = "model"
@@ -55,7 +56,7 @@ def model_folder(stored: Path) -> Path:
 
 def write_training(stored: Path, data_digest: str) -> None:
     """Note in a stored model which split it was trained with, so that its digest covers that."""
-    (stored / TRAINING_FILE).write_text(json.dumps({"data_digest": data_digest}), "utf-8")
+    (stored / TRAINING_FILE).write_text(dump_json({"data_digest": data_digest}), "utf-8")
 
 
 def trained_with(stored: Path) -> str | None:

@@ -4,7 +4,6 @@ A run holds the whole configuration, the seed, the data set's digest with the ma
 environment and code version, metrics by epoch, pictures, and the stored model.
 """
 
-import json
 import os
 import platform
 import subprocess
@@ -22,6 +21,7 @@ from leafgate import __version__
 from leafgate.manifest import SIDES, Manifest
 from leafgate.progress import tell
 from leafgate.settings import Settings
+from leafgate.strict_json import dump_json
 from registry.connection import open_mlflow, registry_errors
 from registry.ledger import Ledger
 from registry.pyfunc import PYFUNCS, StoredKind
@@ -69,7 +69,7 @@ class Run:
 
     def log_json(self, value: object, path: str) -> None:
         """Store `value` as indented JSON as the artifact `path`."""
-        self.log_text(json.dumps(value, indent=2, ensure_ascii=False, default=str), path)
+        self.log_text(dump_json(value, indent=2, default=str), path)
 
     def log_picture(self, png: bytes, path: str) -> None:
         """Store an encoded picture as the artifact `path`."""

@@ -1,6 +1,5 @@
 """What a request gathers for its rows in the log."""
 
-import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from time import perf_counter
@@ -9,6 +8,7 @@ from typing import Literal
 import uuid_utils
 from starlette.requests import Request
 
+from leafgate.strict_json import dump_json
 from sql import Entry, FeedbackRecord, GenerationRecord, PredictionRecord, RequestRecord
 
 Lane = Literal["production", "canary", "shadow"]
@@ -72,7 +72,7 @@ def _as_json(top: tuple[tuple[str, float], ...]) -> str | None:
     """As many of the classes as the column holds."""
     for number in range(len(top), 0, -1):
         ranked = [[name, round(value, 6)] for name, value in top[:number]]
-        text = json.dumps(ranked, ensure_ascii=False)
+        text = dump_json(ranked)
         if len(text.encode("utf-16-le", "surrogatepass")) <= 2 * MOST_PROBABLE_LENGTH:
             return text
     return None

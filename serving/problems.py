@@ -1,6 +1,5 @@
 """Errors as problem documents (RFC 9457, `application/problem+json`) with stable codes."""
 
-import json
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -14,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Send
 
 from leafgate.errors import UserError
+from leafgate.strict_json import dump_json
 from serving.facts import Facts, facts_of, writable
 from serving.limits import retry_seconds
 from serving.refusals import CODE_OF_STATUS, CODES, STATUS_OF_CODE, BodyRefused
@@ -67,7 +67,7 @@ def problem_body(status: int, code: str, detail: str, fix: str, request_id: str)
         "code": code,
         "request_id": request_id,
     }
-    return json.dumps(problem, ensure_ascii=False).encode()
+    return dump_json(problem).encode()
 
 
 def _headers(status: int, retry_after: float | None = None) -> dict[str, str]:

@@ -24,6 +24,7 @@ from jose.exceptions import JOSEError
 
 from leafgate.errors import UserError
 from leafgate.settings import MIN_SECRET_BYTES, Settings
+from leafgate.strict_json import dump_json
 
 MIN_RSA_BITS = 2048
 MEMBERS = {"RS256": ("RSA", ("e", "kty", "n")), "ES256": ("EC", ("crv", "kty", "x", "y"))}
@@ -185,7 +186,7 @@ def thumbprint(key: Key, algorithm: str) -> str:
 
 
 def _digest(members: Mapping[str, str], names: Sequence[str]) -> str:
-    text = json.dumps({name: members[name] for name in names}, separators=(",", ":"))
+    text = dump_json({name: members[name] for name in names}, separators=(",", ":"))
     return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).decode().rstrip("=")
 
 

@@ -95,8 +95,8 @@ class StudyResult(BaseModel):
     version: int = Field(description="of the generator that made them")
     metric: str = Field(examples=["macro F1"])
     value: float
-    low: float
-    high: float
+    low: float | None = Field(description="of the 95 % interval; null: not known")
+    high: float | None = Field(description="likewise")
     arms: list[dict[str, Any]] = Field(
         description="its parts, each with name, value, low, high and what else the study says"
     )

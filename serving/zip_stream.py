@@ -1,11 +1,11 @@
 """A ZIP archive, written while it is sent: memory holds one piece, however many pictures follow."""
 
 import asyncio
-import json
 import zipfile
 from collections.abc import AsyncIterator
 from pathlib import PurePosixPath
 
+from leafgate.strict_json import dump_json
 from registry import class_folder
 from serving.facts import Facts
 from serving.generated_answers import Reading, read_by
@@ -60,7 +60,7 @@ class ZipStream:
         while piece := await self._next():
             yield await self._packed(piece)
         told = self._manifest()
-        self._archive.writestr("manifest.json", json.dumps(told, indent=2))
+        self._archive.writestr("manifest.json", dump_json(told, indent=2, ensure_ascii=True))
         self._archive.close()
         yield self._outlet.take()
 

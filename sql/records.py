@@ -7,6 +7,7 @@ the column holds plain letters), so that an entry is no larger than its rows.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from math import isfinite
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -126,7 +127,7 @@ class Entry:
             for name, records in parts.items()
             if records
         }
-        return to_json(rows).decode()
+        return to_json(rows, inf_nan_mode="null").decode()
 
 
 Row = dict[str, Any]
@@ -158,6 +159,10 @@ _TEXTS = {
         for column in table.columns
         if (length := _length(column)) is not None
     )
+    for name, table in TABLES.items()
+}
+_FLOATS = {
+    name: tuple(column.name for column in table.columns if isinstance(column.type, sa.Float))
     for name, table in TABLES.items()
 }
 _DEFAULTS = {
@@ -207,6 +212,9 @@ def _row(table: str, found: Mapping[str, Any]) -> Row:
         elif length is not None and (len(value) > length or not value.isascii()):
             value = _cut(value, length)
         row[name] = value
+    for name in _FLOATS[table]:  # an older LeafGate wrote NaN, which SQL Server refuses
+        if row[name] is not None and not isfinite(row[name]):
+            row[name] = None
     row["at_utc"] = naive_utc(datetime.fromisoformat(row["at_utc"]))
     return row
 

@@ -14,6 +14,7 @@ from typing import Self
 
 from leafgate.files import whole
 from leafgate.settings import Settings
+from leafgate.strict_json import dump_json
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,8 @@ class UnfinishedJob:
             "data": data,
             "store": [settings.tracking_uri, settings.experiment],
         }
-        digest = hashlib.sha256(json.dumps(job, sort_keys=True).encode()).hexdigest()
+        told = dump_json(job, sort_keys=True, ensure_ascii=True)
+        digest = hashlib.sha256(told.encode()).hexdigest()
         return cls(settings.var_dir / "training" / kind / digest[:16])
 
     @property
@@ -44,7 +46,7 @@ class UnfinishedJob:
         self.remove()
         self.folder.mkdir(parents=True)
         with whole(self.folder / "run.json") as file:
-            file.write_text(json.dumps({"run_id": run_id}), encoding="utf-8")
+            file.write_text(dump_json({"run_id": run_id}), encoding="utf-8")
 
     def remove(self) -> None:
         """Delete the folder with all that is in it."""

@@ -76,8 +76,8 @@ class Study:
     version: int
     metric: str
     value: float
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     arms: tuple[Mapping[str, Any], ...]
     about: Mapping[str, Any]
 

@@ -1,5 +1,7 @@
 """Where a study of the augmentation exists, it shows that generated pictures help a classifier."""
 
+from math import isnan
+
 from registry.checks.check import NAN, Bound, Check
 from registry.checks.evidence import GeneratorEvidence
 from registry.checks.verdict import Verdict
@@ -18,6 +20,9 @@ def augmentation_gain(evidence: GeneratorEvidence, lower_end_above: float) -> Ve
         return Verdict(
             "augmentation_gain", not evidence.studied, figure, bound, told, "not studied"
         )
+    if isnan(gain.low) or isnan(gain.high):
+        told = "the study of its use for training stored no interval: whether it helps is not known"
+        return Verdict("augmentation_gain", False, NAN, bound, told, "not known")
     told = (
         f"macro F1 changes by {gain.value:+.3f} with its pictures (95 % interval {gain.low:+.3f} "
         f"to {gain.high:+.3f})"

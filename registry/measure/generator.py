@@ -1,6 +1,5 @@
 """A stored generator: its outputs for a fixed seed, and how they lie among real pictures."""
 
-import json
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ from leafgate.images import Pixels, load_images
 from leafgate.manifest import Manifest
 from leafgate.metrics.generative import evenly
 from leafgate.progress import progress
+from leafgate.strict_json import as_number, load_json
 from registry.checks.evidence import Gain, GeneratorEvidence, Labels, Likeness
 from registry.evaluation_set import run_manifest
 from registry.features import FeatureChoice, FeatureExtractor, find_extractor
@@ -153,5 +153,5 @@ def _champion(subject: Subject, extractor: FeatureExtractor) -> NDArray[np.float
 def _gain(subject: Subject) -> Gain:
     with tempfile.TemporaryDirectory() as folder:
         file = subject.store.run_artifact(subject.candidate, STUDY_ARTIFACT, Path(folder))
-        found = json.loads(file.read_text(encoding="utf-8"))
-    return Gain(float(found["value"]), float(found["low"]), float(found["high"]))
+        found = load_json(file.read_text(encoding="utf-8"))
+    return Gain(*(as_number(found[name]) for name in ("value", "low", "high")))

@@ -4,7 +4,6 @@ FastAPI's own page loads its scripts from a public host, which then runs in the 
 who type their password there. Swagger UI lies in `static/swagger-ui` instead.
 """
 
-import json
 from collections.abc import Awaitable, Callable
 from functools import cache
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from leafgate.strict_json import dump_json
 from serving.guarded_route import GuardedRoute
 
 FOLDER = Path(__file__).parents[1] / "static" / "swagger-ui"
@@ -35,7 +35,7 @@ def docs_routes(document: Callable[[], dict[str, Any]]) -> APIRouter:
     """The page, its files and the document that it shows, which is made once; open to all."""
     router = APIRouter(route_class=GuardedRoute, include_in_schema=False)
     html = (FOLDER / "page.html").read_bytes()
-    written = cache(lambda: json.dumps(document(), ensure_ascii=False).encode())
+    written = cache(lambda: dump_json(document()).encode())
 
     @router.get("/openapi.json")
     async def openapi() -> Response:

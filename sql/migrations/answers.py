@@ -10,6 +10,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from leafgate.strict_json import dump_json
+
 AT_ONCE = 1000  # rows that go through Python, since three databases read JSON in three ways
 
 MOVED = (
@@ -172,4 +174,4 @@ def _words(row: Any) -> str | None:  # noqa: ANN401 - a row
     asked = {"n": row["asked"], "seed": row["seed"], "class": row["class_name"]}
     if all(value is None for value in asked.values()):
         return None
-    return json.dumps(asked, ensure_ascii=False)
+    return dump_json(asked)

@@ -2,9 +2,12 @@
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import unquote, urlparse
 
 import keras
 import numpy as np
@@ -13,8 +16,11 @@ import pytest
 from leafgate.errors import UserError
 from leafgate.manifest import Manifest
 from leafgate.settings import Settings
-from registry import Classifier, ModelStore
+from registry import Classifier, ModelStore, ModelVersion
 from tests.backbones import TINY, add_tiny_backbone
+from tests.integration.conftest import StartApi, api_settings
+from tests.model_pages import opened
+from tests.strict import as_strict_json
 from training.classifier.backbones import BACKBONES, LoadedBackbone, load_backbone
 from training.classifier.config import ClassifierConfig
 from training.classifier.features import image_features, view_features
@@ -143,11 +149,25 @@ def test_the_head_on_stored_features_answers_as_the_whole_network(
     assert np.array_equal(views, view_features(network, learnt, config))
 
 
-def test_two_stages_end_in_a_staged_version_with_everything_logged(
-    settings: Settings, colour_manifest: Manifest, tmp_path: Path
-) -> None:
+@dataclass(frozen=True)
+class Trained:
+    """What a training left. artifacts: the folder of its run's."""
+
+    settings: Settings
+    version: ModelVersion
+    artifacts: Path
+
+
+@pytest.fixture(scope="module")
+def trained(
+    empty_store: Path, colour_manifest: Manifest, tmp_path_factory: pytest.TempPathFactory
+) -> Trained:
+    """Two stages of a tiny network."""
+    folder = tmp_path_factory.mktemp("trained")
+    shutil.copytree(empty_store, folder / "var")
+    settings = Settings(_env_file=None, var_dir=folder / "var", inception_weights="none")  # type: ignore[call-arg]
     add_tiny_backbone()
-    weights = tmp_path / "tiny.weights.h5"
+    weights = folder / "tiny.weights.h5"
     load_backbone(TINY, "none").network.save_weights(weights)
     config = ClassifierConfig(
         backbone=TINY,
@@ -159,7 +179,14 @@ def test_two_stages_end_in_a_staged_version_with_everything_logged(
         batch_size=8,
     )
     version = train_classifier(settings, colour_manifest, config)
+    uri = ModelStore(settings).client.get_run(version.run_id).info.artifact_uri
+    return Trained(settings, version, Path(unquote(urlparse(str(uri)).path)))
 
+
+def test_two_stages_end_in_a_staged_version_with_everything_logged(
+    trained: Trained, colour_manifest: Manifest, tmp_path: Path
+) -> None:
+    settings, version = trained.settings, trained.version
     store = ModelStore(settings)
     assert version.aliases == ("staging",)
     tags, metrics = store.run_tags(version), store.run_metrics(version)
@@ -195,7 +222,7 @@ def test_two_stages_end_in_a_staged_version_with_everything_logged(
     ):
         assert logged(path).stat().st_size > 100, path
     assert json.loads(logged("data/leaks.json").read_text())["leaks"] == []
-    told = json.loads(logged("evaluation/test.json").read_text())
+    told = as_strict_json(logged("evaluation/test.json").read_bytes())
     assert told["macro_f1"]["low"] <= told["macro_f1"]["value"] <= told["macro_f1"]["high"]
     assert told["forms"]["preferred"] in ("int8", "fp32")
     with logged("training/history.csv").open() as stream:
@@ -252,6 +279,40 @@ with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
 assert len(rows) == 2 and all(np.isfinite(row["loss"]) for row in rows)
 print("replicas", tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).num_replicas_in_sync)
 """
+
+
+def test_every_json_file_of_a_training_is_valid_json(trained: Trained) -> None:
+    files = sorted(trained.artifacts.rglob("*.json"))
+    assert {"test.json", "forms.json", "report.json", "leaks.json", "environment.json"} <= {
+        file.name for file in files
+    }
+    for file in files:
+        as_strict_json(file.read_bytes())
+    assert "null" in (trained.artifacts / "evaluation/test.json").read_text(), "of an empty bin"
+
+
+@pytest.mark.parametrize("written_by", ["this version", "an older one, with NaN"])
+def test_the_confusion_matrix_of_a_training_is_in_the_api_and_on_the_page(
+    trained: Trained, written_by: str, start_api: StartApi, tmp_path: Path
+) -> None:
+    file = trained.artifacts / "evaluation/test.json"
+    stored = file.read_text()
+    told = as_strict_json(stored)
+    if written_by != "this version":
+        file.write_text(stored.replace("null", "NaN"))
+    try:
+        name, number = trained.version.name, trained.version.version
+        api = start_api(api_settings(trained.settings.var_dir, tmp_path))
+        answer = api.client.get(f"/models/{name}/versions/{number}").json()
+        assert answer["confusion"]["labels"] == told["labels"]
+        assert answer["confusion"]["rows"] == told["confusion"]
+        assert sum(map(sum, told["confusion"])) == told["images"] > 0
+        app = opened(api, "models", version=str(number), model=name)
+        assert not app.exception
+        assert not any("stored no confusion matrix" in each.value for each in app.caption)
+        assert [row.tolist() for row in app.dataframe[0].value.to_numpy()] == told["confusion"]
+    finally:
+        file.write_text(stored)
 
 
 def test_several_devices_share_each_batch(tmp_path: Path) -> None:

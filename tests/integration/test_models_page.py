@@ -3,11 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
-from dashboard.client import SignIn
 from dashboard.plain_text import plain
 from tests.integration.conftest import RunningApi, api_settings, starting_apis
+from tests.model_pages import opened
 from tests.versions import CLASSIFIER, Told
 
 
@@ -16,24 +15,6 @@ def api(told: Told, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runnin
     """Version 1 of the classifier has everything, version 2 nothing; no model is served."""
     with starting_apis() as start:
         yield start(api_settings(told.settings.var_dir, tmp_path_factory.mktemp("page")))
-
-
-def shown(name: str, url: str) -> None:
-    from importlib import import_module
-
-    from dashboard.guard import problems_shown
-    from leafgate.settings import Settings
-
-    with problems_shown():
-        import_module(f"dashboard.pages.{name}").render(Settings(_env_file=None, api_url=url))  # type: ignore[call-arg]
-
-
-def opened(api: RunningApi, name: str, **asked: str) -> AppTest:
-    app = AppTest.from_function(shown, kwargs={"name": name, "url": api.url}, default_timeout=60)
-    app.session_state["sign_in"] = SignIn("ada", api.token(), frozenset({"predict"}), 1e12)
-    for key, value in asked.items():
-        app.query_params[key] = value
-    return app.run()
 
 
 def test_a_link_to_a_version_shows_all_that_the_registry_has_of_it(api: RunningApi) -> None:

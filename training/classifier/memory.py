@@ -1,14 +1,15 @@
 """Where a classifier's training stands, on disk after every epoch: weights, optimizer, figures."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from math import inf
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from leafgate.files import whole
+from leafgate.strict_json import as_number, dump_json, load_json
 from training.unfinished import UnfinishedJob
 
 Row = dict[str, float | str]
@@ -24,7 +25,7 @@ class Position:
 
     stage: int = 0
     epoch: int = 0
-    best: float = float("inf")
+    best: float = inf
     since_best: int = 0
     since_cut: int = 0
     rows: tuple[Row, ...] = field(default_factory=tuple)
@@ -69,16 +70,16 @@ class TrainingMemory(UnfinishedJob):
         if not self._checkpoint.is_file():
             return None
         with np.load(self._checkpoint) as stored:
-            values = json.loads(str(stored["position"]))
+            values = load_json(str(stored["position"]))
             variables = [stored[f"variable{i}"] for i in range(int(stored["variables"]))]
             optimizer = [stored[f"optimizer{i}"] for i in range(int(stored["optimizers"]))]
-        return Position(**{**values, "rows": tuple(values["rows"])}), variables, optimizer
+        return _position(values), variables, optimizer
 
     def save(self, position: Position, variables: Arrays, optimizer: Arrays) -> None:
         """Replace the checkpoint as a whole."""
         arrays = {f"variable{i}": np.asarray(value) for i, value in enumerate(variables)}
         arrays |= {f"optimizer{i}": np.asarray(value) for i, value in enumerate(optimizer)}
-        told = json.dumps(asdict(position))
+        told = dump_json(asdict(position))
         self._write(
             self._checkpoint,
             position=told,
@@ -99,3 +100,13 @@ class TrainingMemory(UnfinishedJob):
     def _write(self, file: Path, **arrays: Any) -> None:  # noqa: ANN401 - arrays and numbers
         with whole(file) as beside, beside.open("wb") as stream:
             np.savez(stream, **arrays)
+
+
+def _position(values: dict[str, Any]) -> Position:
+    """As it was: JSON has no figure for the best loss before the first epoch, nor for NaN."""
+    best = inf if values["best"] is None else values["best"]
+    rows = (
+        {name: as_number(value) if value is None else value for name, value in row.items()}
+        for row in values["rows"]
+    )
+    return Position(**{**values, "best": best, "rows": tuple(rows)})

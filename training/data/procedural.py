@@ -20,6 +20,7 @@ from PIL import Image
 
 from leafgate.errors import UserError
 from leafgate.images import Pixels
+from leafgate.strict_json import dump_json
 from training.data.leaf_drawing import Picture, blade, light, new_canvas, scenery
 from training.data.lesions import LESIONS
 
@@ -115,7 +116,7 @@ def _draw_all(
         with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
             for _ in pool.map(draw, enumerate(names), chunksize=25):
                 on_image()
-        (beside / ABOUT_FILE).write_text(json.dumps(about, indent=2), encoding="utf-8")
+        (beside / ABOUT_FILE).write_text(dump_json(about, indent=2), encoding="utf-8")
         if out.exists():
             out.rmdir()
         beside.rename(out)

@@ -2,7 +2,6 @@
 
 import base64
 import io
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from pathlib import Path
@@ -11,6 +10,7 @@ from PIL import Image
 
 from leafgate.files import whole
 from leafgate.images import decode
+from leafgate.strict_json import dump_json
 from training.data.border import Background, BorderTest
 from training.data.conflicts import Conflict, counted
 from training.data.folder import FolderScan
@@ -44,7 +44,7 @@ def write_report(report: DataReport, scan: FolderScan, folder: Path) -> Path:
     """
     folder.mkdir(parents=True, exist_ok=True)
     page = _page(report, scan)
-    _write(folder / "report.json", json.dumps(report.as_dict(), indent=2, ensure_ascii=False))
+    _write(folder / "report.json", dump_json(report.as_dict(), indent=2))
     return _write(folder / "report.html", page)
 
 

@@ -1,6 +1,5 @@
 """What is kept of a training on disk: the last epochs to go on from, and the best one to store."""
 
-import json
 import math
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import tensorflow as tf
 
 from leafgate.errors import UserError
 from leafgate.files import whole
+from leafgate.strict_json import as_number, dump_json, load_json
 from training.gan.config import GanConfig
 from training.gan.networks import Gan
 from training.gan.unfinished import Epoch, UnfinishedRun
@@ -63,8 +63,8 @@ class Checkpoints:
         if not self._best_file.is_file():
             return None
         with np.load(self._best_file) as stored:
-            epoch, figure = json.loads(str(stored["told"]))
-        return int(epoch), float(figure)
+            epoch, figure = load_json(str(stored["told"]))
+        return int(epoch), as_number(figure)
 
     def keep_if_best(self, epoch: Epoch) -> None:
         """Keep what pictures are drawn from where its validation figure is the lowest so far."""
@@ -74,7 +74,7 @@ class Checkpoints:
         arrays = {f"variable{i}": np.asarray(v) for i, v in enumerate(self.gan.averaged.variables)}
         self._best_file.parent.mkdir(parents=True, exist_ok=True)
         with whole(self._best_file) as beside, beside.open("wb") as stream:
-            told = np.array(json.dumps([epoch.epoch, epoch.distance]))
+            told = np.array(dump_json([epoch.epoch, epoch.distance]))
             np.savez(stream, told=told, **arrays)  # type: ignore[arg-type]
 
     def load_best(self) -> None:
