@@ -72,7 +72,7 @@ class SplitOrigin:
 
     def save(self, manifest: Path, digest: str) -> None:
         """Write as JSON beside the manifest's file. digest: of the manifest."""
-        text = json.dumps({"digest": digest, **self.as_dict()}, indent=2, ensure_ascii=False)
+        text = dump_json({"digest": digest, **self.as_dict()}, indent=2)
         with whole(origin_file(manifest)) as beside:
             beside.write_text(text, encoding="utf-8", errors="backslashreplace")
 
