@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from leafgate.files import whole
+from leafgate.strict_json import dump_json
 
 LISTED = 100  # lines on the console; the file beside the manifest has all
 
