@@ -81,7 +81,7 @@ class ApiClient:
         answer = self.ask("POST", "/token", data=form)
         told = answer.json()
         return SignIn(
-            name,
+            told.get("user", name),
             told["access_token"],
             frozenset(told["scope"].split()),
             asked_at + told["expires_in"],

@@ -7,6 +7,7 @@ from dashboard.guard import problems_shown
 from dashboard.known_browsers import known_browsers
 from dashboard.session import KEY, NOTICE, browser_cookie, visitor_address
 from leafgate.settings import Settings
+from leafgate.unicode_forms import nfc
 
 
 def sign_in_page(settings: Settings) -> None:
@@ -20,7 +21,10 @@ def sign_in_page(settings: Settings) -> None:
         password = st.text_input("Password", type="password", autocomplete="current-password")
         asked = st.form_submit_button("Sign in", type="primary")
     if asked:
-        browser, known = browser_cookie(), known_browsers()
+        browser, known, name = browser_cookie(), known_browsers(), nfc(name)
+        if lacking := _lacking(name, password):
+            st.error(lacking)
+            return
         with problems_shown():
             device = known.find(browser, name)
             who = ApiClient(settings.api_address, None, visitor_address(), device).sign_in(
@@ -29,3 +33,11 @@ def sign_in_page(settings: Settings) -> None:
             known.keep(browser, name, who.device)
             st.session_state[KEY] = who
             st.rerun()
+
+
+def _lacking(name: str, password: str) -> str:
+    """What is still to be entered, as a sentence; empty where nothing is."""
+    lacking = [
+        what for what, text in (("user name", name.strip()), ("password", password)) if not text
+    ]
+    return f"Enter a {' and a '.join(lacking)}." if lacking else ""

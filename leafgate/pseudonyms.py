@@ -13,6 +13,7 @@ from typing import Literal
 from leafgate.errors import UserError
 from leafgate.files import write_secret_once
 from leafgate.settings import MIN_SECRET_BYTES, Settings
+from leafgate.unicode_forms import nfc
 
 KEY_FILE = "identity.key"
 DIGITS = 16  # of 64: that two of a million names share a pseudonym has odds of 1 in 40 million
@@ -25,8 +26,9 @@ def pseudonym(key: bytes, kind: Kind, name: str) -> str:
     """What stands for the name: `user-` or `address-` and 16 hex digits.
 
     Kinds have domains of their own: a user who is named like an address does not give it away.
+    The Unicode form of a name (NFC or NFD) makes no difference.
     """
-    told = f"{kind}\0{name}".encode("utf-8", "surrogatepass")
+    told = f"{kind}\0{nfc(name)}".encode("utf-8", "surrogatepass")
     return f"{kind}-{hmac.digest(key, told, 'sha256').hex()[:DIGITS]}"
 
 

@@ -3,19 +3,24 @@
 Starlette's parser takes a thousand parts by default, and writes files of more than a megabyte to
 the system's temporary folder: full, it would make every upload fail. Here a body stays in memory,
 whose total `body_limit.py` bounds.
+
+Fields are UTF-8, as the URL Standard and RFC 7578 have it. Starlette takes raw bytes for Latin-1,
+and puts a replacement character for each that is not UTF-8: then a right password would count as a
+wrong one.
 """
 
 import asyncio
+import codecs
 from collections.abc import AsyncGenerator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from fastapi.dependencies.models import Dependant
 from fastapi.params import File
 from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData
-from starlette.exceptions import HTTPException
 from starlette.formparsers import FormParser, MultiPartException, MultiPartParser
 from starlette.requests import Request
 from starlette.types import Receive, Scope
@@ -27,8 +32,11 @@ MAX_FIELD_BYTES = 8 * 1024
 PIECE_BYTES = 16 * 1024  # parsed at a time
 PIECES_A_TURN = 4  # before others have theirs
 FREE_BYTES, FREE_BYTES_OF_PART = 8 * 1024, 1024  # boundaries, blanks, what is before and behind
+SHOWN_CHARACTERS = 80  # of a field's name in a message
 FREE_BOUNDARIES = 16  # that stand in a file by chance
 IN_MEMORY = 2**40
+# Other encodings that a field may be in where the Content-Type says so and it is not UTF-8.
+DECLARED = frozenset(("iso8859-1", "iso8859-15", "cp1252"))
 
 
 @dataclass(frozen=True)
@@ -80,6 +88,32 @@ def _too_many(detail: str) -> BodyRefused:
     return BodyRefused(422, "too_many_parts", detail, "send only what /docs names")
 
 
+def _text(field: bytes | bytearray, name: str, charset: bytes | None) -> str:
+    """A field as text. charset: as the Content-Type names it. Raises BodyRefused `not_utf8`."""
+    try:
+        return field.decode()
+    except UnicodeDecodeError:
+        declared = _codec(charset)
+        if declared is not None:
+            with suppress(UnicodeDecodeError):
+                return field.decode(declared)
+    raise BodyRefused(
+        400,
+        "not_utf8",
+        f"the field '{name[:SHOWN_CHARACTERS]}' of the form is not UTF-8",
+        "send the form in UTF-8; curl sends what the terminal or file holds",
+    )
+
+
+def _codec(charset: bytes | None) -> str | None:
+    """Python's name of an encoding of `DECLARED`; None for any other."""
+    try:
+        name = codecs.lookup(charset.decode("ascii")).name if charset else None
+    except (LookupError, ValueError):
+        return None
+    return name if name in DECLARED else None
+
+
 def _all_of(dependant: Dependant) -> list[Dependant]:
     return [dependant, *(each for below in dependant.dependencies for each in _all_of(below))]
 
@@ -105,6 +139,8 @@ class _Multipart(MultiPartParser):
         self._fed_bytes = self._used_bytes = self._parts = self._boundaries = 0
         _, options = parse_options_header(request.headers["Content-Type"])
         self._boundary = b"\r\n--" + options.get(b"boundary", b"")
+        self._declared = options.get(b"charset")
+        self._has_ended = False
 
     async def _counted(self, stream: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:
         async with aclosing(stream):
@@ -126,6 +162,26 @@ class _Multipart(MultiPartParser):
         self._used_bytes += end - start
         super().on_part_data(data, start, end)
 
+    def on_part_end(self) -> None:
+        part = self._current_part
+        if part.file is None:
+            own = parse_options_header(dict(part.item_headers).get(b"content-type"))[1]
+            declared = own.get(b"charset", self._declared)
+            self.items.append((part.field_name, _text(part.data, part.field_name, declared)))
+        else:
+            super().on_part_end()
+
+    def on_end(self) -> None:
+        self._has_ended = True
+
+    async def parse(self) -> FormData:
+        """The form. Raises MultiPartException, also where its end has not come."""
+        form = await super().parse()
+        if self._fed_bytes and not self._has_ended:
+            await form.close()
+            raise MultiPartException(CUT_OFF)
+        return form
+
     def on_header_field(self, data: bytes, start: int, end: int) -> None:
         self._used_bytes += end - start
         super().on_header_field(data, start, end)
@@ -135,6 +191,7 @@ class _Multipart(MultiPartParser):
         super().on_header_value(data, start, end)
 
     def on_headers_finished(self) -> None:
+        self._charset = "utf-8"  # of names; those that are not UTF-8 are taken for Latin-1
         try:
             super().on_headers_finished()
         except MultiPartException:
@@ -151,14 +208,39 @@ class _Urlencoded(FormParser):
             request.headers, stream, max_fields=limits.max_fields, max_part_size=MAX_FIELD_BYTES
         )
         self._limits = limits
+        _, options = parse_options_header(request.headers["Content-Type"])
+        self._declared = options.get(b"charset")
 
     def on_field_end(self) -> None:
-        try:
-            super().on_field_end()
-        except MultiPartException:
-            raise self._limits.too_many_fields() from None
+        self._current_fields += 1
+        if self._current_fields > self.max_fields:
+            raise self._limits.too_many_fields()
+        name, value = (
+            unquote_to_bytes(bytes(part).replace(b"+", b" "))
+            for part in (self._field_name, self._field_value)
+        )
+        shown = name.decode("utf-8", "replace")
+        self._items.append((shown, _text(value, shown, self._declared)))
 
 
+CUT_OFF = "cut off"
+AS_CURL = "have the form written by an HTTP library, or by curl: `-F file=@leaf.jpg`"
+LONG_FIELD = f"a field of the form has more than {MAX_FIELD_BYTES:,} bytes", "send a shorter one"
+MALFORMED = {
+    "Missing boundary": (
+        "the Content-Type names no boundary, so the form's parts cannot be told apart",
+        "leave the Content-Type to the HTTP library, or to curl: `-F file=@leaf.jpg`",
+    ),
+    "Invalid multipart": (
+        "the body is not the form that its Content-Type names: another boundary, or damaged",
+        AS_CURL,
+    ),
+    CUT_OFF: ("the form is cut off: its last boundary did not come", "send all of it"),
+    "The Content-Disposition": ("a part of the form has no name", AS_CURL),
+    "Too much that": ("the form has too much before, between or behind its parts", AS_CURL),
+    "Part exceeded": LONG_FIELD,
+    "Field exceeded": LONG_FIELD,
+}
 PARSERS: dict[bytes, type[_Multipart] | type[_Urlencoded]] = {
     b"multipart/form-data": _Multipart,
     b"application/x-www-form-urlencoded": _Urlencoded,
@@ -183,7 +265,15 @@ class BoundedRequest(Request):
             try:
                 return await PARSERS[kind](self, stream, self._limits).parse()
             except MultiPartException as error:
-                raise HTTPException(400, error.message) from None
+                raise _malformed(error.message) from None
+
+
+def _malformed(reason: str) -> BodyRefused:
+    """The refusal of a body that is no form, in our words for those of the parsers."""
+    detail, fix = next(
+        (told for start, told in MALFORMED.items() if reason.startswith(start)), (reason, AS_CURL)
+    )
+    return BodyRefused(400, "malformed_body", detail, fix)
 
 
 async def _pieces(stream: AsyncGenerator[bytes]) -> AsyncGenerator[bytes]:

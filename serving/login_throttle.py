@@ -15,6 +15,7 @@ import hashlib
 import math
 from dataclasses import dataclass
 
+from leafgate.unicode_forms import nfc
 from serving.counts import Counts
 
 HOUR_SECONDS, DAY_SECONDS = 3600, 24 * 3600
@@ -56,7 +57,9 @@ class Attempt:
 
     @property
     def name_key(self) -> str:
-        """Of the name, as a database may compare it: without regard to case and outer blanks."""
+        """Of the name, as a database may compare it: whatever its case, outer blanks and Unicode
+        form.
+        """
         return f"sign-in:{_hash(self._spelt)}"
 
     @property
@@ -71,7 +74,7 @@ class Attempt:
 
     @property
     def _spelt(self) -> str:
-        return self.name.strip().casefold()
+        return nfc(nfc(self.name).strip().casefold())
 
 
 def _hash(*parts: str) -> str:

@@ -26,7 +26,12 @@ _EXPORT = "it is damaged or cut off; export it again"
 
 CODES = {
     "bad_request": Code(400, "the request cannot be understood", "correct it"),
-    "malformed_body": Code(400, "Missing boundary in multipart.", "send the body as /docs says"),
+    "malformed_body": Code(
+        400, "the form is cut off: its last boundary did not come", "send all of it"
+    ),
+    "not_utf8": Code(
+        400, "the field 'username' of the form is not UTF-8", "send the form in UTF-8"
+    ),
     "bad_credentials": Code(401, "wrong user name or password", "check both"),
     "token_missing": Code(
         401, "no token was sent", "send `Authorization: Bearer TOKEN` with a token from POST /token"

@@ -1,4 +1,8 @@
-"""The API's users. Passwords arrive here as hashes; no plain one is ever stored."""
+"""The API's users. Passwords arrive here as hashes; no plain one is ever stored.
+
+New names are stored in NFC. A name is found in whichever Unicode form it is given or stored:
+`é` may be one character or two.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from leafgate.errors import UserError
+from leafgate.unicode_forms import forms_of, nfc
 from sql.records import is_storable, naive_utc, unix_seconds
 from sql.revoked_tokens import deletion_of, note_deletion
 from sql.schema import users
@@ -46,7 +51,7 @@ def add_user(
     """Store a new user. Raises UserError for a name that is taken or cannot be stored, or a scope
     that is unknown.
     """
-    wanted = _known_scopes(scopes)
+    wanted, name = _known_scopes(scopes), nfc(name)
     if not name.strip() or len(name) > MAX_NAME_CHARACTERS or not is_storable(name):
         fix = f"give a name of 1 to {MAX_NAME_CHARACTERS} characters that can be printed"
         raise UserError(f"user name {name[:MAX_NAME_CHARACTERS]!r}", fix)
@@ -59,13 +64,15 @@ def add_user(
     }
     try:
         with engine.begin() as connection:
+            if _found(connection, name) is not None:
+                raise _is_taken(name)
             former = deletion_of(connection, name)
             now = _now()
             row["created_at_utc"] = now if former is None else max(now, former + TICK)
             row["tokens_revoked_at_utc"] = former
             connection.execute(users.insert(), row)
     except IntegrityError:
-        raise UserError(f"there is a user {name!r} already", "choose another name") from None
+        raise _is_taken(name) from None
     created = unix_seconds(row["created_at_utc"])
     return User(name, password_hash, wanted, False, plan, created, created)
 
@@ -76,19 +83,15 @@ def delete_user(engine: sa.Engine, name: str, by: str) -> None:
     by: who deletes. Raises UserError `no_such_user`.
     """
     with engine.begin() as connection:
-        row = connection.execute(sa.select(users).where(users.c.name == name)).first()
-        if row is None:
-            raise _no_such_user(name)
-        note_deletion(connection, name, max(_now(), _tokens_from(row)), by)
-        connection.execute(users.delete().where(users.c.name == name))
+        row = _require(connection, name)
+        note_deletion(connection, row.name, max(_now(), _tokens_from(row)), by)
+        connection.execute(users.delete().where(users.c.name == row.name))
 
 
 def find_user(engine: sa.Engine, name: str) -> User | None:
     """The user of that name, or None."""
-    if not is_storable(name):  # the database would refuse the question
-        return None
     with engine.connect() as connection:
-        row = connection.execute(sa.select(users).where(users.c.name == name)).first()
+        row = _found(connection, name)
     return None if row is None else _user(row)
 
 
@@ -127,18 +130,49 @@ def revoke_tokens_of(engine: sa.Engine, name: str) -> None:
 
 def _revoke(engine: sa.Engine, name: str, **values: Any) -> None:  # noqa: ANN401 - of columns
     with engine.begin() as connection:
-        row = connection.execute(sa.select(users).where(users.c.name == name)).first()
-        if row is None:
-            raise _no_such_user(name)
+        row = _require(connection, name)
         values["tokens_revoked_at_utc"] = max(_now(), _tokens_from(row))
-        connection.execute(users.update().where(users.c.name == name).values(**values))
+        connection.execute(users.update().where(users.c.name == row.name).values(**values))
 
 
 def _change(engine: sa.Engine, name: str, **values: Any) -> None:  # noqa: ANN401 - of columns
     with engine.begin() as connection:
-        done = connection.execute(users.update().where(users.c.name == name).values(**values))
-    if done.rowcount == 0:
+        row = _require(connection, name)
+        connection.execute(users.update().where(users.c.name == row.name).values(**values))
+
+
+def _require(connection: sa.Connection, name: str) -> sa.Row[Any]:
+    """The row of that user. Raises UserError `no_such_user`."""
+    row = _found(connection, name)
+    if row is None:
         raise _no_such_user(name)
+    return row
+
+
+def _found(connection: sa.Connection, name: str) -> sa.Row[Any] | None:
+    """The row of that user: spelt as given, else in any other Unicode form of the same name."""
+    if not is_storable(name):  # the database would refuse the question
+        return None
+    stored = name if name.isascii() else _as_stored(connection, name)
+    return connection.execute(sa.select(users).where(users.c.name == stored)).first()
+
+
+def _as_stored(connection: sa.Connection, name: str) -> str:
+    """The name as it is stored, or as it is given where there is no such user.
+
+    A database compares code points. Names of before may be in NFD, or in neither form, as some
+    Vietnamese keyboards type; all forms of a name begin with the same letters of ASCII.
+    """
+    same = nfc(name)
+    start = same[: next(at for at, each in enumerate(same + "\x80") if not each.isascii())]
+    likely = users.c.name.startswith(start, autoescape=True)
+    stored = set(connection.scalars(sa.select(users.c.name).where(likely)))
+    same_name = [each for each in (name, *forms_of(name), *sorted(stored)) if nfc(each) == same]
+    return next((each for each in same_name if each in stored), name)
+
+
+def _is_taken(name: str) -> UserError:
+    return UserError(f"there is a user {name!r} already", "choose another name")
 
 
 def _no_such_user(name: str) -> UserError:

@@ -5,11 +5,12 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Form, Request, Response, Security
 from fastapi.security import OAuth2PasswordRequestForm
-from pydantic import AfterValidator, BaseModel
+from pydantic import AfterValidator, BaseModel, Field
 from slowapi import Limiter
 
 from leafgate.errors import UserError
 from leafgate.settings import Settings
+from leafgate.unicode_forms import nfc
 from serving.acting import Act, Acting
 from serving.addresses import client_network
 from serving.auth import current_user, require_scope
@@ -32,6 +33,7 @@ class Token(BaseModel):
     token_type: Literal["bearer"] = "bearer"  # noqa: S105 - a kind, no secret
     expires_in: int
     scope: str
+    user: str = Field(description="the name that the token carries, as it is stored")
 
 
 class RevokedToken(BaseModel):
@@ -62,7 +64,7 @@ TokenId = Annotated[
 async def _attempt(
     request: Request, form: Annotated[OAuth2PasswordRequestForm, Depends()], state: State
 ) -> Attempt:
-    device = state.tokens.device_of(request.cookies.get(DEVICE_COOKIE), form.username)
+    device = state.tokens.device_of(request.cookies.get(DEVICE_COOKIE), nfc(form.username))
     attempt = Attempt(form.username, client_network(request.scope), device)
     request.state.sign_in_key = state.sign_in.limit_key(attempt)
     return attempt
@@ -98,7 +100,7 @@ def token_routes(settings: Settings, limiter: Limiter) -> APIRouter:
         answer = await sign_in(state, form, facts, attempt)
         response.set_cookie(
             DEVICE_COOKIE,
-            state.tokens.issue_device(form.username, attempt.device),
+            state.tokens.issue_device(nfc(form.username), attempt.device),
             max_age=DEVICE_SECONDS,
             path="/token",
             secure=request.url.scheme == "https",
@@ -142,6 +144,7 @@ async def sign_in(
         access_token=state.tokens.issue(user.name, scopes, user.plan, user.tokens_from),
         expires_in=int(state.settings.token_minutes * 60),
         scope=" ".join(sorted(scopes)),
+        user=user.name,
     )
 
 
