@@ -19,6 +19,7 @@ from leafgate.cli_options import (
     settings,
 )
 from leafgate.errors import UserError
+from leafgate.file_names import path_text
 
 data_app = typer.Typer(help="Get images, make them scarce, split them.", no_args_is_help=True)
 train_app = typer.Typer(
@@ -103,14 +104,16 @@ def data_leaks(
 ) -> None:
     """Prove that no leaf is on two sides of a split: exit 0, or 1 with the leaks.
 
-    Finds the leaf groups anew, whatever the manifest says, so it judges splits made elsewhere too.
+    Exit 1 too where a part is not proven: images of the split that are missing or have changed, or
+    that the file of groups does not name. Finds the leaf groups anew, whatever the manifest says,
+    so it judges splits made elsewhere too.
     """
     from leafgate.manifest import Manifest
     from training.data.leaks import find_leaks
 
     report = find_leaks(_scan(data), Manifest.load(manifest, data), groups)
     say(*report.lines())
-    if report.leaks:
+    if report.leaks or report.unproven:
         raise typer.Exit(1)
 
 
@@ -137,7 +140,7 @@ def data_report(
         from registry import start_run
 
         with start_run(settings(), "data report") as run:
-            run.set_tags({"data.root": str(data.resolve())})
+            run.set_tags({"data.root": path_text(data.resolve())})
             run.log_folder(out, "data")
     say(*report.lines(), f"report: {page}")
 
@@ -164,7 +167,7 @@ def _manifest(data: Path, file: Path | None, groups: Path | None, config: Any) -
     from training.data.split import parse_ratios, split
 
     if file is not None:
-        return Manifest.load(file, data)
+        return _unchanged(Manifest.load(file, data))
     shares = parse_ratios(config.ratios)
     made = split(_scan(data), shares, config.split_seed, groups, config.conflicts)
     say(*made.origin.lines() if made.origin else (), _sizes(made))
@@ -174,6 +177,18 @@ def _manifest(data: Path, file: Path | None, groups: Path | None, config: Any) -
 def _with_options(assignments: list[str] | None, conflicts: str | None) -> list[str]:
     """The assignments, and those that have an option of their own."""
     return [*(assignments or []), *([f"conflicts={conflicts}"] if conflicts else [])]
+
+
+def _unchanged(manifest: Any) -> Any:  # noqa: ANN401 - leafgate.manifest.Manifest
+    """Without this, a manifest's digests would say what was learnt from, and be wrong."""
+    changed = manifest.changed_files(manifest.rows)
+    if changed:
+        raise UserError(
+            f"{len(changed)} of the {len(manifest.rows)} images of the split are missing or "
+            f"changed in {path_text(manifest.root)}, the first: {changed[0]}",
+            "give the folder that the split was made of with --data, or split again",
+        )
+    return manifest
 
 
 def _ledger(configured: Any, model: str, unsigned: bool) -> Any:  # noqa: ANN401 - imported late

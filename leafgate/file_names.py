@@ -6,6 +6,8 @@ stay as they are.
 """
 
 import os
+import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote_from_bytes, unquote_to_bytes
 
@@ -28,13 +30,24 @@ def path_text(path: Path | str) -> str:
 def disk_path(root: Path, text: str) -> Path:
     """Return the file in `root` that `path_text` gave this text for.
 
-    A file of exactly that name comes first, so a `%` in an ordinary name means itself.
+    A file of exactly that name comes first, so a `%` in an ordinary name means itself. Then come
+    names that another system has normalised or written with backslashes.
     """
     file = root / text
-    if "%" not in text or os.path.lexists(file):
+    if os.path.lexists(file):
         return file
-    encoded = root / os.fsdecode(unquote_to_bytes(text.encode()))
-    return encoded if not is_utf8(str(encoded)) and os.path.lexists(encoded) else file
+    others = (root / other for other in _spellings(text))
+    return next((other for other in others if os.path.lexists(other)), file)
+
+
+def _spellings(text: str) -> Iterator[str]:
+    if "%" in text:
+        yield os.fsdecode(unquote_to_bytes(text.encode()))
+    if "\\" in text:
+        yield text.replace("\\", "/")
+    if not text.isascii():
+        for form in ("NFC", "NFD"):
+            yield unicodedata.normalize(form, text)  # type: ignore[arg-type]
 
 
 def is_utf8(text: str) -> bool:

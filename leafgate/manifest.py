@@ -6,17 +6,22 @@ never divided between sides. The digest names the data set in runs, verdicts and
 
 import csv
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Literal, get_args
 
+from leafgate.class_names import class_name
 from leafgate.errors import UserError
+from leafgate.file_names import disk_path, path_text
 from leafgate.files import whole
 from leafgate.split_origin import SplitOrigin, origin_file
+from leafgate.tables import TableRow, read_table
 
 Side = Literal["train", "validation", "test"]
 SIDES: tuple[Side, ...] = get_args(Side)
+SHA256 = re.compile("[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, order=True)
@@ -69,7 +74,7 @@ class Manifest:
 
     def file(self, row: ManifestRow) -> Path:
         """Where the row's image lies on this machine."""
-        return self.root / row.path
+        return disk_path(self.root, row.path)
 
     def groups_on_two_sides(self) -> tuple[str, ...]:
         """Leaf groups that leak: empty for a sound split."""
@@ -101,33 +106,49 @@ class Manifest:
         """Read a saved manifest. Raises UserError that names the line that is wrong."""
         if not file.is_file():
             raise UserError(f"no manifest at {file}", "make one with `leafgate data split`")
-        with file.open(newline="", encoding="utf-8") as stream:
-            reader = csv.DictReader(stream)
-            if tuple(reader.fieldnames or ()) != COLUMNS:
-                raise UserError(
-                    f"{file} has columns {reader.fieldnames}", f"expected {', '.join(COLUMNS)}"
-                )
-            rows = [_row(file, reader.line_num, record) for record in reader]
-        read = Manifest(root, tuple(sorted(rows)))
-        return replace(read, origin=SplitOrigin.load(file, read.digest))
+        read = read_table(file, COLUMNS, "give a manifest as `leafgate data split` writes it")
+        rows = _once_each(file, [(item.line, _row(file, item)) for item in read])
+        if not rows:
+            raise UserError(f"{file} has no image", "make one with `leafgate data split`")
+        manifest = Manifest(root, tuple(sorted(rows)))
+        return replace(manifest, origin=SplitOrigin.load(file, manifest.digest))
 
 
 def _cells(row: ManifestRow) -> tuple[str, ...]:
     return (row.path, row.class_name, row.side, row.group, row.sha256)
 
 
-def _row(file: Path, line: int, record: dict[str, str]) -> ManifestRow:
-    if record["side"] not in SIDES:
+def _row(file: Path, item: TableRow) -> ManifestRow:
+    cells = item.cells
+    side = cells["side"].strip().lower()
+    if side not in SIDES:
         raise UserError(
-            f"{file} line {line}: side {record['side']!r}", f"use one of {', '.join(SIDES)}"
+            f"{file} line {item.line}: side {cells['side']!r}", f"use one of {', '.join(SIDES)}"
         )
-    return ManifestRow(
-        record["path"],
-        record["class_name"],
-        record["side"],
-        record["group"],
-        record["sha256"],
-    )
+    name, sha256 = class_name(cells["class_name"]), cells["sha256"].strip().lower()
+    if not name or not cells["path"]:
+        raise UserError(
+            f"{file} line {item.line}: no {'path' if name else 'class_name'}", "write every cell"
+        )
+    if SHA256.fullmatch(sha256) is None:
+        raise UserError(
+            f"{file} line {item.line}: {cells['sha256'][:80]!r} is no SHA-256",
+            "write the 64 hexadecimal digits that `sha256sum` prints of the image",
+        )
+    return ManifestRow(path_text(cells["path"]), name, side, cells["group"], sha256)
+
+
+def _once_each(file: Path, read: list[tuple[int, ManifestRow]]) -> list[ManifestRow]:
+    """The rows, without repetitions. Raises UserError where two say different things of a path."""
+    known: dict[str, tuple[int, ManifestRow]] = {}
+    for line, row in read:
+        before, other = known.setdefault(row.path, (line, row))
+        if other != row:
+            raise UserError(
+                f"{file} has {row.path} twice, in lines {before} and {line}, and they differ",
+                "remove the wrong one: an image has one class, side and group",
+            )
+    return [row for _, row in known.values()]
 
 
 def _digest_or_none(file: Path) -> str | None:

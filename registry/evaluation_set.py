@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leafgate.errors import UserError
+from leafgate.file_names import disk_path
 from leafgate.manifest import Manifest, ManifestRow
 from registry.store import ModelStore, ModelVersion
 from registry.stored_model import trained_with
@@ -85,7 +86,7 @@ def _sources(
     data: Path | None,
 ) -> Iterator[Manifest]:
     if file is not None:
-        yield Manifest.load(file, data or Path(store.run_tags(candidate).get("data.root", ".")))
+        yield Manifest.load(file, data or _logged_root(store, candidate))
         return
     if own is not None:
         yield own
@@ -98,6 +99,11 @@ def _sources(
             "give the split to judge it by with --manifest, or train it again",
             code="artifact_missing",
         )
+
+
+def _logged_root(store: ModelStore, version: ModelVersion) -> Path:
+    """The data folder of its training."""
+    return disk_path(Path(), store.run_tags(version).get("data.root", "."))
 
 
 def _proven(manifest: Manifest, digest: str, own: bool) -> EvaluationSet:
@@ -122,7 +128,7 @@ def run_manifest(
     """
     if not store.has_run_artifact(version, MANIFEST_ARTIFACT):
         return None
-    root = data or Path(store.run_tags(version).get("data.root", "."))
+    root = data or _logged_root(store, version)
     with tempfile.TemporaryDirectory() as folder:
         found = Manifest.load(store.run_artifact(version, MANIFEST_ARTIFACT, Path(folder)), root)
     digest = trained_with(store.stored_folder(version))

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from leafgate import __version__
+from leafgate.file_names import path_text
 from leafgate.manifest import SIDES, Manifest
 from leafgate.progress import tell
 from leafgate.settings import Settings
@@ -90,10 +91,15 @@ class Run:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # two equal readings of a folder as a source
             dataset = mlflow.data.from_pandas(
-                rows, source=str(manifest.root), name=name, digest=manifest.digest[:32]
+                rows,
+                source=path_text(manifest.root),
+                name=path_text(name),
+                digest=manifest.digest[:32],
             )
         mlflow.log_input(dataset, context="training")
-        self.set_tags({"data.root": str(manifest.root.resolve()), "data.digest": manifest.digest})
+        self.set_tags(
+            {"data.root": path_text(manifest.root.resolve()), "data.digest": manifest.digest}
+        )
         if origin := manifest.origin:
             files = sum(map(len, origin.conflicts))
             self.set_tags({"data.sides": origin.sides, "data.conflicts": str(files)})

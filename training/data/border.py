@@ -21,6 +21,7 @@ from leafgate.manifest import Manifest
 from leafgate.metrics.classification import accuracy, class_scores, confusion
 from training.data.folder import FolderScan
 from training.data.leaf_groups import leaf_groups
+from training.data.named_images import rows_of
 
 Borders = NDArray[np.float32]
 Indices = NDArray[np.int64]
@@ -143,15 +144,21 @@ def border_test(
 def _groups(scan: FolderScan, manifest: Manifest | None) -> list[str]:
     """Each image's leaf group, as the manifest has it or found anew; its path where it has none."""
     if manifest:
-        known = {row.path: row.group for row in manifest.rows}
-    else:
-        known = {image.path: group[0].path for group in leaf_groups(scan) for image in group}
-    return [known.get(image.path, image.path) for image in scan.images]
+        row_of = rows_of([image.path for image in scan.images], manifest)
+        return [
+            row_of[place].group if place in row_of else image.path
+            for place, image in enumerate(scan.images)
+        ]
+    known = {image.path: group[0].path for group in leaf_groups(scan) for image in group}
+    return [known[image.path] for image in scan.images]
 
 
 def _sides(scan: FolderScan, manifest: Manifest) -> list[Fold]:
-    side_of = {(row.path, row.sha256): row.side for row in manifest.rows}
-    sides = [side_of.get((image.path, image.sha256)) for image in scan.images]
+    row_of = rows_of([image.path for image in scan.images], manifest)
+    sides = [
+        row_of[place].side if place in row_of and row_of[place].sha256 == image.sha256 else None
+        for place, image in enumerate(scan.images)
+    ]
     train, test = (
         np.array([index for index, side in enumerate(sides) if side == wanted], np.int64)
         for wanted in ("train", "test")

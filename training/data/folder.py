@@ -8,15 +8,20 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
+from leafgate.class_names import class_name
 from leafgate.errors import ImageError, UserError
+from leafgate.file_names import path_text
 from leafgate.images import DECODE_THREADS, SUFFIXES, decode
 from leafgate.progress import progress
+from training.data.folder_names import classes_of, name_warnings
 from training.data.look import Look, look_of
+
+ALIKE = "its name is not UTF-8, and another file has the name that it would be written with"
 
 
 @dataclass(frozen=True)
 class FoundImage:
-    """A readable image. path: relative to the folder, with forward slashes.
+    """A readable image. path: relative to the folder, as `path_text` writes it.
 
     pixels: SHA-256 of the decoded picture, the same for every file that shows it; empty where it
     was not decoded.
@@ -39,11 +44,12 @@ class Skipped:
 
 @dataclass(frozen=True)
 class FolderScan:
-    """All that was found, in path order."""
+    """All that was found, in path order. warnings: names that may not be what was meant."""
 
     root: Path
     images: tuple[FoundImage, ...]
     skipped: tuple[Skipped, ...]
+    warnings: tuple[str, ...] = ()
 
     @property
     def counts(self) -> dict[str, int]:
@@ -57,6 +63,7 @@ class FolderScan:
             f"{len(self.images):,} images in {len(counts)} classes, "
             f"{min(counts.values())} to {max(counts.values())} a class"
         ]
+        lines += [f"warning: {warning}" for warning in self.warnings]
         lines += [f"skipped {item.path}: {item.reason}" for item in self.skipped[:10]]
         if len(self.skipped) > 10:
             lines.append(f"skipped {len(self.skipped) - 10} more")
@@ -69,20 +76,21 @@ def scan_folder(root: Path, on_image: Callable[[], object] = lambda: None) -> Fo
     Files that cannot are skipped and named. Raises UserError for a missing folder, no class
     folders, one class only, or a class without a usable image.
     """
-    classes = class_folders(root)
-    files = [(name, file) for name in classes for file in _files(root / name)]
+    classes = classes_of(class_folders(root))
+    files = [(name, file) for folder, name in classes.items() for file in _files(root / folder)]
     with ThreadPoolExecutor(DECODE_THREADS) as pool:
         read = []
         for item in pool.map(lambda pair: _read(root, *pair), files):
             read.append(item)
             on_image()
+    read = _under_one_name(read)
     images = tuple(item for item in read if isinstance(item, FoundImage))
     skipped = tuple(item for item in read if isinstance(item, Skipped))
     used = {image.class_name for image in images}
-    for name in classes:
+    for folder, name in classes.items():
         if name not in used:
-            raise UserError(*_no_images(root / name, skipped))
-    return FolderScan(root, images, skipped)
+            raise UserError(*_no_images(root / folder, skipped))
+    return FolderScan(root, images, skipped, name_warnings(classes))
 
 
 def count_files(root: Path) -> int:
@@ -97,9 +105,9 @@ def class_folders(root: Path) -> list[str]:
     names = sorted(e.name for e in os.scandir(root) if e.is_dir() and not e.name.startswith("."))
     if not names:
         raise UserError(f"no class folders in {root}", f"expected {root}/<class>/<image>")
-    if len(names) == 1:
+    if len(set(classes_of(names).values())) == 1:
         raise UserError(
-            f"only one class folder in {root}: {names[0]}",
+            f"only one class folder in {root}: {path_text(names[0])}",
             "a classifier needs two or more; give the folder above if that one holds the classes",
         )
     return names
@@ -111,7 +119,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _read(root: Path, class_name: str, file: Path) -> FoundImage | Skipped:
-    path = file.relative_to(root).as_posix()
+    path = path_text(file.relative_to(root))
     if file.suffix.lower() not in SUFFIXES:
         return Skipped(path, f"not an image file ({file.suffix or 'no suffix'})")
     try:
@@ -127,15 +135,29 @@ def _read(root: Path, class_name: str, file: Path) -> FoundImage | Skipped:
     return FoundImage(path, class_name, sha256(data).hexdigest(), look, pixels)
 
 
+def _under_one_name(read: list[FoundImage | Skipped]) -> list[FoundImage | Skipped]:
+    """`read`, without a second file that would be written with the same path."""
+    kept: dict[str, FoundImage | Skipped] = {}
+    taken = [
+        Skipped(item.path, ALIKE) for item in read if kept.setdefault(item.path, item) is not item
+    ]
+    return [*kept.values(), *taken]
+
+
 def _no_images(folder: Path, skipped: tuple[Skipped, ...]) -> tuple[str, str]:
-    reasons = [item.reason for item in skipped if item.path.startswith(f"{folder.name}/")]
+    reasons = [
+        item.reason for item in skipped if item.path.startswith(f"{path_text(folder.name)}/")
+    ]
     if any(entry.is_dir() for entry in os.scandir(folder)) and not reasons:
         return (
             f"class folder {folder} holds folders, not images",
             f"expected {folder}/<image>; is {folder} the data folder?",
         )
     detail = f" ({len(reasons)} files skipped, the first: {reasons[0]})" if reasons else ""
-    return f"class {folder.name} has no usable image{detail}", "add images or remove its folder"
+    return (
+        f"class {class_name(folder.name)} has no usable image{detail}",
+        "add images or remove its folder",
+    )
 
 
 def read_folder(root: Path) -> FolderScan:

@@ -1,12 +1,16 @@
 """Proof that a split does not leak: the leaf groups are found anew, and none lies on two sides."""
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from leafgate.manifest import Manifest
+from leafgate.errors import UserError
+from leafgate.manifest import Manifest, ManifestRow
 from training.data.conflicts import find_conflicts
 from training.data.folder import FolderScan
-from training.data.leaf_groups import leaf_groups
+from training.data.group_files import FoundGroups, find_groups, first_of
+from training.data.leaf_groups import groups_by
+from training.data.named_images import rows_of
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,8 @@ class LeakReport:
 
     unknown: images of the folder that have no side. excluded: those that have none since the same
     picture is filed under another class too.
+    unproven: what the proof does not cover, in words; without it and without leaks, no group is
+    divided. notes: what a person should know of the file of groups.
     """
 
     images: int
@@ -31,6 +37,8 @@ class LeakReport:
     unknown: tuple[str, ...]
     manifest_digest: str
     excluded: tuple[str, ...] = ()
+    unproven: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
@@ -51,23 +59,34 @@ class LeakReport:
             )
         if self.unknown:
             told.append(f"{len(self.unknown)} images are on no side, the first: {self.unknown[0]}")
-        return told
+        told += [f"not proven: {reason}" for reason in self.unproven]
+        return [*told, *(f"warning: {note}" for note in self.notes)]
 
 
 def find_leaks(scan: FolderScan, manifest: Manifest, groups_file: Path | None = None) -> LeakReport:
-    """Group the images of `scan` anew, by names, bytes and looks, and compare with the sides."""
-    side_of = {row.path: row.side for row in manifest.rows}
-    claimed: dict[str, set[str]] = {}
-    for row in manifest.rows:
-        claimed.setdefault(row.group, set()).add(row.path)
-    found = [{image.path for image in group} for group in leaf_groups(scan, groups_file)]
+    """Group the images of `scan` anew, by names, bytes and looks, and compare with the sides.
+
+    Raises UserError where that would prove nothing: the manifest puts no image of the folder on a
+    side, or all on one, or the file of groups names none.
+    """
+    paths = [image.path for image in scan.images]
+    row_of = rows_of(paths, manifest)
+    _require_two_sides(scan, row_of)
+    named = find_groups(scan, groups_file) if groups_file else None
+    side_of = {paths[place]: str(row.side) for place, row in row_of.items()}
+    found = [{image.path for image in group} for group in groups_by(scan, named)]
     leaks = {
-        Leak(tuple(sorted((path, str(side_of[path])) for path in group if path in side_of)))
-        for group in [*found, *claimed.values()]
+        Leak(tuple(sorted((path, side_of[path]) for path in group if path in side_of)))
+        for group in found
         if len({side_of[path] for path in group if path in side_of}) > 1
     }
+    leaks |= {
+        Leak(tuple(sorted((row.path, str(row.side)) for row in rows)))
+        for rows in _claimed(manifest).values()
+        if len({row.side for row in rows}) > 1
+    }
     filed_twice = {path for conflict in find_conflicts(scan) for path in conflict.paths}
-    nowhere = [image.path for image in scan.images if image.path not in side_of]
+    nowhere = [path for path in paths if path not in side_of]
     return LeakReport(
         images=len(scan.images),
         groups=len(found),
@@ -76,4 +95,47 @@ def find_leaks(scan: FolderScan, manifest: Manifest, groups_file: Path | None = 
         unknown=tuple(path for path in nowhere if path not in filed_twice),
         manifest_digest=manifest.digest,
         excluded=tuple(path for path in nowhere if path in filed_twice),
+        unproven=tuple(_unproven(scan, manifest, row_of, named)),
+        notes=tuple(named.lines()) if named else (),
     )
+
+
+def _require_two_sides(scan: FolderScan, row_of: dict[int, ManifestRow]) -> None:
+    sides = sorted({row.side for row in row_of.values()})
+    if len(sides) < 2:
+        where = f"on its {sides[0]} side alone" if sides else "on no side"
+        raise UserError(
+            f"the split puts the {len(row_of) or len(scan.images)} images of {scan.root} {where}: "
+            "that proves nothing",
+            f"give the split that was made of this folder, with paths as in {scan.images[0].path}",
+        )
+
+
+def _claimed(manifest: Manifest) -> dict[str, list[ManifestRow]]:
+    """Rows by the group that the manifest itself says."""
+    claimed: dict[str, list[ManifestRow]] = {}
+    for row in manifest.rows:
+        claimed.setdefault(row.group, []).append(row)
+    return claimed
+
+
+def _unproven(
+    scan: FolderScan,
+    manifest: Manifest,
+    row_of: dict[int, ManifestRow],
+    named: FoundGroups | None,
+) -> Iterator[str]:
+    """What the proof does not cover."""
+    there = {row.path for row in row_of.values()}
+    missing = [row.path for row in manifest.rows if row.path not in there]
+    if missing:
+        yield (
+            f"{len(missing)} of {len(manifest.rows)} images of the split are no readable images "
+            f"of {scan.root}: {first_of(missing)}"
+        )
+    other = [row.path for at, row in row_of.items() if row.sha256 != scan.images[at].sha256]
+    if other:
+        yield f"{len(other)} images have changed since the split was made: {first_of(other)}"
+    alone = [scan.images[place].path for place in row_of if named and place not in named.groups]
+    if named and alone:
+        yield f"{len(alone)} images of the split have no group in {named.file}: {first_of(alone)}"

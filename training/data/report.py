@@ -17,12 +17,14 @@ from PIL import Image
 from sklearn.neighbors import NearestNeighbors
 
 from leafgate.errors import ImageError, UserError
+from leafgate.file_names import disk_path, path_text
 from leafgate.images import DECODE_THREADS, FORMATS, Pixels, decode, resize
 from leafgate.manifest import Manifest
 from leafgate.progress import progress
 from training.data.border import Background, BorderTest, background, border_of, border_test
 from training.data.conflicts import Conflict, counted, find_conflicts
 from training.data.folder import FolderScan, Skipped
+from training.data.named_images import rows_of
 from training.data.near_duplicates import near_duplicate_groups
 
 Features = NDArray[np.float32]
@@ -84,6 +86,7 @@ class DataReport:
     outliers: tuple[Outlier, ...]
     backgrounds: tuple[Background, ...]
     border: BorderTest | None
+    warnings: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
@@ -129,7 +132,7 @@ def data_report(scan: FolderScan, manifest: Manifest | None = None, seed: int = 
     names = np.array([image.class_name for image in scan.images])
     counts = scan.counts
     return DataReport(
-        root=str(scan.root),
+        root=path_text(scan.root),
         manifest_digest=manifest.digest if manifest else None,
         counts=counts,
         imbalance_ratio=max(counts.values()) / min(counts.values()),
@@ -141,6 +144,7 @@ def data_report(scan: FolderScan, manifest: Manifest | None = None, seed: int = 
         outliers=tuple(_outliers(paths, names, np.stack([item.features for item in seen]))),
         backgrounds=tuple(background(name, borders[names == name]) for name in counts),
         border=border_test(borders, scan, manifest, seed),
+        warnings=scan.warnings,
     )
 
 
@@ -154,7 +158,7 @@ def for_each_image(
 
     def read(path: str) -> T:
         try:
-            return take((root / path).read_bytes())
+            return take(disk_path(root, path).read_bytes())
         except ImageError as error:
             raise ImageError(f"{path}: {error.problem}", error.fix, code=error.code) from error
         except OSError as error:
@@ -251,7 +255,9 @@ def _copies(
     scan: FolderScan, manifest: Manifest | None, groups: Iterable[tuple[str, ...]]
 ) -> tuple[Copies, ...]:
     class_of = {image.path: image.class_name for image in scan.images}
-    side_of = {row.path: str(row.side) for row in manifest.rows} if manifest else {}
+    paths = [image.path for image in scan.images]
+    row_of = rows_of(paths, manifest) if manifest else {}
+    side_of = {paths[place]: str(row.side) for place, row in row_of.items()}
 
     def among(known: dict[str, str], group: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(sorted({known[path] for path in group if path in known}))

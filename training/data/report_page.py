@@ -61,7 +61,7 @@ def _page(report: DataReport, scan: FolderScan) -> str:
     body = "\n".join(
         (
             f"<h1>Data report: {escape(report.root)}</h1>",
-            _list(report.lines()),
+            _list([*report.warnings, *report.lines()]),
             _classes(report),
             _border(report.border),
             _sample_grid(samples, pictures),

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from leafgate.errors import UserError
+from leafgate.file_names import disk_path
 from training.data.folder import FolderScan
 
 
@@ -26,7 +27,8 @@ def make_scarce(scan: FolderScan, out: Path, per_class: int, seed: int = 0) -> d
             paths = sorted(image.path for image in scan.images if image.class_name == class_name)
             picked = np.random.default_rng([seed, number]).permutation(len(paths))[:per_class]
             for index in picked:
-                _copy(scan.root / paths[index], beside / paths[index])
+                source = disk_path(scan.root, paths[index])
+                _copy(source, beside / source.relative_to(scan.root))
             kept[class_name] = len(picked)
         if out.exists():
             out.rmdir()

@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from leafgate.class_names import class_name
 from leafgate.errors import UserError
 from leafgate.manifest import Manifest
 from registry import MAX_SEED
@@ -136,8 +137,8 @@ def chosen_classes(config: GanConfig, manifest: Manifest) -> tuple[str, ...]:
     """
     known = manifest.classes
     named: set[str] = set()
-    for name in config.classes:
-        named.update([name] if name in known else name.split(","))
+    for name in map(class_name, config.classes):
+        named.update([name] if name in known else map(class_name, name.split(",")))
     unknown = sorted(named.difference(known))
     if unknown:
         raise UserError(
