@@ -15,6 +15,7 @@ from benchmarks.bento_environment import bento_python
 from benchmarks.http_bytes import json_post, upload
 from benchmarks.prepare import CLASSIFIER, PASSWORD, ROOT, USER, Prepared, clean_environment
 from benchmarks.servers import Server, free_port
+from leafgate.sqlite_url import sqlite_url
 
 MLFLOW = (sys.executable, "-c", "from mlflow.cli import cli; cli()", "models", "serve")
 FP32 = "openvino-fp32"
@@ -43,7 +44,7 @@ def mlflow_server(made: Prepared, engine: str) -> Server:
     port, settings = free_port(), {"var_dir": made.var_dir, "engine": engine}
     env = {
         **clean_environment(settings),
-        "MLFLOW_TRACKING_URI": f"sqlite:///{made.var_dir / 'mlflow' / 'mlflow.db'}",
+        "MLFLOW_TRACKING_URI": sqlite_url(made.var_dir / "mlflow" / "mlflow.db"),
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",  # it looks for uvicorn there
     }
     model = (f"--model-uri=models:/{CLASSIFIER}@production", "--env-manager=local")

@@ -30,6 +30,7 @@ from benchmarks.load_loop import Plan
 from benchmarks.machine import hardware, parser_for, run_script
 from benchmarks.prepare import Prepared, add_state_options, prepared, work_folders
 from benchmarks.servers import Server, running
+from leafgate.sqlite_url import sqlite_url
 from sql import Entry, PredictionRecord, RequestLog, RequestRecord, migrate, open_database
 from sql.outbox_folder import take_outbox
 from sql.schema import predictions, requests
@@ -187,7 +188,7 @@ def main() -> None:
     args = options()
     print(f"machine  {hardware()}")
     with work_folders(args) as (state, work):
-        urls = [f"sqlite:///{work / 'log.db'}", *([args.postgres] if args.postgres else [])]
+        urls = [sqlite_url(work / "log.db"), *([args.postgres] if args.postgres else [])]
         if "cost" in args.parts:
             made = prepared(args, state)
             print(made.about())

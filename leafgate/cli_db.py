@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -137,22 +138,39 @@ def db_outbox(
     retry: Annotated[
         bool, typer.Option("--retry", help="put what was set aside back; stop the service first")
     ] = False,
+    adopt: Annotated[
+        Path | None,
+        typer.Option(help="a folder listed here, whose entries are for the configured database"),
+    ] = None,
 ) -> None:
     """What waits on this machine for the database, and what the database refused, and why.
 
     Entries are in files under LEAFGATE_VAR_DIR/outbox, a folder for each database that was written
     to. They are moved by the service, at once when it starts. One that the database refused was set
     aside; once the cause is gone (a constraint, a column too short) --retry puts it back.
+
+    A folder is found again whatever user, password and driver are set. One that is listed as
+    another database's, and is not, --adopt FOLDER gives to the configured one.
     """
-    from sql import folder_of, list_set_aside, outboxes, retry_set_aside
+    from sql import (
+        adopt_outboxes,
+        folder_of,
+        former_folders,
+        list_set_aside,
+        outboxes,
+        retry_set_aside,
+    )
 
     chosen = settings()
     own = folder_of(chosen.var_dir, chosen.database)
+    ours = (own, *former_folders(chosen.var_dir, chosen.database))
+    if adopt is not None:
+        say(f"adopted: {adopt_outboxes(adopt, own):,}")
     found = outboxes(chosen.var_dir)
     if not found:
         say(f"no outbox under {chosen.var_dir}: no service has run here")
     for folder, waiting in found.items():
-        whose = "the configured database" if folder == own else "another database"
+        whose = "the configured database" if folder in ours else "another database"
         say(
             f"{folder} ({whose}): {waiting.entries:,} wait, the oldest for "
             f"{waiting.oldest_age_seconds:,.0f} s; {waiting.set_aside:,} set aside"
@@ -161,7 +179,7 @@ def db_outbox(
             at = datetime.fromtimestamp(each.at, UTC)
             say(f"  {at:%Y-%m-%d %H:%M:%S} UTC  {each.error.splitlines()[0]}", f"    {each.body}")
     if retry:
-        say(f"put back: {retry_set_aside(own):,}")
+        say(f"put back: {sum(map(retry_set_aside, ours)):,}")
 
 
 def _age(text: str) -> timedelta:

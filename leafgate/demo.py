@@ -231,7 +231,8 @@ def curl_line(api: str, password: str, image: Path) -> str:
         f"$(curl -s {api}/token -d username={USER} -d password={shlex.quote(password)} "
         f"| {shlex.quote(sys.executable)} -c {shlex.quote(read_out)})"
     )
-    upload = shlex.quote(f'file=@"{image}"')
+    path = str(image).replace("\\", "\\\\").replace('"', '\\"')  # as curl reads it in quotes
+    upload = shlex.quote(f'file=@"{path}"')
     return f'curl -s {api}/predict -H "Authorization: Bearer {token}" -F {upload}'
 
 

@@ -12,6 +12,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from leafgate.errors import UserError
+from leafgate.sqlite_url import sqlite_url
 
 MIN_SECRET_BYTES = 32
 REDUCED_PIXELS = 3
@@ -192,7 +193,7 @@ class Settings(BaseSettings):
     @property
     def tracking_uri(self) -> str:
         """The MLflow tracking URI in force."""
-        return self.mlflow_tracking_uri or f"sqlite:///{self.var_dir / 'mlflow' / 'mlflow.db'}"
+        return self.mlflow_tracking_uri or sqlite_url(self.var_dir / "mlflow" / "mlflow.db")
 
     @property
     def models_dir(self) -> Path:
@@ -202,7 +203,7 @@ class Settings(BaseSettings):
     @property
     def database(self) -> str:
         """The SQLAlchemy URL in force."""
-        return self.database_url or f"sqlite:///{self.var_dir / 'leafgate.db'}"
+        return self.database_url or sqlite_url(self.var_dir / "leafgate.db")
 
     @property
     def model_names(self) -> tuple[str, str]:

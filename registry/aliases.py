@@ -13,9 +13,9 @@ from collections.abc import Callable, Mapping
 from typing import Literal, Protocol, TypeVar
 
 from leafgate.settings import Settings
+from leafgate.sqlite_url import sqlite_file, sqlite_options
 from registry.ledger import TAG, record_tags
 from registry.sqlite_file import (
-    SQLITE,
     SqliteFile,
     UnknownTables,
     aliases_in,
@@ -69,7 +69,7 @@ def way_to(
         return "mlflow"
     if uri.startswith(("http://", "https://")):
         return "rest"
-    return "sqlite" if uri.startswith(SQLITE) and "?" not in uri else "mlflow"
+    return "sqlite" if sqlite_file(uri) is not None and not sqlite_options(uri) else "mlflow"
 
 
 class StoreReader:

@@ -2,16 +2,16 @@
 
 import logging
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from leafgate.errors import UserError
 from leafgate.settings import Settings
+from leafgate.sqlite_url import is_sqlite, readable, sqlite_file
+from leafgate.url_secrets import require_readable, shown_url, without_secrets
 
-SECRET = re.compile(r"//[^/@\s]+@")  # who signs in, where an address says so
+SETTING = "LEAFGATE_MLFLOW_TRACKING_URI"
 
 
 def open_mlflow(settings: Settings) -> Any:  # noqa: ANN401 - the mlflow module
@@ -21,16 +21,30 @@ def open_mlflow(settings: Settings) -> Any:  # noqa: ANN401 - the mlflow module
     # A server that does not answer is told within a minute, not after MLflow's twelve.
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "30")
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "3")
+    uri = mlflow_uri(settings)
     import mlflow
 
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    uri = settings.tracking_uri
-    if uri.startswith("sqlite:///"):
-        Path(uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+    if (file := sqlite_file(uri)) is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
     if mlflow.get_tracking_uri() != uri:
         mlflow.set_tracking_uri(uri)
     return mlflow
+
+
+def mlflow_uri(settings: Settings) -> str:
+    """The tracking URI as MLflow reads it right. Raises UserError `bad_url`.
+
+    MLflow makes a folder of whatever follows `sqlite:///`, to the letter: `my%20project` beside
+    `my project`. It does so for no other spelling.
+    """
+    uri = settings.tracking_uri
+    require_readable(uri, SETTING)
+    if not is_sqlite(uri):
+        return uri
+    uri = readable(uri)
+    return uri.replace("sqlite:", "sqlite+pysqlite:", 1) if "%" in uri else uri
 
 
 @contextmanager
@@ -47,8 +61,9 @@ def registry_errors(settings: Settings) -> Iterator[None]:
 def unreachable(settings: Settings, error: Exception) -> UserError:
     """What MLflow answered, shortened, and what to look at."""
     return UserError(
-        f"MLflow at {_shown(settings.tracking_uri)} answered: {_shown(_first_line(error))}",
-        "check LEAFGATE_MLFLOW_TRACKING_URI and that the server is up",
+        f"MLflow at {shown_url(settings.tracking_uri)} answered: "
+        f"{without_secrets(_first_line(error))}",
+        f"check {SETTING} and that the server is up",
         code="registry_error",
     )
 
@@ -56,15 +71,12 @@ def unreachable(settings: Settings, error: Exception) -> UserError:
 def unusable(settings: Settings, error: Exception) -> UserError:
     """Why MLflow's address, or a certificate for it, cannot be used at all."""
     return UserError(
-        f"MLflow at {_shown(settings.tracking_uri)} cannot be asked: {_shown(_first_line(error))}",
-        "correct LEAFGATE_MLFLOW_TRACKING_URI, or the MLFLOW_TRACKING_…_CERT_PATH",
+        f"MLflow at {shown_url(settings.tracking_uri)} cannot be asked: "
+        f"{without_secrets(_first_line(error))}",
+        f"correct {SETTING}, or the MLFLOW_TRACKING_…_CERT_PATH",
         code="bad_tracking_uri",
     )
 
 
 def _first_line(error: Exception) -> str:
     return next(iter(str(error).splitlines()), type(error).__name__)[:300]
-
-
-def _shown(text: str) -> str:
-    return SECRET.sub("//", text)

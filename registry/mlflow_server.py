@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shlex
 import uuid
 import warnings
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit
 from leafgate.errors import UserError
 from leafgate.ports import require_free_port
 from leafgate.settings import Settings
-from registry.connection import open_mlflow
+from registry.connection import mlflow_uri, open_mlflow
 from registry.mlflow_auth import RequireToken
 from registry.mlflow_token import mlflow_token, sign_in_link, token_file
 
@@ -53,7 +54,7 @@ def sign_in_help(settings: Settings) -> str:
             f"MLflow, signed in: {sign_in_link(settings)}",
             "Programs sign in with two variables:",
             f"  export MLFLOW_TRACKING_URI={settings.mlflow_address}",
-            f"  export MLFLOW_TRACKING_TOKEN=$(cat {token_file(settings)})",
+            f"  export MLFLOW_TRACKING_TOKEN=$(cat {shlex.quote(str(token_file(settings)))})",
         ]
     )
 
@@ -71,7 +72,7 @@ def _mlflow_app(settings: Settings) -> Any:  # noqa: ANN401 - MLflow's ASGI app
     from mlflow.environment_variables import _MLFLOW_IN_JOB_EXECUTOR, _MLFLOW_SERVER_BOOT_ID
     from mlflow.server import constants
 
-    store, artifacts = settings.tracking_uri, settings.var_dir / "mlflow" / "artifacts"
+    store, artifacts = mlflow_uri(settings), settings.var_dir / "mlflow" / "artifacts"
     os.environ |= {
         constants.BACKEND_STORE_URI_ENV_VAR: store,
         constants.REGISTRY_STORE_URI_ENV_VAR: store,

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from leafgate.settings import Settings
+from leafgate.sqlite_url import sqlite_file
 from registry.connection import unreachable
 from registry.store import ModelVersion
 
-SQLITE = "sqlite:///"
 WAIT_SECONDS = 5.0
 WORKSPACE = "default"
 
@@ -36,7 +36,7 @@ class SqliteFile:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.path = Path(settings.tracking_uri.removeprefix(SQLITE)).absolute()
+        self.path = (sqlite_file(settings.tracking_uri) or Path()).absolute()
         self._seen = False  # a file that was never there means no model; one that is gone does not
 
     def look(self, at: Callable[[sqlite3.Connection], Found], nothing: Found) -> Found:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from leafgate.errors import UserError
 from leafgate.settings import Settings
-from registry.connection import open_mlflow, registry_errors, unreachable
+from registry.connection import mlflow_uri, open_mlflow, registry_errors, unreachable
 from registry.kept_copies import DIGEST, folder_digest, kept_copy
 from registry.stored_model import (
     UnsafeArtifact,
@@ -59,7 +59,7 @@ class ModelStore:
     def client(self) -> "MlflowClient":
         """The MLflow client of the configured store, made on first use."""
         if self._client is None:
-            uri = self.settings.tracking_uri
+            uri = mlflow_uri(self.settings)
             self._client = open_mlflow(self.settings).MlflowClient(uri, uri)
         return self._client
 
@@ -174,7 +174,7 @@ class ModelStore:
 
         uri = self.client.get_run(run_id).info.artifact_uri
         if urlsplit(uri).scheme in (*WEB, "mlflow-artifacts"):
-            found = get_artifact_repository(uri, self.settings.tracking_uri)
+            found = get_artifact_repository(uri, mlflow_uri(self.settings))
             uri = _underlying(found).artifact_uri
         _require_own_server(uri, self.settings)
 

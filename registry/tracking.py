@@ -22,6 +22,7 @@ from leafgate.file_names import path_text
 from leafgate.manifest import SIDES, Manifest
 from leafgate.progress import tell
 from leafgate.settings import Settings
+from leafgate.sqlite_url import is_sqlite
 from leafgate.strict_json import dump_json
 from registry.connection import open_mlflow, registry_errors
 from registry.ledger import Ledger
@@ -159,7 +160,7 @@ def _experiment(mlflow: Any, settings: Settings) -> str:  # noqa: ANN401 - the m
     found = mlflow.get_experiment_by_name(settings.experiment)
     if found is not None:
         return str(found.experiment_id)
-    embedded = settings.tracking_uri.startswith("sqlite:///")
+    embedded = is_sqlite(settings.tracking_uri)
     artifacts = (settings.var_dir / "mlflow" / "artifacts").as_uri() if embedded else None
     return str(mlflow.create_experiment(settings.experiment, artifact_location=artifacts))
 

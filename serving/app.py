@@ -55,7 +55,7 @@ from serving.state import AppState
 from serving.tokens import Tokens
 from serving.traces import Traces
 from serving.uploads import Uploads
-from sql import LogSettings, RequestLog, SqlAuditTrail, folder_of
+from sql import LogSettings, RequestLog, SqlAuditTrail, folder_of, former_folders
 
 SMALL_FORM_BYTES = 4 * 1024  # of a form with a name and a password
 FORM_BYTES = 64 * 1024  # what multipart adds around images, and the most where there are none
@@ -210,7 +210,9 @@ def _open_log(
     identities: Identities,
 ) -> RequestLog:
     how = LogSettings(settings.outbox_limit, settings.outbox_full, settings.outbox_sync)
-    return RequestLog(database, folder_of(settings.var_dir, settings.database), how, identities.of)
+    place = settings.var_dir, settings.database
+    former = former_folders(*place)
+    return RequestLog(database, folder_of(*place), how, identities.of, former)
 
 
 def _watch(

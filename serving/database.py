@@ -5,7 +5,7 @@ from typing import Any
 
 from leafgate.errors import UserError
 from leafgate.settings import Settings
-from sql import folder_of, migrate, open_database
+from sql import folder_of, former_folders, migrate, open_database
 
 log = logging.getLogger(__name__)
 
@@ -19,10 +19,11 @@ def reached_database(settings: Settings, *, may_create: bool = True) -> Any:  # 
     """
     database = open_database(settings.database, may_create=may_create)
     folder = folder_of(settings.var_dir, settings.database)
+    is_known = folder.is_dir() or former_folders(settings.var_dir, settings.database)
     try:
         migrate(database)
     except UserError as error:
-        if error.code != "database_unreachable" or not folder.is_dir():
+        if error.code != "database_unreachable" or not is_known:
             raise
         log.warning("%s: requests are refused until it is back", error.problem)
     folder.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ from sql.known_users import KnownUsers, load_users, user_created
 from sql.lookup import find_answer, find_prediction
 from sql.migrating import downgrade, migrate
 from sql.outbox import OutboxFailed
-from sql.outbox_folder import folder_of
+from sql.outbox_names import folder_of, former_folders
 from sql.pruning import Pruned, prunable, prune, require_shrinkable, shrink
 from sql.records import (
     Entry,
@@ -28,7 +28,7 @@ from sql.revoked_tokens import (
     revoke_token,
 )
 from sql.script import ddl
-from sql.set_aside import SetAside, list_set_aside, outboxes, retry_set_aside
+from sql.set_aside import SetAside, adopt_outboxes, list_set_aside, outboxes, retry_set_aside
 from sql.users import (
     SCOPES,
     STANDARD_PLAN,
@@ -66,6 +66,7 @@ __all__ = [
     "SqlAuditTrail",
     "User",
     "add_user",
+    "adopt_outboxes",
     "answering",
     "ddl",
     "delete_user",
@@ -75,6 +76,7 @@ __all__ = [
     "find_prediction",
     "find_user",
     "folder_of",
+    "former_folders",
     "give_rights",
     "is_reachable",
     "is_storable",

@@ -12,12 +12,15 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from leafgate.errors import UserError
+from leafgate.sqlite_url import readable
+from leafgate.url_secrets import require_readable
 from sql.busy import is_busy
 from sql.database_file import watch_file
 from sql.rights import lacks_rights
 
 log = logging.getLogger(__name__)
 
+SETTING = "LEAFGATE_DATABASE_URL"
 SQLITE_WAIT_MS = 15_000
 CONNECT_SECONDS = 10
 # libpq's: seconds to connect; then a connection whose other end is silent is given up.
@@ -35,14 +38,15 @@ def open_database(url: str, *, may_create: bool = True) -> sa.Engine:
 
     may_create: whether the first connection may create the file of a SQLite database.
     """
+    require_readable(url, SETTING)
     try:
-        parsed = sa.make_url(url)
+        parsed = sa.make_url(readable(url))
         # Errors end in logs, where neither names nor hashes of passwords belong.
         always = {"pool_pre_ping": True, "hide_parameters": True}
         engine = sa.create_engine(parsed, **always, **_options(parsed))
-    except (ArgumentError, NoSuchModuleError, ImportError) as error:
+    except (ArgumentError, NoSuchModuleError, ImportError, ValueError) as error:
         raise UserError(
-            f"the database URL cannot be used ({error})",
+            f"the database URL cannot be used ({_cause(error)})",
             "set LEAFGATE_DATABASE_URL to sqlite:///file.db, postgresql+psycopg://… or "
             "mssql+pyodbc://… (which also needs unixODBC: sql/README.md)",
             code="bad_database_url",
@@ -52,6 +56,11 @@ def open_database(url: str, *, may_create: bool = True) -> sa.Engine:
     elif parsed.drivername == "mssql+pyodbc":
         _prepare_pyodbc(engine)
     return engine
+
+
+def _cause(error: Exception) -> str:
+    """What is wrong with a URL; a ValueError would quote part of it."""
+    return "a part of it cannot be read" if type(error) is ValueError else str(error)
 
 
 def place_of(engine: sa.Engine) -> str:

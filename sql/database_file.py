@@ -16,7 +16,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import sqlalchemy as sa
 
@@ -127,7 +126,7 @@ def watch_file(engine: sa.Engine, may_create: bool) -> None:
         if known["file"]:
             if identity_of(path) is None:
                 raise gone()
-            args[0] = f"file:{quote(str(path))}?mode=rw"  # never creates it
+            args[0] = f"{path.as_uri()}?mode=rw"  # never creates it
             options["uri"] = True
 
     @sa.event.listens_for(engine, "connect")

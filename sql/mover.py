@@ -54,11 +54,11 @@ class State:
 class Mover:
     """One thread. Start it once; `stop` lets it finish what it is at.
 
-    folder: whose orphaned outboxes are emptied too.
+    folders: whose orphaned outboxes are emptied too.
     """
 
-    def __init__(self, engine: sa.Engine, outbox: Outbox, folder: Path) -> None:
-        self.engine, self.outbox, self.folder = engine, outbox, folder
+    def __init__(self, engine: sa.Engine, outbox: Outbox, *folders: Path) -> None:
+        self.engine, self.outbox, self.folders = engine, outbox, folders
         self.state = State()
         self._current = False  # the database's schema
         self._place = file_identity(engine)
@@ -216,7 +216,7 @@ class Mover:
         return True
 
     def _empty_an_orphan(self) -> None:
-        with orphan(self.folder) as left:
+        with orphan(*self.folders) as left:
             if left is None:
                 return
             log.warning("request log: %d entries were left in %s", left.waiting, left.file)

@@ -5,17 +5,14 @@ system lets go of when the process ends, however it ends. Not for network file s
 """
 
 import fcntl
-import hashlib
 import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
-
-import sqlalchemy as sa
 
 from sql.database_file import identity_of
 from sql.outbox import Outbox
@@ -75,12 +72,6 @@ class Held:
         self.lock.close()
 
 
-def folder_of(var_dir: Path, database_url: str) -> Path:
-    """Where the outboxes of a database lie: entries of one must not end in another."""
-    place = sa.make_url(database_url).set(password=None).render_as_string()
-    return var_dir / "outbox" / hashlib.sha256(place.encode()).hexdigest()[:12]
-
-
 def take_outbox(folder: Path, sync: Sync = "normal") -> Held:
     """The first outbox of the folder that nobody holds: a new one, or one left behind."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -97,13 +88,29 @@ def take_outbox(folder: Path, sync: Sync = "normal") -> Held:
     raise OSError(f"{folder}: {MOST} processes have an outbox there")
 
 
+def move_outbox(file: Path, into: Path) -> Path:
+    """Give an outbox that this process holds to another folder, under a number that is free there.
+
+    Returns where it is now. Raises OSError.
+    """
+    into.mkdir(parents=True, exist_ok=True)
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    for number in range(MOST):
+        place = into / f"{number}.db"
+        with locked(place.with_suffix(".lock")) as ours:
+            if ours and not place.exists():
+                return file.rename(place)
+    raise OSError(f"{into}: {MOST} processes have an outbox there")
+
+
 @contextmanager
-def orphan(folder: Path) -> Iterator[Outbox | None]:
+def orphan(*folders: Path) -> Iterator[Outbox | None]:
     """An outbox with entries whose process is gone, held while the block runs; None: there is none.
 
     One that is empty in the end is removed.
     """
-    for file in sorted(folder.glob("*.db")):
+    for file in sorted(file for folder in folders for file in folder.glob("*.db")):
         if not _has_entries(file):
             continue
         lock = _lock(file.with_suffix(".lock"))
@@ -124,18 +131,18 @@ def orphan(folder: Path) -> Iterator[Outbox | None]:
 
 @dataclass(frozen=True)
 class Backlog:
-    """What is in the outboxes of a folder, whoever holds them."""
+    """What is in the outboxes of folders, whoever holds them."""
 
     entries: int = 0
     oldest_age_seconds: float = 0.0
     set_aside: int = 0
 
 
-def waiting_in(folder: Path) -> Backlog:
+def waiting_in(*folders: Path) -> Backlog:
     """A quick look: entries are counted from first to last, as if none between were gone."""
     entries, aside, oldest = 0, 0, None
-    for file in folder.glob("*.db"):
-        with suppress(sqlite3.Error), _looked_into(file) as connection:
+    for file in (file for folder in folders for file in folder.glob("*.db")):
+        with suppress(sqlite3.Error), opened_to_read(file) as connection:
             number, at, refused = connection.execute(LOOK).fetchone()
             entries, aside = entries + number, aside + refused
             if at is not None:
@@ -145,14 +152,15 @@ def waiting_in(folder: Path) -> Backlog:
 
 
 def _has_entries(file: Path) -> bool:
-    with suppress(sqlite3.Error), _looked_into(file) as connection:
+    with suppress(sqlite3.Error), opened_to_read(file) as connection:
         return connection.execute("SELECT 1 FROM entries LIMIT 1").fetchone() is not None
     return False
 
 
 @contextmanager
-def _looked_into(file: Path) -> Iterator[sqlite3.Connection]:
-    connection = sqlite3.connect(f"file:{file}?mode=ro", uri=True, timeout=1.0)
+def opened_to_read(file: Path) -> Iterator[sqlite3.Connection]:
+    """A connection to an outbox, whoever holds it, that changes nothing. Raises sqlite3.Error."""
+    connection = sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True, timeout=1.0)
     try:
         yield connection
     finally:

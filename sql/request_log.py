@@ -6,7 +6,7 @@ it. See sql/outbox.py for what a power cut may take.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,7 +39,8 @@ class LogSettings:
 
 class RequestLog:
     """Use from any thread; close it at the end. engine: of a database that `migrate` can reach
-    now or later; folder: of its outboxes; disguise: what is done to each entry first.
+    now or later; folder: of its outboxes; disguise: what is done to each entry first; former:
+    further folders of its outboxes, see `former_folders`.
     """
 
     def __init__(
@@ -48,16 +49,17 @@ class RequestLog:
         folder: Path,
         settings: LogSettings | None = None,
         disguise: Callable[[Entry], Entry] | None = None,
+        former: Sequence[Path] = (),
     ) -> None:
         self.settings = settings or LogSettings()
         self._disguise = disguise
         self.dropped = 0
-        self._engine, self._folder = engine, folder
+        self._engine, self._folders = engine, (folder, *former)
         self._held = take_outbox(folder, self.settings.sync)
         self._outbox = self._held.outbox
         self._failed = False
         self._trial: Future[None] | None = None
-        self._mover = Mover(engine, self._outbox, folder)
+        self._mover = Mover(engine, self._outbox, *self._folders)
         self._mover.start()
 
     @property
@@ -140,7 +142,7 @@ class RequestLog:
 
     def waiting_on_this_host(self) -> Backlog:
         """The backlog of every process that writes to the same database from this host."""
-        return waiting_in(self._folder)
+        return waiting_in(*self._folders)
 
     def flush(self, timeout_seconds: float = 10.0) -> bool:
         """Wait until everything is in the database; False where it is not in time."""

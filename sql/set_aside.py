@@ -1,12 +1,13 @@
 """Entries that the database refused: looking at them, and trying them again."""
 
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from leafgate.errors import UserError
-from sql.outbox_folder import Backlog, locked, waiting_in
+from sql.outbox_folder import Backlog, locked, move_outbox, opened_to_read, waiting_in
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ def list_set_aside(folder: Path) -> list[SetAside]:
     """All that was set aside in a folder, in the order of arrival."""
     found = []
     for file in sorted(folder.glob("*.db")):
-        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as connection:
+        with suppress(sqlite3.Error), opened_to_read(file) as connection:
             rows = connection.execute(
                 "SELECT number, at, body, error FROM set_aside ORDER BY number"
             )
@@ -46,7 +47,29 @@ def retry_set_aside(folder: Path) -> int:
     return sum(_put_back(file) for file in with_some)
 
 
-def _put_back(file: Path) -> int:
+def adopt_outboxes(folder: Path, own: Path) -> int:
+    """Move the outboxes of a folder into `own`, for whose database they are from now on.
+
+    Returns how many entries wait or are set aside in them. Raises UserError where it is no folder
+    of outboxes, or a running service has one open.
+    """
+    files = sorted(folder.glob("*.db"))
+    if not files or folder.resolve() == own.resolve():
+        raise UserError(
+            f"{folder} has no outboxes to adopt",
+            "name another folder that `leafgate db outbox` lists",
+            code="bad_option",
+        )
+    backlog = waiting_in(folder)
+    for file in files:
+        with _held(file):
+            move_outbox(file, own)
+    return backlog.entries + backlog.set_aside
+
+
+@contextmanager
+def _held(file: Path) -> Iterator[None]:
+    """Hold an outbox. Raises UserError where a service has it."""
     with locked(file.with_suffix(".lock")) as ours:
         if not ours:
             raise UserError(
@@ -54,8 +77,12 @@ def _put_back(file: Path) -> int:
                 "stop the service, give the command again, and start it: it moves them at once",
                 code="outbox_in_use",
             )
-        with closing(sqlite3.connect(file)) as connection, connection:
-            connection.execute(
-                "INSERT INTO entries (at, body) SELECT at, body FROM set_aside ORDER BY number"
-            )
-            return connection.execute("DELETE FROM set_aside").rowcount
+        yield
+
+
+def _put_back(file: Path) -> int:
+    with _held(file), closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute(
+            "INSERT INTO entries (at, body) SELECT at, body FROM set_aside ORDER BY number"
+        )
+        return connection.execute("DELETE FROM set_aside").rowcount

@@ -3,6 +3,7 @@
 import json
 import shlex
 import stat
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from registry.policy import load_policy
 from sql import find_user, open_database
 from tests.commands import free_port
 from tests.models import register_tiny_classifier
+from tests.small_server import ok, serving
 from training.classifier.backbones import LoadedBackbone, WeightsKind
 
 
@@ -39,6 +41,18 @@ def test_the_curl_line_survives_spaces_and_commas_in_a_file_name() -> None:
     words = shlex.split(curl_line("http://127.0.0.1:8000", "p w", image))
     assert 'file=@"/data/Pepper,_bell___healthy/a b.JPG"' in words
     assert words[:2] == ["curl", "-s"]
+
+
+def test_the_curl_line_uploads_a_file_of_any_name(tmp_path: Path) -> None:
+    image = tmp_path / 'C# "wor\\k"; what?' / "it's.png"
+    image.parent.mkdir()
+    image.write_bytes(b"pixels")
+    upload = shlex.split(curl_line("http://127.0.0.1:8000", "p w", image))[-1]
+    with serving(lambda _: ok()) as server:
+        url = f"http://127.0.0.1:{server.port}"
+        curl = ["curl", "-s", "--noproxy", "*", url, "-F", upload]
+        subprocess.run(curl, check=True, timeout=30, stdout=subprocess.DEVNULL)
+    assert b"pixels" in server.bodies[0]
 
 
 def test_the_last_words_hold_the_link_that_signs_in_to_mlflow(
