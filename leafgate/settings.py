@@ -16,6 +16,7 @@ from leafgate.sqlite_url import sqlite_url
 
 MIN_SECRET_BYTES = 32
 REDUCED_PIXELS = 3
+MAX_LEEWAY_SECONDS = 300
 
 
 class Settings(BaseSettings):
@@ -92,6 +93,20 @@ class Settings(BaseSettings):
     )
     jwt_issuer: str = "leafgate"
     jwt_audience: str = "leafgate-api"
+    jwt_leeway_seconds: float = Field(
+        5.0,
+        ge=0,
+        le=MAX_LEEWAY_SECONDS,
+        description="by which the clocks of issuer and service may differ",
+    )
+    jwt_scope_claims: str = Field(
+        "scope",
+        description="where an identity provider's tokens name scopes, with commas between: scope, "
+        "scp, roles, permissions, realm_access.roles",
+    )
+    jwt_scope_prefix: str = Field(
+        "", description="what stands before our scopes there, as in leafgate/predict of Cognito"
+    )
     token_minutes: float = Field(60, gt=0)
     redis_url: str = Field("", description="shared rate limits; empty: in memory")
     token_limit: str = "10/minute"  # noqa: S105 - a rate, no secret

@@ -13,7 +13,7 @@ from fastapi.security import OAuth2PasswordBearer, SecurityScopes
 from leafgate.errors import UserError
 from serving.facts import facts_of
 from serving.state import AppState
-from serving.tokens import Claims
+from serving.token_claims import Claims
 
 SCOPE_TEXTS = {
     "predict": "classify images",

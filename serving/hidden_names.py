@@ -6,7 +6,7 @@ for those who answer for it. The audit trail itself, and `leafgate models audit`
 
 from typing import Any, TypeVar
 
-from serving.tokens import Claims
+from serving.token_claims import Claims
 from serving.version_answers import Audit, ModelVersions, VersionFacts
 
 ANOTHER_USER = "another user"

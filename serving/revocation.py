@@ -20,7 +20,7 @@ from typing import Any
 
 from leafgate.errors import UserError
 from serving.refusals import TryLater
-from serving.tokens import SIGN_IN, Claims
+from serving.token_claims import SIGN_IN, Claims
 from sql import (
     KnownUsers,
     Revoked,

@@ -152,10 +152,15 @@ def _is_meant_for(item: Any, algorithm: str) -> bool:  # noqa: ANN401 - JSON
     return (
         isinstance(item, Mapping)
         and item.get("kty") == MEMBERS[algorithm][0]
-        and item.get("use", "sig") == "sig"
-        and item.get("alg", algorithm) == algorithm
-        and "verify" in item.get("key_ops", ["verify"])
+        and (item.get("use") or "sig") == "sig"
+        and (item.get("alg") or algorithm) == algorithm
+        and "verify" in (_texts(item.get("key_ops")) or ["verify"])
     )
+
+
+def _texts(value: object) -> list[object]:
+    """A list of JSON; empty for anything else: one odd key must not spoil the others."""
+    return value if isinstance(value, list) else []
 
 
 def _provided_key(item: Mapping[str, Any], algorithm: str) -> Iterable[tuple[str, Key]]:

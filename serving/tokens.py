@@ -1,14 +1,15 @@
 """Signed tokens (JWT, RFC 7519), issued and read; with `token_keys.py` alone in knowing jose.
 
-One algorithm, pinned by a setting and never read from the token; issuer, audience, subject, id and
-times are required, since jose accepts a token without them unless told otherwise. What was
-verified once is remembered, and its times are checked at every use.
+One algorithm, pinned by a setting and never read from the token; issuer, audience, subject and
+expiry are required, since jose accepts a token without them unless told otherwise. `iat`, `nbf` and
+`jti` are optional (RFC 7519), and what else an identity provider writes: `serving.token_claims`.
+What was verified once is remembered, and its times are checked at every use.
 """
 
+import hashlib
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
@@ -19,49 +20,30 @@ from jose.exceptions import ExpiredSignatureError, JOSEError
 from leafgate.errors import UserError
 from leafgate.settings import Settings
 from serving.key_source import KeySource
+from serving.token_claims import (
+    SIGN_IN,
+    Claims,
+    Reading,
+    expiry_of,
+    forgotten_at,
+    invalid_token,
+    revoked_as,
+)
 from serving.token_keys import KeySet
-from sql import STANDARD_PLAN, is_storable
+from sql import STANDARD_PLAN
 
-REQUIRED_CLAIMS = ("aud", "iss", "sub", "exp", "nbf", "iat", "jti")
-REQUIRED = {f"require_{claim}": True for claim in REQUIRED_CLAIMS}
-MAX_TOKEN_CHARACTERS = 4096
-MAX_CLAIM_CHARACTERS = 255
-REMEMBERED = 4096
+REQUIRED_CLAIMS = ("aud", "iss", "sub", "exp")
+# jose does not have to see `aud`: where it is missing, `Reading.require_audience` decides. The
+# optional claims may be null, which jose does not foresee; `token_claims` checks them. `at_hash`
+# ties an ID token to an access token that was sent beside it; here there is only one.
+OPTIONS = {f"require_{claim}": claim != "aud" for claim in REQUIRED_CLAIMS} | {
+    f"verify_{claim}": False for claim in ("iat", "nbf", "jti", "at_hash")
+}
+MAX_TOKEN_CHARACTERS = 16 * 1024  # 80 groups in a token of Entra are 5 kB
+REMEMBERED, MAX_REMEMBERED_SCOPES = 4096, 100
 DEVICE_SECONDS = 30 * 24 * 3600
 # What hostile headers and claims make jose raise: it foresees only some of them.
 BROKEN = (JOSEError, ValueError, TypeError, KeyError, OverflowError, RecursionError)
-SIGN_IN = "sign in again at POST /token"
-
-
-@dataclass(frozen=True)
-class Claims:
-    """What a valid token says. Times are Unix times in seconds; token_id: its `jti`.
-
-    tokens_from: the user's own (see `sql.User`) when it was issued, where it says so.
-    """
-
-    subject: str
-    scopes: frozenset[str]
-    plan: str = STANDARD_PLAN
-    token_id: str = ""
-    issued_at: float = 0.0
-    not_before: float = 0.0
-    expires_at: float = 0.0
-    tokens_from: float | None = None
-
-    @property
-    def order(self) -> float:
-        """What is compared with the time of a revocation: unlike the time of issue, it does not go
-        back with the clock.
-        """
-        return self.issued_at if self.tokens_from is None else self.tokens_from
-
-    def require_current(self, now: float) -> None:
-        """Raises UserError `token_expired` or `token_invalid` where it is not the time."""
-        if now >= self.expires_at:
-            raise UserError("the token has expired", SIGN_IN, code="token_expired")
-        if now < self.not_before:
-            raise _invalid("it is not valid yet")
 
 
 class Tokens:
@@ -69,7 +51,8 @@ class Tokens:
 
     def __init__(self, settings: Settings, source: KeySource) -> None:
         self.settings, self.source = settings, source
-        self._known: OrderedDict[str, Claims] = OrderedDict()
+        self.reading = Reading.of(settings)
+        self._known: OrderedDict[bytes, Claims] = OrderedDict()  # by hash: tokens may be long
         self._known_under = source.keys
 
     def require_issuing(self) -> tuple[str, Key]:
@@ -140,7 +123,7 @@ class Tokens:
             if not fitting:
                 return None
             claims = self._decoded(token, self.source.keys, fitting, self._device_audience)
-            claims.require_current(time.time())
+            claims.require_current(time.time(), self.reading.leeway_seconds)
         except (UserError, *BROKEN):
             return None
         return claims.token_id if claims.subject == subject else None
@@ -156,28 +139,29 @@ class Tokens:
         if self._known_under is not self.source.keys:  # some may be of a key that was retired
             self._known.clear()
             self._known_under = self.source.keys
-        claims = self._known.get(token)
+        known_as = hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
+        claims = self._known.get(known_as)
         if claims is None:
-            claims = await self._verified(token)
+            claims = await self._verified(token, known_as)
         else:
-            self._known.move_to_end(token)
-        claims.require_current(time.time())
+            self._known.move_to_end(known_as)
+        claims.require_current(time.time(), self.reading.leeway_seconds)
         return claims
 
-    async def _verified(self, token: str) -> Claims:
+    async def _verified(self, token: str, known_as: bytes) -> Claims:
         key_id = _header(token, self.source.keys.algorithm).get("kid")
         if not self.source.keys.of(key_id):
             await self.source.look_again()
         keys = self.source.keys
         if not (fitting := keys.of(key_id)):
-            raise _invalid("its key is not one of ours")
+            raise invalid_token("its key is not one of ours")
         try:
             claims = self._decoded(token, keys, fitting, self.settings.jwt_audience)
         except ExpiredSignatureError:
             raise UserError("the token has expired", SIGN_IN, code="token_expired") from None
         except BROKEN as error:
-            raise _invalid(str(error)) from None
-        self._remember(token, claims, keys)
+            raise invalid_token(str(error)) from None
+        self._remember(known_as, claims, keys)
         return claims
 
     def _decoded(self, token: str, keys: KeySet, fitting: list[Key], audience: str) -> Claims:
@@ -188,76 +172,42 @@ class Tokens:
             algorithms=[keys.algorithm],
             audience=audience,
             issuer=self.settings.jwt_issuer,
-            options=REQUIRED,
+            options={**OPTIONS, "leeway": self.reading.leeway_seconds},
         )
-        return _claims(told)
+        self.reading.require_audience(told, audience)
+        return self.reading.claims(told, token)
 
-    def _remember(self, token: str, claims: Claims, keys: object) -> None:
-        if keys is self._known_under:
-            self._known[token] = claims
+    def _remember(self, known_as: bytes, claims: Claims, keys: object) -> None:
+        if keys is self._known_under and len(claims.scopes) <= MAX_REMEMBERED_SCOPES:
+            self._known[known_as] = claims
             if len(self._known) > REMEMBERED:
                 self._known.popitem(last=False)
 
 
 def token_id_of(token: str) -> tuple[str, float]:
-    """The id and expiry (Unix seconds) that a token claims, unverified: enough to revoke it.
+    """The id that a token is revoked by, and when that may be forgotten (Unix seconds).
 
-    Raises UserError `token_invalid` where it is no token.
+    Both are as the token claims, unverified. Raises UserError where it is no token.
     """
+    token = token.strip().removeprefix("Bearer ").strip()
     try:
-        claims = _claims(jwt.get_unverified_claims(token))
+        told = jwt.get_unverified_claims(token)
+        return revoked_as(told, token), forgotten_at(expiry_of(told))
     except BROKEN as error:
         raise UserError(
-            f"that is no token ({error})", "give a whole one, as POST /token answers it"
+            f"that is no token ({error})", "give a whole one, as it was sent to the service"
         ) from None
-    return claims.token_id, claims.expires_at
 
 
 def _header(token: str, algorithm: str) -> Mapping[str, Any]:
     if len(token) > MAX_TOKEN_CHARACTERS:
-        raise _invalid("it is too long to be one of ours")
+        raise invalid_token(f"it has more than {MAX_TOKEN_CHARACTERS:,} characters")
     try:
         header: Mapping[str, Any] = jwt.get_unverified_header(token)
     except BROKEN as error:
-        raise _invalid(str(error)) from None
+        raise invalid_token(str(error)) from None
     if header.get("alg") != algorithm:
-        raise _invalid(f"it is not signed with {algorithm}")
+        raise invalid_token(f"it is not signed with {algorithm}")
     if "crit" in header:  # RFC 7515: to be refused where it is not understood, which jose is not
-        raise _invalid("it asks for extensions that are unknown here")
+        raise invalid_token("it asks for extensions that are unknown here")
     return header
-
-
-def _claims(told: Mapping[str, Any]) -> Claims:
-    """Raises ValueError, KeyError, TypeError or OverflowError for what is no usable claim."""
-    subject, token_id = _text(told, "sub"), _text(told, "jti")
-    scope, plan = told.get("scope") or "", told.get("plan")
-    words = scope.split() if isinstance(scope, str) else scope
-    if not (isinstance(words, list) and all(isinstance(word, str) for word in words)):
-        raise ValueError("its scope is neither a text nor a list of texts")
-    times = [told[name] for name in ("iat", "nbf", "exp")]
-    times.append(told.get("tokens_from", times[0]))
-    if not all(map(_is_time, times)):
-        raise ValueError("its times are no times")
-    plan = STANDARD_PLAN if plan is None else _text(told, "plan")
-    return Claims(subject, frozenset(words), plan, token_id, *times)
-
-
-def _is_time(moment: object) -> bool:
-    """Whether it is a Unix time of these millennia; True is none."""
-    return type(moment) in (int, float) and 0 <= moment < 2**40  # type: ignore[operator]
-
-
-def _text(told: Mapping[str, Any], name: str) -> str:
-    """A claim that is stored and compared. Raises ValueError for what is no text of good length."""
-    value = told[name]
-    if not isinstance(value, str) or not value:
-        raise ValueError(f"its {name} is no text")
-    if len(value) > MAX_CLAIM_CHARACTERS:
-        raise ValueError(f"its {name} is longer than {MAX_CLAIM_CHARACTERS} characters")
-    if not is_storable(value):
-        raise ValueError(f"its {name} holds characters that cannot be stored")
-    return value
-
-
-def _invalid(why: str) -> UserError:
-    return UserError(f"the token is not valid ({why})", SIGN_IN, code="token_invalid")

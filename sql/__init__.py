@@ -21,6 +21,7 @@ from sql.records import (
 from sql.recounting import rebuild_counts
 from sql.request_log import LogSettings, RequestLog
 from sql.revoked_tokens import (
+    DELETED,
     LONGEST_LIFE_SECONDS,
     Revoked,
     deleted_key,
@@ -46,6 +47,7 @@ from sql.users import (
 from sql.waiting import migrate_once_reachable
 
 __all__ = [
+    "DELETED",
     "LONGEST_LIFE_SECONDS",
     "SCOPES",
     "STANDARD_PLAN",

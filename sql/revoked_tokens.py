@@ -18,6 +18,7 @@ from sql.schema import revoked_tokens, users
 # How long a token may live of which nothing is known: longer than any that an issuer hands out.
 LONGEST_LIFE_SECONDS = 400 * 24 * 3600
 DELETED = "deleted-user:"
+LAST_MOMENT = 253_402_300_000  # Unix seconds, in the last hour of the year 9999
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,9 @@ def revoke_token(engine: sa.Engine, jti: str, expires_at: float, by: str) -> Non
     now = naive_utc(datetime.now(UTC))
     row = {
         "jti": jti,
-        "expires_at_utc": naive_utc(datetime.fromtimestamp(expires_at, UTC)),
+        "expires_at_utc": naive_utc(datetime.fromtimestamp(min(expires_at, LAST_MOMENT), UTC)),
         "revoked_at_utc": now,
-        "revoked_by": by[:200],
+        "revoked_by": _fitting(by),
     }
     with engine.begin() as connection:
         expired = revoked_tokens.c.expires_at_utc < now
@@ -102,6 +103,11 @@ def note_deletion(connection: sa.Connection, name: str, until: datetime, by: str
         "jti": jti,
         "expires_at_utc": naive_utc(datetime.now(UTC)) + life,
         "revoked_at_utc": until,
-        "revoked_by": by[:200],
+        "revoked_by": _fitting(by),
     }
     connection.execute(revoked_tokens.insert(), row)
+
+
+def _fitting(by: str) -> str:
+    """As much of a name as the column holds: SQL Server counts an emoji twice."""
+    return by.encode("utf-16-le", "surrogatepass")[:400].decode("utf-16-le", "ignore")

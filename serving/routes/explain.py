@@ -29,7 +29,7 @@ from serving.limits import limited, set_cost
 from serving.live import LiveClassifier
 from serving.problems import documented
 from serving.state import AppState, RequestFacts, State
-from serving.tokens import Claims
+from serving.token_claims import Claims
 
 LONGEST_SIDE = 1024  # of the overlay, in pixels
 COST = 2  # images' worth of work

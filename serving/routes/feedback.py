@@ -17,7 +17,7 @@ from serving.limits import limited
 from serving.live_models import LiveModels
 from serving.problems import documented
 from serving.state import RequestFacts, State
-from serving.tokens import Claims
+from serving.token_claims import Claims
 from sql import FeedbackRecord, PredictionRecord
 
 UUID7 = "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-7[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$"

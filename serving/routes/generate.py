@@ -29,7 +29,7 @@ from serving.guarded_route import GuardedRoute
 from serving.limits import limited, set_cost
 from serving.problems import documented
 from serving.state import AppState, RequestFacts, State
-from serving.tokens import Claims
+from serving.token_claims import Claims
 from serving.zip_stream import ZipStream
 
 User = Annotated[Claims, Security(current_user, scopes=["generate"])]

@@ -21,7 +21,7 @@ from serving.problems import documented
 from serving.public_text import public_log_problem, public_problem
 from serving.slots import Slot
 from serving.state import AppState, State
-from serving.tokens import Claims
+from serving.token_claims import Claims
 from sql import RequestLog
 
 

@@ -22,7 +22,7 @@ from serving.model_names import require_model
 from serving.moves import Moves
 from serving.problems import documented
 from serving.state import State
-from serving.tokens import Claims
+from serving.token_claims import Claims
 
 CONTROL = "\\x00-\\x09\\x0b-\\x1f\\x7f-\\x9f\u2028\u2029"  # but for the end of a line
 # No control character, and something besides spaces.

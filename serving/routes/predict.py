@@ -23,7 +23,7 @@ from serving.limits import limited, set_cost
 from serving.problems import documented
 from serving.refusals import STATUS_OF_CODE
 from serving.state import AppState, RequestFacts, State
-from serving.tokens import Claims
+from serving.token_claims import Claims
 
 IMAGE_TYPES = "JPEG, PNG, WEBP, BMP, GIF or TIFF"
 BATCH = "/predict/batch"

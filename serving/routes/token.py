@@ -19,7 +19,8 @@ from serving.guarded_route import GuardedRoute
 from serving.login_throttle import Attempt
 from serving.problems import documented
 from serving.state import AppState, RequestFacts, State
-from serving.tokens import DEVICE_SECONDS, MAX_CLAIM_CHARACTERS, Claims
+from serving.token_claims import MAX_CLAIM_CHARACTERS, Claims, forgotten_at, stored_id
+from serving.tokens import DEVICE_SECONDS
 from sql import LONGEST_LIFE_SECONDS, is_storable
 
 KEYS_FRESH_SECONDS = 300
@@ -37,7 +38,7 @@ class Token(BaseModel):
 
 
 class RevokedToken(BaseModel):
-    """The id (`jti`) of the token that is refused from now on."""
+    """The id of the token that is refused from now on: its `jti`, or a digest where it has none."""
 
     jti: str
 
@@ -120,7 +121,7 @@ def token_routes(settings: Settings, limiter: Limiter) -> APIRouter:
         jti: TokenId = None,
     ) -> RevokedToken:
         """Refuse a token from now on: the one in use, or with scope admin any by its id."""
-        return await revoke_for(user, state, jti or user.token_id, act)
+        return await revoke_for(user, state, stored_id(jti) if jti else user.token_id, act)
 
     @router.get("/.well-known/jwks.json", responses=documented(404))
     async def public_keys(response: Response, state: State) -> PublicKeys:
@@ -153,7 +154,7 @@ async def revoke_for(user: Claims, state: AppState, token_id: str, act: Act) -> 
     own = token_id == user.token_id
     if not own:
         require_scope(user, "admin")
-    expires_at = user.expires_at if own else time.time() + LONGEST_LIFE_SECONDS
+    expires_at = forgotten_at(user.expires_at) if own else time.time() + LONGEST_LIFE_SECONDS
     await act.begin()
     await state.revocations.revoke(token_id, expires_at, user.subject)
     return RevokedToken(jti=token_id)

@@ -21,7 +21,7 @@ from serving.hidden_names import audit_for, version_for, versions_for
 from serving.model_names import require_model
 from serving.problems import documented
 from serving.state import AppState, State
-from serving.tokens import Claims
+from serving.token_claims import Claims
 from serving.version_answers import Audit, ModelVersions, Studies, VersionStory, audit_of
 from serving.version_stories import VersionStories
 from sql import SqlAuditTrail

@@ -101,6 +101,18 @@ def test_a_service_of_an_identity_provider_signs_nobody_in(
     assert (answer.status_code, code(answer)) == (404, "sign_in_elsewhere")
     assert is_let_in(api, signed(private_key("ES256"), "ES256"))
     assert not is_let_in(api, signed(private_key("ES256", 9), "ES256"))
+    groups = [f"3f2504e0-4f89-41d3-9a0c-0305e82c{number:04}" for number in range(220)]
+    optional: dict[str, Any] = dict.fromkeys(("jti", "nbf", "iat"))
+    long = signed(
+        private_key("ES256"), "ES256", sub="auth0|" + "🍂" * 200, groups=groups, **optional
+    )
+    assert 12_000 < len(long) < 16_000
+    assert is_let_in(api, long)
+    headers = {"Authorization": f"Bearer {long}"}
+    assert (
+        httpx.post(f"{api.url}/token/revoke", headers=headers).json()["jti"].startswith("sha256:")
+    )
+    assert not is_let_in(api, long)
 
 
 def test_a_token_that_its_owner_revokes_is_refused_at_once(
@@ -189,12 +201,17 @@ def test_a_claim_that_cannot_be_stored_makes_a_token_invalid(
 def test_an_id_that_cannot_be_stored_is_refused(shared_api: RunningApi) -> None:
     set_scopes(open_database(shared_api.settings.database), "ada", ["admin"])
     admin = {"Authorization": f"Bearer {shared_api.token()}"}
-    form = "multipart/form-data; boundary=x; charset=unicode_escape"
-    for jti in ("a\\x00b", "\\ud800"):
-        body = f'--x\r\nContent-Disposition: form-data; name="jti"\r\n\r\n{jti}\r\n--x--\r\n'
+    form = "multipart/form-data; boundary=x; charset=unicode_escape"  # counts for nothing
+    for jti, told in (
+        (b"a\0b", (422, "invalid_request")),
+        (b"\xed\xa0\x80", (400, "not_utf8")),  # a lone surrogate
+    ):
+        head = b'--x\r\nContent-Disposition: form-data; name="jti"\r\n\r\n'
         headers = {**admin, "Content-Type": form}
-        answer = httpx.post(f"{shared_api.url}/token/revoke", content=body, headers=headers)
-        assert (answer.status_code, code(answer)) == (422, "invalid_request")
+        answer = httpx.post(
+            f"{shared_api.url}/token/revoke", content=head + jti + b"\r\n--x--\r\n", headers=headers
+        )
+        assert (answer.status_code, code(answer)) == told
 
 
 def test_what_is_revoked_stays_so_while_the_database_is_away(make_api: MakeApi) -> None:

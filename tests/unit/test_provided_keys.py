@@ -14,8 +14,9 @@ from leafgate.errors import UserError
 from leafgate.settings import Settings
 from serving import provided_keys as module
 from serving.provided_keys import ProvidedKeys
+from serving.token_claims import Claims
 from serving.token_keys import KeySet, own_keys, provided_keys
-from serving.tokens import Claims, Tokens
+from serving.tokens import Tokens
 from tests.token_keys import key_file, private_key, signed
 
 

@@ -14,7 +14,7 @@ import sql.users
 from leafgate.errors import UserError
 from serving import revocation
 from serving.revocation import Revocations
-from serving.tokens import Claims
+from serving.token_claims import Claims
 from sql import (
     User,
     add_user,
