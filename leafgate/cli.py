@@ -17,7 +17,7 @@ from leafgate.cli_generate import generate
 from leafgate.cli_jobs import data_app, train_app
 from leafgate.cli_models import HELD_BACK, gate, models_app
 from leafgate.cli_moves import MOVES
-from leafgate.cli_options import Conflicts, say, settings
+from leafgate.cli_options import Conflicts, Resplit, say, settings
 from leafgate.cli_replay import replay
 from leafgate.cli_users import users_app
 from leafgate.errors import UserError
@@ -56,6 +56,7 @@ def demo(
         bool, typer.Option("--serve/--no-serve", help="leave API, dashboard and MLflow running")
     ] = True,
     conflicts: Conflicts = None,
+    resplit: Resplit = False,
 ) -> None:
     """Run the whole loop on embedded defaults: data, both models, gate, API, dashboard.
 
@@ -67,8 +68,9 @@ def demo(
 
     chosen = on_conflict(conflicts or "exclude")
     if serve:
-        run_demo(settings(), data, ["--conflicts", chosen])
-    elif not run_loop(settings(), data, chosen):
+        options = ["--conflicts", chosen, *(["--resplit"] if resplit else [])]
+        run_demo(settings(), data, options)
+    elif not run_loop(settings(), data, chosen, resplit):
         raise typer.Exit(HELD_BACK)
 
 

@@ -14,6 +14,7 @@ from leafgate.cli_options import (
     GroupsFile,
     ManifestFile,
     Out,
+    Resplit,
     Seed,
     say,
     settings,
@@ -79,17 +80,19 @@ def data_split(
     groups: GroupsFile = None,
     seed: Seed = 0,
     conflicts: Conflicts = None,
+    resplit: Resplit = False,
 ) -> None:
     """Divide images into train, validation and test; write a manifest with each SHA-256.
 
     Stratified by class. Shots of one leaf, copies and near copies stay on one side; `leafgate
-    data leaks` proves it.
+    data leaks` proves it. Folders that are split already (train/, val/, test/) keep their sides,
+    and the leaks between them are counted.
     """
     from training.config import on_conflict
     from training.data.split import parse_ratios, split
 
     shares, chosen = parse_ratios(ratios), on_conflict(conflicts or "exclude")
-    manifest = split(_scan(data), shares, seed, groups, chosen)
+    manifest = split(_scan(data), shares, seed, groups, chosen, resplit)
     say(*manifest.origin.lines() if manifest.origin else ())
     manifest.save(out)
     say(f"{out}: {_sizes(manifest)}", f"digest {manifest.digest}")
@@ -150,18 +153,25 @@ def _sizes(manifest: Any) -> str:  # noqa: ANN401 - leafgate.manifest.Manifest, 
 
     groups = len({row.group for row in manifest.rows})
     sides = ", ".join(f"{len(manifest.side(side))} {side}" for side in SIDES)
-    return f"{sides} images, {groups} leaf groups, none divided"
+    divided = len(manifest.groups_on_two_sides()) or "none"
+    return f"{sides} images, {groups} leaf groups, {divided} divided"
 
 
-def _scan(data: Path) -> Any:  # noqa: ANN401 - training.data.folder.FolderScan, imported late
+def _scan(data: Path, classes_needed: bool = True) -> Any:  # noqa: ANN401 - FolderScan, imported late
     from training.data.folder import read_folder
 
-    scan = read_folder(data)
+    scan = read_folder(data, classes_needed)
     say(scan.summary())
     return scan
 
 
-def _manifest(data: Path, file: Path | None, groups: Path | None, config: Any) -> Any:  # noqa: ANN401
+def _manifest(
+    data: Path,
+    file: Path | None,
+    groups: Path | None,
+    config: Any,  # noqa: ANN401 - imported late
+    classes_needed: bool = True,
+) -> Any:  # noqa: ANN401
     """From the file, else made as `config` (of the classifier or a generator) says."""
     from leafgate.manifest import Manifest
     from training.data.split import parse_ratios, split
@@ -169,14 +179,23 @@ def _manifest(data: Path, file: Path | None, groups: Path | None, config: Any) -
     if file is not None:
         return _unchanged(Manifest.load(file, data))
     shares = parse_ratios(config.ratios)
-    made = split(_scan(data), shares, config.split_seed, groups, config.conflicts)
+    made = split(
+        _scan(data, classes_needed),
+        shares,
+        config.split_seed,
+        groups,
+        config.conflicts,
+        config.resplit,
+        classes_needed,
+    )
     say(*made.origin.lines() if made.origin else (), _sizes(made))
     return made
 
 
-def _with_options(assignments: list[str] | None, conflicts: str | None) -> list[str]:
+def _with_options(assignments: list[str] | None, conflicts: str | None, resplit: bool) -> list[str]:
     """The assignments, and those that have an option of their own."""
-    return [*(assignments or []), *([f"conflicts={conflicts}"] if conflicts else [])]
+    chosen = [f"conflicts={conflicts}"] if conflicts else []
+    return [*(assignments or []), *chosen, *(["resplit=true"] if resplit else [])]
 
 
 def _unchanged(manifest: Any) -> Any:  # noqa: ANN401 - leafgate.manifest.Manifest
@@ -243,6 +262,7 @@ def train_classifier(
     config: ConfigFile = None,
     unsigned: Unsigned = False,
     conflicts: Conflicts = None,
+    resplit: Resplit = False,
 ) -> None:
     """Train the classifier and register it as `staging`.
 
@@ -257,7 +277,7 @@ def train_classifier(
     from training.classifier.config import ClassifierConfig
     from training.config import read_config
 
-    chosen = read_config(ClassifierConfig, config, _with_options(assignments, conflicts))
+    chosen = read_config(ClassifierConfig, config, _with_options(assignments, conflicts, resplit))
     configured = settings()
     ledger = _ledger(configured, configured.classifier_name, unsigned)
     split = _manifest(data, manifest, groups, chosen)
@@ -278,6 +298,7 @@ def train_generator(
     config: ConfigFile = None,
     unsigned: Unsigned = False,
     conflicts: Conflicts = None,
+    resplit: Resplit = False,
 ) -> None:
     """Train a generator and register its best epoch as `staging`.
 
@@ -290,10 +311,11 @@ def train_generator(
     from training.config import read_config
     from training.gan.config import GanConfig
 
-    chosen = read_config(GanConfig, config, _with_options(assignments, conflicts))
+    chosen = read_config(GanConfig, config, _with_options(assignments, conflicts, resplit))
     configured = settings()
     ledger = _ledger(configured, configured.generator_name, unsigned)
-    split = _manifest(data, manifest, groups, chosen)
+    conditional = chosen.architecture.conditional
+    split = _manifest(data, manifest, groups, chosen, classes_needed=conditional)
     from training.gan.train import train_generator as train
 
     say(

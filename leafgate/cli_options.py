@@ -34,6 +34,14 @@ Conflicts = Annotated[
         "no side; error: refuse them",
     ),
 ]
+Resplit = Annotated[
+    bool,
+    typer.Option(
+        "--resplit",
+        help="divide all images anew where the folders are split already (train/, val/, test/); "
+        "else their sides are kept",
+    ),
+]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="YAML file of settings")]
 Assignments = Annotated[
     list[str] | None, typer.Argument(metavar="[NAME=VALUE]...", help="settings, as listed below")

@@ -237,10 +237,9 @@ def curl_line(api: str, password: str, image: Path) -> str:
 
 
 def _first_image(folder: Path) -> Path:
-    from leafgate.images import SUFFIXES
+    from training.data.layout import find_layout
 
-    found = (file for file in sorted(folder.glob("*/*")) if file.suffix.lower() in SUFFIXES)
-    return next(found)
+    return next(file for part in find_layout(folder).folders for file in part.files)
 
 
 def _wait(processes: dict[str, subprocess.Popen[bytes]]) -> None:

@@ -54,12 +54,17 @@ FOR_DRAWN_LEAVES = {  # drawings are all alike in light and sharpness: strong vi
 }
 
 
-def run_loop(settings: Settings, data: Path | None, conflicts: OnConflict = "exclude") -> bool:
+def run_loop(
+    settings: Settings,
+    data: Path | None,
+    conflicts: OnConflict = "exclude",
+    resplit: bool = False,
+) -> bool:
     """Train and gate both models on the folder, or on drawn leaves. True: the classifier is in
-    production. conflicts: see `split`. Raises UserError for images that cannot be used.
+    production. conflicts, resplit: see `split`. Raises UserError for images that cannot be used.
     """
     folder = data.expanduser().resolve() if data else draw_leaves(settings)
-    manifest = split_images(settings, folder, conflicts)
+    manifest = split_images(settings, folder, conflicts, resplit)
     generator = generator_recipe(manifest, drawn=data is None)
     classifier = classifier_recipe(manifest, drawn=data is None)
     # The classifier first: the generator is measured with its features.
@@ -79,11 +84,13 @@ def draw_leaves(settings: Settings) -> Path:
     return folder
 
 
-def split_images(settings: Settings, folder: Path, conflicts: OnConflict = "exclude") -> Manifest:
+def split_images(
+    settings: Settings, folder: Path, conflicts: OnConflict = "exclude", resplit: bool = False
+) -> Manifest:
     """Read, prove and divide the images; the manifest is kept beside the other state."""
     scan = read_folder(folder)
-    typer.echo(scan.summary())
-    manifest = split(scan, parse_ratios("70/15/15"), conflicts=conflicts)
+    typer.echo(plain(scan.summary()))
+    manifest = split(scan, parse_ratios("70/15/15"), conflicts=conflicts, resplit=resplit)
     for line in manifest.origin.lines() if manifest.origin else ():
         typer.echo(plain(line))
     file = settings.var_dir / "demo" / f"split-{manifest.digest[:12]}.csv"

@@ -25,6 +25,8 @@ class SplitOrigin:
         Groups of copies and shots of one leaf that are on two sides.
     conflicts
         Files of each picture that is filed under more than one class; they are on no side.
+    notes
+        What a person is to know of the sides that were given.
     left_out
         What the data folder holds beside these images, and why it is not used.
 
@@ -34,6 +36,7 @@ class SplitOrigin:
     carved: Mapping[str, int] = field(default_factory=dict)
     leaks: int = 0
     conflicts: tuple[tuple[str, ...], ...] = ()
+    notes: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
 
     @property
@@ -50,8 +53,9 @@ class SplitOrigin:
 
     def lines(self) -> list[str]:
         """For a person: what is to be known before the figures are believed."""
-        told = [f"sides {self.sides}"] if self.folders else []
+        told = []
         if self.folders:
+            told += [f"sides {self.sides}", *self.notes]
             told.append(
                 f"{self.leaks} groups of copies or shots of one leaf are on two of these sides"
                 + ("; --resplit makes sides without them" if self.leaks else "")
@@ -89,6 +93,7 @@ class SplitOrigin:
                 carved=dict(found["carved"]),
                 leaks=int(found["leaks"]),
                 conflicts=tuple(tuple(paths) for paths in found["conflicts"]),
+                notes=tuple(found["notes"]),
                 left_out=tuple(found["left_out"]),
             )
         except (OSError, ValueError, KeyError, TypeError):

@@ -12,6 +12,8 @@ from leafgate.errors import UserError
 OnConflict = Literal["exclude", "error"]
 ON_CONFLICT = "pictures that are filed under more than one class: exclude from every side, or error"
 
+RESPLIT = "divide images anew that the folders give sides to (train/, val/, test/)"
+
 
 def on_conflict(text: str) -> OnConflict:
     """`exclude` or `error`. Raises UserError for anything else."""

@@ -71,7 +71,10 @@ def test_a_class_of_broken_files_is_named_with_the_reason(folder: Path) -> None:
         scan_folder(folder)
 
 
-def test_the_folder_above_the_right_one_is_recognised(folder: Path) -> None:
+def test_the_folder_above_the_right_one_is_read_from_there(folder: Path) -> None:
     (folder.parent / "other" / "class").mkdir(parents=True)
-    with pytest.raises(UserError, match="holds folders, not images"):
-        scan_folder(folder.parent)
+    scan = scan_folder(folder.parent)
+    assert scan.counts == {"blue": 3, "green": 3, "red": 3}
+    assert scan.images[0].path == "images/blue/000.png"
+    assert "the images are read from images/" in scan.summary()
+    assert "left out other/: holds no image" in scan.summary()

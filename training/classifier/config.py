@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from training.config import ON_CONFLICT, JobConfig, OnConflict
+from training.config import ON_CONFLICT, RESPLIT, JobConfig, OnConflict
 
 Imbalance = Literal["none", "balanced_sampling", "class_weights", "logit_adjustment"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
@@ -81,3 +81,4 @@ class ClassifierConfig(JobConfig):
     ratios: str = Field("70/15/15", description="train/validation/test, where no manifest is given")
     split_seed: int = Field(0, ge=0)
     conflicts: OnConflict = Field("exclude", description=ON_CONFLICT)
+    resplit: bool = Field(False, description=RESPLIT)

@@ -1,8 +1,7 @@
 """A folder of class folders, read honestly: what is usable, and what was skipped and why."""
 
-import os
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -12,8 +11,11 @@ from leafgate.class_names import class_name
 from leafgate.errors import ImageError, UserError
 from leafgate.file_names import path_text
 from leafgate.images import DECODE_THREADS, SUFFIXES, decode
+from leafgate.manifest import Side
 from leafgate.progress import progress
 from training.data.folder_names import classes_of, name_warnings
+from training.data.folder_tree import LeftOut
+from training.data.layout import ClassFolder, Layout, find_layout
 from training.data.look import Look, look_of
 
 ALIKE = "its name is not UTF-8, and another file has the name that it would be written with"
@@ -24,7 +26,7 @@ class FoundImage:
     """A readable image. path: relative to the folder, as `path_text` writes it.
 
     pixels: SHA-256 of the decoded picture, the same for every file that shows it; empty where it
-    was not decoded.
+    was not decoded. side: where the folders give one.
     """
 
     path: str
@@ -32,6 +34,7 @@ class FoundImage:
     sha256: str
     look: Look = field(repr=False, compare=False)
     pixels: str = ""
+    side: Side | None = None
 
 
 @dataclass(frozen=True)
@@ -44,12 +47,20 @@ class Skipped:
 
 @dataclass(frozen=True)
 class FolderScan:
-    """All that was found, in path order. warnings: names that may not be what was meant."""
+    """All that was found, in path order.
+
+    skipped: files of the classes that cannot be used; left_out: whatever else is not read; notes:
+    how the folders were understood; sides: their folders, where the data came split; warnings:
+    names that may not be what was meant.
+    """
 
     root: Path
     images: tuple[FoundImage, ...]
     skipped: tuple[Skipped, ...]
     warnings: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    notes: tuple[str, ...] = ()
+    sides: Mapping[Side, str] = field(default_factory=dict)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -64,61 +75,72 @@ class FolderScan:
             f"{min(counts.values())} to {max(counts.values())} a class"
         ]
         lines += [f"warning: {warning}" for warning in self.warnings]
+        if self.sides:
+            given = ", ".join(f"{side} in {places}/" for side, places in self.sides.items())
+            lines.append(f"the folders are split already: {given}")
+        lines += self.notes
         lines += [f"skipped {item.path}: {item.reason}" for item in self.skipped[:10]]
         if len(self.skipped) > 10:
             lines.append(f"skipped {len(self.skipped) - 10} more")
-        return "\n".join(lines)
+        return "\n".join(lines + self.unused())
+
+    def unused(self) -> list[str]:
+        """What lies in the folder and is not read, by place and reason; the same reason once."""
+        by_reason: dict[str, list[LeftOut]] = defaultdict(list)
+        for item in self.left_out:
+            by_reason[item.reason].append(item)
+        return [line for items in by_reason.values() for line in _together(items)]
 
 
-def scan_folder(root: Path, on_image: Callable[[], object] = lambda: None) -> FolderScan:
-    """Read every file of `root/<class>/`, decoding each image to prove that it can be used.
+def _together(items: list[LeftOut]) -> list[str]:
+    """One line each, or one for all where they are many."""
+    if len(items) <= 3:
+        return [item.line for item in items]
+    files = sum(item.files for item in items)
+    shown = ", ".join(item.path for item in items[:3])
+    return [LeftOut(f"{len(items):,} places, as {shown}", files, items[0].reason).line]
 
-    Files that cannot are skipped and named. Raises UserError for a missing folder, no class
-    folders, one class only, or a class without a usable image.
+
+def scan_folder(
+    root: Path,
+    on_image: Callable[[], object] = lambda: None,
+    classes_needed: bool = True,
+    layout: Layout | None = None,
+) -> FolderScan:
+    """Read every file of every class, decoding each image to prove that it can be used.
+
+    Files that cannot are skipped and named. classes_needed, and which folders are the classes: see
+    `find_layout`. Raises UserError for a missing folder, no class folders, one class only, or a
+    class without a usable image.
     """
-    classes = classes_of(class_folders(root))
-    files = [(name, file) for folder, name in classes.items() for file in _files(root / folder)]
+    layout = layout or find_layout(root, classes_needed)
+    classes = classes_of(sorted({folder.name for folder in layout.folders}))
+    files = [(folder, file) for folder in layout.folders for file in folder.files]
     with ThreadPoolExecutor(DECODE_THREADS) as pool:
         read = []
         for item in pool.map(lambda pair: _read(root, *pair), files):
             read.append(item)
             on_image()
     read = _under_one_name(read)
-    images = tuple(item for item in read if isinstance(item, FoundImage))
+    images = sorted((i for i in read if isinstance(i, FoundImage)), key=lambda item: item.path)
     skipped = tuple(item for item in read if isinstance(item, Skipped))
     used = {image.class_name for image in images}
-    for folder, name in classes.items():
-        if name not in used:
-            raise UserError(*_no_images(root / folder, skipped))
-    return FolderScan(root, images, skipped, name_warnings(classes))
+    for folder in layout.folders:
+        if classes[folder.name] not in used:
+            raise UserError(*_no_images(folder, skipped))
+    sides = {side: ", ".join(map(path_text, places)) for side, places in layout.sides.items()}
+    return FolderScan(
+        root,
+        tuple(images),
+        skipped,
+        name_warnings(classes),
+        tuple(layout.left_out),
+        tuple(layout.notes),
+        sides,
+    )
 
 
-def count_files(root: Path) -> int:
-    """How many files a scan will read."""
-    return sum(1 for name in class_folders(root) for _ in _files(root / name))
-
-
-def class_folders(root: Path) -> list[str]:
-    """Names of the class folders, sorted. Raises UserError for fewer than two."""
-    if not root.is_dir():
-        raise UserError(f"no folder {root}", "check the path; it is to hold one folder a class")
-    names = sorted(e.name for e in os.scandir(root) if e.is_dir() and not e.name.startswith("."))
-    if not names:
-        raise UserError(f"no class folders in {root}", f"expected {root}/<class>/<image>")
-    if len(set(classes_of(names).values())) == 1:
-        raise UserError(
-            f"only one class folder in {root}: {path_text(names[0])}",
-            "a classifier needs two or more; give the folder above if that one holds the classes",
-        )
-    return names
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
-    return (Path(e.path) for e in entries if e.is_file() and not e.name.startswith("."))
-
-
-def _read(root: Path, class_name: str, file: Path) -> FoundImage | Skipped:
+def _read(root: Path, folder: ClassFolder, file: Path) -> FoundImage | Skipped:
     path = path_text(file.relative_to(root))
     if file.suffix.lower() not in SUFFIXES:
         return Skipped(path, f"not an image file ({file.suffix or 'no suffix'})")
@@ -132,7 +154,9 @@ def _read(root: Path, class_name: str, file: Path) -> FoundImage | Skipped:
         return Skipped(path, f"cannot be read ({error.strerror})")
     shape = repr(picture.shape).encode()
     pixels = sha256(shape + picture.tobytes()).hexdigest()
-    return FoundImage(path, class_name, sha256(data).hexdigest(), look, pixels)
+    return FoundImage(
+        path, class_name(folder.name), sha256(data).hexdigest(), look, pixels, folder.side
+    )
 
 
 def _under_one_name(read: list[FoundImage | Skipped]) -> list[FoundImage | Skipped]:
@@ -144,23 +168,17 @@ def _under_one_name(read: list[FoundImage | Skipped]) -> list[FoundImage | Skipp
     return [*kept.values(), *taken]
 
 
-def _no_images(folder: Path, skipped: tuple[Skipped, ...]) -> tuple[str, str]:
+def _no_images(folder: ClassFolder, skipped: tuple[Skipped, ...]) -> tuple[str, str]:
     reasons = [
-        item.reason for item in skipped if item.path.startswith(f"{path_text(folder.name)}/")
+        item.reason for item in skipped if item.path.startswith(f"{path_text(folder.place)}/")
     ]
-    if any(entry.is_dir() for entry in os.scandir(folder)) and not reasons:
-        return (
-            f"class folder {folder} holds folders, not images",
-            f"expected {folder}/<image>; is {folder} the data folder?",
-        )
     detail = f" ({len(reasons)} files skipped, the first: {reasons[0]})" if reasons else ""
-    return (
-        f"class {class_name(folder.name)} has no usable image{detail}",
-        "add images or remove its folder",
-    )
+    name = class_name(folder.name)
+    return f"class {name} has no usable image{detail}", "add images or remove its folder"
 
 
-def read_folder(root: Path) -> FolderScan:
+def read_folder(root: Path, classes_needed: bool = True) -> FolderScan:
     """`scan_folder` with a progress bar."""
-    with progress("reading images", count_files(root)) as advance:
-        return scan_folder(root, advance)
+    layout = find_layout(root, classes_needed)
+    with progress("reading images", layout.files) as advance:
+        return scan_folder(root, advance, layout=layout)

@@ -5,7 +5,8 @@ from. The split depends on the files and the seed alone, not on the order they a
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,14 @@ from leafgate.split_origin import SplitOrigin
 from training.config import OnConflict
 from training.data.conflicts import Conflict, find_conflicts, refuse
 from training.data.folder import FolderScan
+from training.data.given_sides import ShareOut, Shares, keep_given
 from training.data.leaf_groups import Group, group_name, leaf_groups
 
 Ratios = tuple[float, float, float]
+MORE = (
+    f"a split into {', '.join(SIDES)} needs at least {len(SIDES)}: add images, or tell with "
+    "--groups which belong together"
+)
 
 
 def parse_ratios(text: str) -> Ratios:
@@ -40,31 +46,100 @@ def split(
     seed: int = 0,
     groups_file: Path | None = None,
     conflicts: OnConflict = "exclude",
+    resplit: bool = False,
+    classes_needed: bool = True,
 ) -> Manifest:
-    """Put every image on one side. groups_file: see `leaf_groups`.
+    """Put every image on one side, or keep the sides that the folders give.
 
-    conflicts: whether pictures that are filed under more than one class are left out of every
-    side, or refused. Raises UserError for the latter, and where a class has too few groups to be
-    on each side.
+    Parameters
+    ----------
+    scan
+        The images.
+    ratios
+        Shares of train, validation and test; of sides that are given, only a lacking one is made.
+    seed
+        The same gives the same sides.
+    groups_file
+        See `leaf_groups`.
+    conflicts
+        Whether pictures that are filed under more than one class are left out of every side, or
+        refused.
+    resplit
+        Divide all images, also where the folders give sides.
+    classes_needed
+        False, for a generator that learns no classes: those too small to divide are divided
+        together.
+
+    Raises
+    ------
+    UserError
+        For conflicts that are refused, and a class that cannot be on the sides it has to be on.
+
     """
     found = find_conflicts(scan)
     if conflicts == "error":
         refuse(found)
-    by_class: dict[str, list[Group]] = defaultdict(list)
-    for group in _without(found, leaf_groups(scan, groups_file)):
-        by_class[_class_of(group)].append(group)
-    excluded = Counter(name for conflict in found for name in conflict.classes)
-    rows: list[ManifestRow] = []
-    for number, (class_name, images) in enumerate(scan.counts.items()):
-        groups = sorted(by_class[class_name], key=group_name)
-        _refuse_too_few(class_name, images, len(groups), excluded[class_name])
+    groups = _without(found, leaf_groups(scan, groups_file))
+    shares = dict(zip(SIDES, ratios, strict=True))
+
+    def share_out(number: int, groups: list[Group], shares: Shares) -> list[tuple[Side, Group]]:
         rng = np.random.default_rng([seed, number])
-        order = [groups[i] for i in rng.permutation(len(groups))]
-        for side, group in _shared_out(order, ratios):
-            name = group_name(group)
-            rows += [ManifestRow(i.path, i.class_name, side, name, i.sha256) for i in group]
-    origin = SplitOrigin(conflicts=tuple(conflict.paths for conflict in found))
-    return Manifest(scan.root, tuple(sorted(rows)), origin)
+        return _shared_out([groups[i] for i in rng.permutation(len(groups))], shares)
+
+    origin = SplitOrigin(
+        conflicts=tuple(conflict.paths for conflict in found),
+        left_out=(*scan.unused(), *(f"skipped {i.path}: {i.reason}" for i in scan.skipped)),
+    )
+    if not scan.sides or resplit:
+        excluded = Counter(name for conflict in found for name in conflict.classes)
+        divided = _divide(scan, groups, shares, share_out, excluded, classes_needed)
+        return Manifest(scan.root, tuple(sorted(divided)), origin)
+    rows, carved, notes = keep_given(scan, groups, shares, share_out, classes_needed)
+    made = Manifest(scan.root, tuple(sorted(rows)), origin)
+    given = replace(
+        origin,
+        folders={str(side): places for side, places in scan.sides.items()},
+        carved=carved,
+        notes=tuple(notes),
+        leaks=len(made.groups_on_two_sides()),
+    )
+    return replace(made, origin=given)
+
+
+def _divide(
+    scan: FolderScan,
+    groups: Sequence[Group],
+    shares: Shares,
+    share_out: ShareOut,
+    excluded: Mapping[str, int],
+    classes_needed: bool,
+) -> Iterator[ManifestRow]:
+    """Rows, each class divided by itself."""
+    by_class: dict[str, list[Group]] = defaultdict(list)
+    for group in groups:
+        by_class[_class_of(group)].append(group)
+    small: list[Group] = []
+    for number, (class_name, images) in enumerate(scan.counts.items()):
+        own = sorted(by_class[class_name], key=group_name)
+        if len(own) < len(SIDES) and not classes_needed:
+            small += own
+            continue
+        _refuse_too_few(class_name, images, len(own), excluded[class_name])
+        yield from _rows(share_out(number, own, shares))
+    if len(small) >= len(SIDES):
+        yield from _rows(share_out(len(scan.counts), small, shares))
+    elif len(small) == len(groups):
+        images = sum(map(len, small))
+        problem = f"{images} images in {scan.root} show {len(small)} different things"
+        raise UserError(f"{problem} (copies and shots of one leaf count once)", MORE)
+    else:
+        yield from _rows([("train", group) for group in small])
+
+
+def _rows(placed: Iterable[tuple[Side, Group]]) -> Iterator[ManifestRow]:
+    for side, group in placed:
+        name = group_name(group)
+        yield from (ManifestRow(i.path, i.class_name, side, name, i.sha256) for i in group)
 
 
 def _without(conflicts: Sequence[Conflict], groups: Sequence[Group]) -> list[Group]:
@@ -80,19 +155,19 @@ def _class_of(group: Group) -> str:
     return min(counts, key=lambda name: (-counts[name], name))
 
 
-def _shared_out(order: Sequence[Group], ratios: Ratios) -> list[tuple[Side, Group]]:
+def _shared_out(order: Sequence[Group], shares: Shares) -> list[tuple[Side, Group]]:
     """Each group to the side that lacks most of its share, large groups first; each side has one.
 
     Large first, so that small ones are left to even out the sides.
     """
     by_size = sorted(order, key=len, reverse=True)
     total = sum(len(group) for group in order)
-    lacking = dict(zip(SIDES, (share * total for share in ratios), strict=True))
+    lacking = {side: share * total for side, share in shares.items()}
     placed: list[tuple[Side, Group]] = []
     for position, group in enumerate(by_size):
-        empty = [side for side in SIDES if side not in {side for side, _ in placed}]
+        empty = [side for side in shares if side not in {side for side, _ in placed}]
         forced = len(by_size) - position <= len(empty)
-        side = max(empty if forced else SIDES, key=lambda name: lacking[name])
+        side = max(empty if forced else shares, key=lambda name: lacking[name])
         lacking[side] -= len(group)
         placed.append((side, group))
     return placed
@@ -109,7 +184,5 @@ def _refuse_too_few(class_name: str, images: int, groups: int, excluded: int) ->
     raise UserError(
         f"class {class_name} has {images} images{left} {groups} different things "
         "(copies and shots of one leaf count once)",
-        f"a split into {', '.join(SIDES)} needs at least {len(SIDES)}: "
-        + ("decide which class is right, or " if excluded else "")
-        + "add images, or tell with --groups which belong together",
+        f"decide which class is right, or: {MORE}" if excluded else MORE,
     )

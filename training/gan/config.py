@@ -8,7 +8,7 @@ from leafgate.class_names import class_name
 from leafgate.errors import UserError
 from leafgate.manifest import Manifest
 from registry import MAX_SEED
-from training.config import ON_CONFLICT, JobConfig, OnConflict
+from training.config import ON_CONFLICT, RESPLIT, JobConfig, OnConflict
 from training.gan.families import Family, Shape, find_family
 
 LossName = Literal["cross_entropy", "hinge", "wasserstein"]
@@ -86,6 +86,7 @@ class GanConfig(JobConfig):
     ratios: str = Field("70/15/15", description="train/validation/test, percent")
     split_seed: int = Field(0, ge=0, description="of the split")
     conflicts: OnConflict = Field("exclude", description=ON_CONFLICT)
+    resplit: bool = Field(False, description=RESPLIT)
 
     @model_validator(mode="before")
     @classmethod

@@ -1,0 +1,210 @@
+"""Data folders as they come: copies in copies, leavings of programs, links, folders in classes."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from leafgate.errors import UserError
+from tests.folders import classes, image, images, sides
+from training.data.folder import FolderScan, scan_folder
+from training.data.split import split
+
+
+def told(scan: FolderScan) -> str:
+    return scan.summary()
+
+
+def test_a_copy_of_all_classes_beside_them_is_left_out_with_a_reason(tmp_path: Path) -> None:
+    root = classes(tmp_path / "PlantVillage")
+    shutil.copytree(root, root / "PlantVillage")
+    scan = scan_folder(root)
+    assert scan.counts == {"a": 6, "b": 6}
+    line = "left out PlantVillage/ (12 files): a copy of the class folders beside it"
+    assert line in told(scan)
+
+
+def test_the_folder_above_both_copies_will_do(tmp_path: Path) -> None:
+    root = classes(tmp_path / "PlantVillage")
+    shutil.copytree(root, root / "PlantVillage")
+    scan = scan_folder(tmp_path)
+    assert scan.counts == {"a": 6, "b": 6}
+    assert "the images are read from PlantVillage/" in told(scan)
+
+
+def test_what_a_copy_holds_beyond_the_first_is_counted(tmp_path: Path) -> None:
+    root = classes(tmp_path / "PlantVillage")
+    shutil.copytree(root, root / "PlantVillage")
+    image(root / "PlantVillage" / "a" / "new.png")
+    assert "1 of its 13 images are not among theirs" in told(scan_folder(root))
+
+
+def test_of_two_whole_copies_one_is_read(tmp_path: Path) -> None:
+    classes(tmp_path / "PlantVillage")
+    shutil.copytree(tmp_path / "PlantVillage", tmp_path / "plantvillage" / "PlantVillage")
+    scan = scan_folder(tmp_path)
+    assert scan.counts == {"a": 6, "b": 6}
+    assert "left out plantvillage/ (12 files): a copy of PlantVillage/" in told(scan)
+
+
+def test_several_data_sets_in_one_folder_are_named(tmp_path: Path) -> None:
+    classes(tmp_path / "color")
+    classes(tmp_path / "grey")
+    with pytest.raises(UserError, match=r"color, grey") as raised:
+        scan_folder(tmp_path)
+    assert f"--data {tmp_path / 'color'}" in raised.value.fix
+
+
+@pytest.mark.parametrize("name", ["__MACOSX", ".ipynb_checkpoints", ".git", "@eaDir", "__macosx"])
+def test_leavings_of_programs_are_no_classes(name: str, tmp_path: Path) -> None:
+    classes(tmp_path)
+    images(tmp_path / name, 2)
+    images(tmp_path / "a" / name, 1)
+    scan = scan_folder(tmp_path)
+    assert scan.counts == {"a": 6, "b": 6}
+    assert f"left out {name}/ (2 files): hidden, or made by" in told(scan)
+    assert f"left out a/{name}/ (1 file): hidden, or made by" in told(scan)
+
+
+@pytest.mark.parametrize("name", [".DS_Store", "Thumbs.db", "desktop.ini", "._0.png"])
+def test_files_of_the_operating_system_are_counted(name: str, tmp_path: Path) -> None:
+    classes(tmp_path)
+    (tmp_path / name).write_text("")
+    (tmp_path / "a" / name).write_text("")
+    scan = scan_folder(tmp_path)
+    assert scan.skipped == ()
+    assert [item.path for item in scan.left_out] == [name, f"a/{name}"]
+
+
+def test_images_in_folders_of_a_class_belong_to_it(tmp_path: Path) -> None:
+    classes(tmp_path)
+    images(tmp_path / "a" / "2023" / "may", 2)
+    images(tmp_path / "a" / "2024", 1)
+    scan = scan_folder(tmp_path)
+    assert scan.counts == {"a": 9, "b": 6}
+    assert "class a: 3 images in its 2 subfolders (2023, 2024) are taken too" in told(scan)
+
+
+def test_a_class_may_hold_folders_alone(tmp_path: Path) -> None:
+    classes(tmp_path)
+    images(tmp_path / "c" / "2023", 3)
+    assert scan_folder(tmp_path).counts == {"a": 6, "b": 6, "c": 3}
+
+
+def test_a_copy_inside_a_class_and_another_class_inside_it_are_left_out(tmp_path: Path) -> None:
+    classes(tmp_path)
+    shutil.copytree(tmp_path / "b", tmp_path / "b" / "copy")
+    images(tmp_path / "a" / "B", 2)
+    scan = scan_folder(tmp_path)
+    assert scan.counts == {"a": 6, "b": 6}
+    assert "left out b/copy/ (6 files): a copy of the images in the folder above" in told(scan)
+    assert "left out a/B/ (2 files): has the name of another class" in told(scan)
+
+
+def test_broken_links_loops_and_what_is_no_file_are_named(tmp_path: Path) -> None:
+    root = classes(tmp_path / "images")
+    (root / "a" / "gone.png").symlink_to("nowhere.png")
+    (root / "a" / "self.png").symlink_to("self.png")
+    (root / "a" / "up").symlink_to("..")
+    (root / "c").symlink_to("b")
+    os.mkfifo(root / "b" / "pipe.png")
+    image(root / "loose.png")
+    scan = scan_folder(root)
+    assert scan.counts == {"a": 6, "b": 6}
+    reasons = {item.path: item.reason for item in scan.left_out}
+    assert reasons.keys() == {
+        "a/gone.png", "a/self.png", "a/up/", "c/", "b/pipe.png", "loose.png",
+    }  # fmt: skip
+    assert "broken link, to nowhere.png" in reasons["a/gone.png"]
+    assert "leads to itself" in reasons["a/self.png"]
+    assert "loop" in reasons["a/up/"]
+    assert "a link to b/" in reasons["c/"]
+    assert "no regular file" in reasons["b/pipe.png"]
+    assert "1 of them images" in reasons["loose.png"]
+
+
+def test_links_to_folders_and_files_elsewhere_are_followed_and_counted(tmp_path: Path) -> None:
+    root = classes(tmp_path / "images")
+    images(tmp_path / "elsewhere", 4)
+    (root / "c").symlink_to(tmp_path / "elsewhere")
+    (root / "a" / "linked.png").symlink_to(tmp_path / "elsewhere" / "0.png")
+    (tmp_path / "elsewhere" / "back").symlink_to(root)
+    scan = scan_folder(root)
+    assert scan.counts == {"a": 7, "b": 6, "c": 4}
+    assert "files are links to files outside" in told(scan)
+    assert "a loop" in told(scan)
+
+
+def test_what_is_left_out_is_kept_with_the_split(tmp_path: Path) -> None:
+    root = classes(tmp_path / "images")
+    (root / "a" / "gone.png").symlink_to("nowhere.png")
+    (root / "a" / "notes.txt").write_text("")
+    origin = split(scan_folder(root)).origin
+    assert origin is not None
+    assert origin.left_out == (
+        "left out a/gone.png (1 file): a broken link, to nowhere.png",
+        "skipped a/notes.txt: not an image file (.txt)",
+    )
+
+
+def test_images_without_classes_are_for_generators_alone(tmp_path: Path) -> None:
+    root = images(tmp_path / "leaves", 6)
+    with pytest.raises(UserError, match="no class folders"):
+        scan_folder(root)
+    scan = scan_folder(root, classes_needed=False)
+    assert scan.counts == {"leaves": 6}
+    assert {row.side for row in split(scan, classes_needed=False).rows} == {
+        "train", "validation", "test",
+    }  # fmt: skip
+
+
+def test_one_class_folder_is_for_generators_alone(tmp_path: Path) -> None:
+    images(tmp_path / "rust", 6)
+    with pytest.raises(UserError, match="only one class folder") as raised:
+        scan_folder(tmp_path)
+    assert "generators need no classes" in raised.value.fix
+    assert scan_folder(tmp_path, classes_needed=False).counts == {"rust": 6}
+
+
+@pytest.mark.parametrize("place", ["{}/x", "set/{}/x/y", "{}"])
+def test_any_folder_of_images_will_do_for_a_generator(place: str, tmp_path: Path) -> None:
+    for number in range(6):
+        image(tmp_path / place.format(number) / "0.png")
+    scan = scan_folder(tmp_path, classes_needed=False)
+    assert len(scan.images) == 6
+    manifest = split(scan, classes_needed=False)
+    assert manifest.side("train")
+    assert manifest.side("test")
+
+
+def test_sides_without_classes_are_kept_for_a_generator(tmp_path: Path) -> None:
+    images(tmp_path / "train", 6)
+    images(tmp_path / "test", 2)
+    with pytest.raises(UserError, match="without class folders in them"):
+        scan_folder(tmp_path)
+    manifest = split(scan_folder(tmp_path, classes_needed=False), classes_needed=False)
+    assert len(manifest.side("test")) == 2
+    assert len(manifest.side("validation")) == 1
+
+
+def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
+    for needed in (True, False):
+        with pytest.raises(UserError, match=r"no class folders in .*, and no images"):
+            scan_folder(tmp_path, classes_needed=needed)
+
+
+@pytest.mark.parametrize("names", [("train", "test", "bus"), ("training day", "a")])
+def test_classes_may_have_the_names_of_sides(names: tuple[str, ...], tmp_path: Path) -> None:
+    scan = scan_folder(classes(tmp_path, names))
+    assert set(scan.counts) == set(names)
+    assert scan.sides == {}
+
+
+def test_a_given_side_is_no_class(tmp_path: Path) -> None:
+    sides(tmp_path, train=6)
+    images(tmp_path / "test", 3)
+    scan = scan_folder(tmp_path)
+    assert scan.counts == {"a": 6, "b": 6}
+    assert scan.sides == {}
+    assert "left out test/ (3 files): images without class folders" in told(scan)

@@ -1,0 +1,357 @@
+"""Which folders are the classes, which are the sides, and which are neither.
+
+Understood are `<class>/<image>`, with folders of images in a class; the same in
+`train/ val/ test/`, or with the sides in each class; all of that one folder or more further down;
+and copies of the whole beside itself, as archives of Kaggle hold them.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from leafgate.class_names import class_name
+from leafgate.errors import UserError
+from leafgate.file_names import path_text
+from leafgate.manifest import SIDES, Side
+from training.data.folder_tree import Folder, LeftOut, read_tree
+
+SIDE_WORDS: dict[str, Side] = {
+    **dict.fromkeys(("train", "training", "trainset", "traindata", "trn"), "train"),
+    **dict.fromkeys(
+        ("val", "valid", "validation", "validate", "valset", "validset", "dev"), "validation"
+    ),
+    **dict.fromkeys(("test", "testing", "tests", "testset", "testdata", "tst"), "test"),
+}
+READ_FROM = "the images are read from"
+FLAT = "images without class folders: their classes are unknown"
+
+
+@dataclass(frozen=True)
+class ClassFolder:
+    """Files of one class. place: relative to the data folder; side: where it is given."""
+
+    place: str
+    name: str
+    side: Side | None
+    files: tuple[Path, ...]
+
+
+@dataclass
+class Layout:
+    """What is read, what is not, and what a person is to know. sides: the folders of each."""
+
+    folders: list[ClassFolder] = field(default_factory=list)
+    left_out: list[LeftOut] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    sides: dict[Side, list[str]] = field(default_factory=dict)
+
+    @property
+    def files(self) -> int:
+        """How many files will be read."""
+        return sum(len(folder.files) for folder in self.folders)
+
+
+def find_layout(root: Path, classes_needed: bool = True) -> Layout:
+    """Read the folders below `root`.
+
+    classes_needed: False takes any folder of images: where there are no two class folders, all
+    images are one class with the name of the folder. Raises UserError where no images are found, or
+    no classes where they are needed.
+    """
+    tree = read_tree(root)
+    if not tree.all_images and not (classes_needed and tree.folders):
+        raise UserError(*_nothing(tree))
+    try:
+        found = _find(tree, classes_needed)
+    except UserError:
+        if classes_needed or not tree.all_images:
+            raise
+        found = None
+    if found is None or (not classes_needed and len(_names(found)) < 2 and not found.sides):
+        found = _one_class(tree, found)
+    found.left_out += [item for folder in tree.walk() for item in folder.left_out]
+    linked = sum(folder.linked for folder in tree.walk())
+    if linked:
+        found.notes.append(f"{linked:,} files are links to files outside of {path_text(root)}")
+    if classes_needed and len(_names(found)) < 2:
+        raise UserError(
+            f"only one class folder in {path_text(root)}: {', '.join(_names(found))}",
+            "a classifier, or family=conditional, needs two classes or more: add the folder of "
+            "another, or give the folder above; the other generators need no classes",
+        )
+    return found
+
+
+def side_of(name: str) -> Side | None:
+    """The side that a folder of this name holds: `Training_Set`, `valid`, `test-images`."""
+    words = re.findall("[a-z]+", re.sub("(?<=[a-z])(?=[A-Z])", " ", name).lower())
+    named = {SIDE_WORDS[word] for word in words if word in SIDE_WORDS}
+    return named.pop() if len(named) == 1 else None
+
+
+def _names(layout: Layout) -> set[str]:
+    return {class_name(folder.name) for folder in layout.folders}
+
+
+def _nothing(tree: Folder) -> tuple[str, str]:
+    return (
+        f"no class folders in {path_text(tree.path)}, and no images",
+        f"expected {path_text(tree.path)}/<class>/<image>",
+    )
+
+
+def _one_class(tree: Folder, found: Layout | None) -> Layout:
+    name = _own_name(tree)
+    if found and found.folders:
+        name = found.folders[0].name
+    note = f"no classes in {path_text(tree.path)}: all its images are learnt as one, {name!r}"
+    return Layout([ClassFolder("", name, None, tuple(tree.all_files))], [], [note])
+
+
+def _own_name(tree: Folder) -> str:
+    return path_text(tree.path.resolve().name) or "images"
+
+
+def _find(tree: Folder, strict: bool) -> Layout:
+    """strict: an empty class folder is an error."""
+    return (
+        _split_above_classes(tree)
+        or _split_below_classes(tree)
+        or _split_without_classes(tree, strict)
+        or _further_down(tree, strict)
+        or _classes(tree, strict)
+    )
+
+
+# -- Folders that are split already
+
+
+def _split_above_classes(tree: Folder) -> Layout | None:
+    """`train/<class>/<image>`."""
+    named = [(side_of(folder.name), folder) for folder in tree.filled]
+    labelled = [(side, top, _class_parent(top)) for side, top in named if side]
+    found = [(side, top, parent) for side, top, parent in labelled if parent is not None]
+    sides = {side for side, _, _ in found}
+    flat = [top for side, top, parent in labelled if parent is None]
+    others = [folder for side, folder in named if side is None]
+    if not sides or (len(sides) == 1 and ("train" not in sides or not flat)):
+        return None
+    layout = Layout(left_out=[folder.leave(FLAT) for folder in flat])
+    layout.left_out += [
+        folder.leave(f"beside the folders {', '.join(top.name for _, top, _ in found)}")
+        for folder in others
+    ]
+    layout.left_out += _loose(tree, "files beside the folders of the sides")
+    for side, top, parent in found:
+        given = side if len(sides) > 1 else None
+        inside = _classes(parent, strict=False, side=given)
+        layout.folders += inside.folders
+        layout.left_out += inside.left_out
+        layout.notes += inside.notes
+        if given:
+            layout.sides.setdefault(side, []).append(top.place)
+    layout.sides = _in_order(layout.sides)
+    return layout
+
+
+def _class_parent(top: Folder) -> Folder | None:
+    """Where a side's class folders lie: in it, or further down. None: it has none."""
+    here = top
+    while not here.images and len(here.filled) == 1 and not here.filled[0].images:
+        here = here.filled[0]
+    inner = here.filled
+    if not inner or (len(inner) == 1 and inner[0].images and side_of(inner[0].name)):
+        return None
+    return here
+
+
+def _split_below_classes(tree: Folder) -> Layout | None:
+    """`<class>/train/<image>`."""
+    classes = tree.filled
+    inner = [folder for top in classes for folder in top.filled]
+    plain = all(not top.images for top in classes) and all(folder.images for folder in inner)
+    sides = {side_of(folder.name) for folder in inner}
+    if not plain or None in sides or len(sides) < 2 or len(classes) < 2:
+        return None
+    layout = Layout(left_out=_loose(tree, "files beside the class folders"))
+    for top in classes:
+        for folder in top.filled:
+            side = side_of(folder.name)
+            assert side is not None  # noqa: S101 - by the check above
+            layout.folders.append(
+                ClassFolder(folder.place, top.name, side, tuple(folder.all_files))
+            )
+            known = layout.sides.setdefault(side, [])
+            if f"<class>/{folder.name}" not in known:
+                known.append(f"<class>/{folder.name}")
+    layout.sides = _in_order(layout.sides)
+    return layout
+
+
+def _split_without_classes(tree: Folder, strict: bool) -> Layout | None:
+    """`train/<image>`. Raises UserError where classes are needed."""
+    named = [(side_of(folder.name), folder) for folder in tree.filled]
+    sides = {side for side, _ in named}
+    if None in sides or len(sides) < 2 or "train" not in sides:
+        return None
+    names = " and ".join(f"{path_text(folder.name)}/" for _, folder in named)
+    if strict:
+        raise UserError(
+            f"{path_text(tree.path)} has {names} without class folders in them",
+            "put the images of each class into a folder of its own, as in train/<class>/<image>; "
+            "a generator (but family=conditional) learns from them as they are",
+        )
+    layout = Layout(left_out=_loose(tree, "files beside the folders of the sides"))
+    layout.notes.append(f"no classes in {names}: all images are learnt as one class")
+    for side, folder in named:
+        assert side is not None  # noqa: S101 - by the check above
+        files = tuple(folder.all_files)
+        layout.folders.append(ClassFolder(folder.place, _own_name(tree), side, files))
+        layout.sides.setdefault(side, []).append(folder.place)
+    layout.sides = _in_order(layout.sides)
+    return layout
+
+
+def _in_order(sides: dict[Side, list[str]]) -> dict[Side, list[str]]:
+    return {side: sides[side] for side in SIDES if side in sides}
+
+
+# -- One folder or more in which the data set lies
+
+
+def _further_down(tree: Folder, strict: bool) -> Layout | None:
+    """No folder here holds images itself: it is the only one's contents that count, or of several
+    that hold the same, the first's.
+    """
+    filled = tree.filled
+    if not filled or any(folder.images for folder in filled):
+        return None
+    flat = [folder for folder in filled if side_of(folder.name) and not _class_parent(folder)]
+    rest = [folder for folder in filled if folder not in flat]
+    if not rest:
+        return None
+    chosen, copies = _one_of_copies(tree, rest)
+    layout = _find(chosen, strict)
+    if not any(note.startswith(READ_FROM) for note in layout.notes):
+        layout.notes.insert(0, f"{READ_FROM} {path_text(chosen.place)}/")
+    empty = [folder for folder in tree.folders if not folder.all_images]
+    layout.left_out += [folder.leave(FLAT) for folder in flat]
+    layout.left_out += [copy.leave(f"a copy of {path_text(chosen.place)}/") for copy in copies]
+    layout.left_out += [folder.leave("holds no image") for folder in empty]
+    layout.left_out += _loose(tree, f"files beside {path_text(chosen.place)}/")
+    return layout
+
+
+def _one_of_copies(tree: Folder, folders: Sequence[Folder]) -> tuple[Folder, list[Folder]]:
+    """The folder that holds all that the others hold. Raises UserError where there is none."""
+    chosen = max(folders, key=lambda folder: len(_content(folder)))
+    whole = _content(chosen)
+    if any(_content(folder) - whole for folder in folders):
+        names = ", ".join(path_text(folder.place) for folder in folders[:8])
+        first = path_text(folders[0].path)
+        raise UserError(
+            f"{path_text(tree.path)} holds {len(folders)} folders that have folders of images in "
+            f"them ({names}): these are several data sets, or classes whose images lie deeper",
+            f"give one of them, as in --data {first}; or put the images of a class straight into "
+            "its folder",
+        )
+    return chosen, [folder for folder in folders if folder is not chosen]
+
+
+def _content(folder: Folder) -> set[tuple[str, str, int]]:
+    """Of each image: the folder that it is in, its name and size."""
+    return {_entry(file) for file in folder.all_images}
+
+
+def _entry(file: Path) -> tuple[str, str, int]:
+    return file.parent.name.lower(), file.name, file.stat().st_size
+
+
+# -- Class folders
+
+
+def _classes(tree: Folder, strict: bool, side: Side | None = None) -> Layout:
+    """The folders in `tree`, a class each."""
+    if not tree.folders:
+        raise UserError(
+            f"no class folders in {path_text(tree.path)}, but {len(tree.images):,} images",
+            f"expected {path_text(tree.path)}/<class>/<image>; a generator (but "
+            "family=conditional) learns from them as they are",
+        )
+    names = {_plain(folder.name) for folder in tree.folders if folder.images}
+    layout = Layout(left_out=_loose(tree, "files beside the class folders"))
+    for folder in tree.folders:
+        inner = {_plain(each.name) for each in _wrapped(folder).filled}
+        if not folder.images and len(inner & names) * 2 >= max(len(inner), 1) and inner:
+            layout.left_out.append(_nested_copy(folder, tree))
+        elif folder.all_files or strict:
+            layout.folders.append(_class(folder, side, names, layout))
+        else:
+            layout.left_out.append(folder.leave("holds no file"))
+    return layout
+
+
+def _wrapped(folder: Folder) -> Folder:
+    """The folder in which it branches."""
+    while not folder.images and len(folder.filled) == 1 and not folder.filled[0].images:
+        folder = folder.filled[0]
+    return folder
+
+
+def _plain(name: str) -> str:
+    return class_name(name).casefold()
+
+
+def _nested_copy(folder: Folder, tree: Folder) -> LeftOut:
+    beside = {
+        _entry(file) for other in tree.folders if other is not folder for file in other.all_images
+    }
+    images = folder.all_images
+    new = sum(_entry(file) not in beside for file in images)
+    told = "a copy of the class folders beside it"
+    if new:
+        told = f"the class folders beside it again; {new:,} of its {len(images):,} images are "
+        told += "not among theirs: move them there if they are to be used"
+    return folder.leave(told)
+
+
+def _class(top: Folder, side: Side | None, names: Iterable[str], layout: Layout) -> ClassFolder:
+    """A class folder with the folders in it, apart from copies and what looks like other classes.
+
+    What was found out goes into `layout`.
+    """
+    files, taken = list(top.files), Counter[str]()
+    own = {(file.name, file.stat().st_size) for file in top.images}
+    others = set(names) - {_plain(top.name)}
+    for folder in top.folders:
+        images = {(file.name, file.stat().st_size) for file in folder.all_images}
+        if images and images <= own:
+            layout.left_out.append(folder.leave("a copy of the images in the folder above"))
+        elif _plain(folder.name) in others:
+            layout.left_out.append(
+                folder.leave(f"has the name of another class, inside class {path_text(top.name)}")
+            )
+        else:
+            files += folder.all_files
+            taken[path_text(folder.name)] += len(folder.all_images)
+    if taken:
+        shown = ", ".join(list(taken)[:5]) + (", …" if len(taken) > 5 else "")
+        layout.notes.append(
+            f"class {path_text(top.place)}: {taken.total():,} images in its {len(taken)} "
+            f"subfolders ({shown}) are taken too"
+        )
+    return ClassFolder(top.place, top.name, side, tuple(files))
+
+
+def _loose(tree: Folder, reason: str) -> list[LeftOut]:
+    """Files of a folder whose folders alone are read."""
+    if not tree.files:
+        return []
+    images = len(tree.images)
+    place = f"{path_text(tree.place)}/" if tree.place else ""
+    shown = ", ".join(place + path_text(file.name) for file in tree.files[:3])
+    shown += ", …" if len(tree.files) > 3 else ""
+    told = f"{reason}; {images:,} of them images" if images else reason
+    return [LeftOut(shown, len(tree.files), told)]
