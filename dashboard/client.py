@@ -3,6 +3,7 @@
 What is asked through it, with typed answers, is in `dashboard.calls`, a file a subject.
 """
 
+import re
 import time
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,7 +12,10 @@ from typing import Any
 
 import httpx
 
+from leafgate.proxies import proxy_of
+
 TIMEOUT_SECONDS = 60.0
+SECRET = re.compile(r"//[^/\s]*@")  # a name and password in an address
 DEVICE_COOKIE = "leafgate-device"
 
 
@@ -92,12 +96,21 @@ class ApiClient:
         """What the API answers. content: as httpx takes it. Raises ApiProblem for any other than
         success, and where the API does not answer.
         """
-        http = _connection(self._base_url)
+        try:
+            http = _connection(self._base_url)
+        except (httpx.InvalidURL, ValueError, ImportError) as error:
+            raise ApiProblem(
+                f"the address of the API, {self._shown_url}, cannot be used ({error})",
+                "correct LEAFGATE_API_URL (an IPv6 address stands in brackets: "
+                "http://[::1]:8000), or the proxy that the environment names",
+                "bad_api_url",
+                0,
+            ) from error
         try:
             answer = http.request(method, path, headers=self._headers, **content)
         except httpx.TransportError as error:
             raise ApiProblem(
-                f"the API at {self._base_url} does not answer ({error})",
+                f"the API at {self._shown_url} does not answer ({error})",
                 "start it with `leafgate serve`, or check LEAFGATE_API_URL",
                 "api_unreachable",
                 0,
@@ -106,14 +119,21 @@ class ApiClient:
             return answer
         raise _problem(answer)
 
+    @property
+    def _shown_url(self) -> str:
+        return SECRET.sub("//", self._base_url)
+
 
 @lru_cache(maxsize=4)
 def _connection(base_url: str) -> httpx.Client:
     """One for all sessions: reading the certificates alone takes some 20 ms. It keeps no cookies,
-    since those of one visitor are no other's.
+    since those of one visitor are no other's; and asks no proxy for this machine and the stack.
     """
     none = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
-    return httpx.Client(base_url=base_url, timeout=TIMEOUT_SECONDS, cookies=none)
+    transport = httpx.HTTPTransport(proxy=proxy_of(base_url))
+    return httpx.Client(
+        base_url=base_url, timeout=TIMEOUT_SECONDS, cookies=none, transport=transport
+    )
 
 
 def _sendable(text: str) -> str:

@@ -24,6 +24,7 @@ export ENV_FILE=$work/env COMPOSE_PROJECT_NAME=leafgate-smoke COMPOSE_FILE=docke
 [ $variant = sqlserver ] || COMPOSE_FILE=docker-compose.yml:docker/compose.postgres.yml
 . docker/stack.sh
 started=$SECONDS
+curl() { command curl --noproxy '*' "$@"; } # all that is asked is on this machine
 say() { printf '%5d s  %s\n' $((SECONDS - started)) "$*"; }
 
 finish() {

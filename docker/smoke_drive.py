@@ -31,7 +31,7 @@ def load(url: str, image: str, seconds: float) -> None:
 
     def ask() -> None:
         headers = {"Authorization": f"Bearer {os.environ['LEAFGATE_TOKEN']}"}
-        with httpx.Client(base_url=url, headers=headers, timeout=30) as http:
+        with httpx.Client(base_url=url, headers=headers, timeout=30, trust_env=False) as http:
             while time.monotonic() < until:
                 try:
                     answer = http.post("/predict", files={"file": content})
@@ -77,7 +77,8 @@ def rows() -> None:
 def metric() -> None:
     """Sum over the answers at /predict."""
     token = {"Authorization": f"Bearer {os.environ['LEAFGATE_METRICS_TOKEN']}"}
-    lines = httpx.get("http://127.0.0.1:8000/metrics", headers=token).text.splitlines()
+    answer = httpx.get("http://127.0.0.1:8000/metrics", headers=token, trust_env=False)
+    lines = answer.text.splitlines()
     mine = (
         line for line in lines if line.startswith('leafgate_requests_total{endpoint="/predict"')
     )

@@ -9,6 +9,7 @@ import typer
 
 from leafgate.files import narrow_state
 from leafgate.progress import plain
+from leafgate.proxies import keep_own_traffic_direct
 
 DataFolder = Annotated[
     Path, typer.Option("--data", help="folder of class folders: DIR/<class>/<image>")
@@ -55,10 +56,13 @@ def say(*lines: str) -> None:
 
 
 def settings() -> Any:  # noqa: ANN401 - leafgate.settings.Settings, imported late
-    """The settings in force, read when a command runs; the state folder is made private."""
+    """The settings in force, read when a command runs; the state folder is made private, and no
+    proxy of the environment is asked for what is ours.
+    """
     from leafgate.settings import load_settings
 
     chosen = load_settings()
+    keep_own_traffic_direct(chosen.host)
     if problems := narrow_state(chosen.var_dir):
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         typer.secho(f"warning: {problems[0]}{more}", fg="yellow", err=True)

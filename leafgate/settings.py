@@ -3,7 +3,6 @@
 Nothing reads settings at import: they are built at the edge (CLI, server start) and handed in.
 """
 
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
@@ -12,6 +11,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from leafgate.errors import UserError
+from leafgate.hosts import for_clients, in_url, is_loopback, without_brackets
 from leafgate.sqlite_url import sqlite_url
 
 MIN_SECRET_BYTES = 32
@@ -205,6 +205,11 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path) -> Path:
         return value.expanduser().resolve()
 
+    @field_validator("host")
+    @classmethod
+    def _without_brackets(cls, value: str) -> str:
+        return without_brackets(value)
+
     @property
     def tracking_uri(self) -> str:
         """The MLflow tracking URI in force."""
@@ -259,17 +264,12 @@ class Settings(BaseSettings):
 
     def address(self, port: int) -> str:
         """A part's base URL as a client of this machine sees it."""
-        everywhere = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - compared
-        host = everywhere.get(self.host, self.host)
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        return f"http://{in_url(for_clients(self.host))}:{port}"
 
     @property
     def is_loopback_only(self) -> bool:
         """Whether only this machine can connect to what listens on `host`."""
-        try:
-            return ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host.lower() == "localhost"
+        return is_loopback(self.host)
 
     def require_jwt_secret(self) -> str:
         """The signing secret. Raises UserError where none, or a short one, is configured."""

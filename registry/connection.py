@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from leafgate.errors import UserError
+from leafgate.proxies import keep_own_traffic_direct
 from leafgate.settings import Settings
 from leafgate.sqlite_url import is_sqlite, readable, sqlite_file
 from leafgate.url_secrets import require_readable, shown_url, without_secrets
@@ -15,7 +16,11 @@ SETTING = "LEAFGATE_MLFLOW_TRACKING_URI"
 
 
 def open_mlflow(settings: Settings) -> Any:  # noqa: ANN401 - the mlflow module
-    """MLflow, pointed at the configured store, without telemetry and bars of its own."""
+    """MLflow, pointed at the configured store, without telemetry and bars of its own.
+
+    Its client reads `no_proxy`, which is extended by the addresses that are ours.
+    """
+    keep_own_traffic_direct(settings.host)
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     # A server that does not answer is told within a minute, not after MLflow's twelve.
@@ -73,7 +78,8 @@ def unusable(settings: Settings, error: Exception) -> UserError:
     return UserError(
         f"MLflow at {shown_url(settings.tracking_uri)} cannot be asked: "
         f"{without_secrets(_first_line(error))}",
-        f"correct {SETTING}, or the MLFLOW_TRACKING_…_CERT_PATH",
+        f"correct {SETTING}, the MLFLOW_TRACKING_…_CERT_PATH, or the proxy that the environment "
+        "names",
         code="bad_tracking_uri",
     )
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 
+from leafgate.proxies import proxy_of
 from leafgate.settings import Settings
 from registry.connection import unreachable, unusable
 from registry.store import ModelVersion
@@ -38,9 +39,11 @@ class RestClient:
                 timeout=TIMEOUT,
                 follow_redirects=True,
                 headers=_authorization(environment),
-                verify=_trust(environment),
+                transport=httpx.HTTPTransport(
+                    verify=_trust(environment), proxy=proxy_of(settings.tracking_uri)
+                ),
             )
-        except (httpx.InvalidURL, OSError) as error:
+        except (httpx.InvalidURL, OSError, ValueError, ImportError) as error:
             raise unusable(settings, error) from error
 
     def ask(self, path: str, /, **parameters: str | list[str]) -> dict[str, Any] | None:

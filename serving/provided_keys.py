@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 
 from leafgate.errors import UserError
+from leafgate.proxies import proxy_of
 from serving.key_source import KeySource
 from serving.token_keys import KeySet, provided_keys
 
@@ -34,7 +35,7 @@ class ProvidedKeys(KeySource):
         self._asking: asyncio.Task[None] | None = None
         try:
             super().__init__(self._read(asyncio.run(self._fetch())))
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, ImportError) as error:
             raise UserError(
                 f"the key set at {source} cannot be had ({error!r})",
                 "check LEAFGATE_JWT_JWKS, and that it can be reached from here",
@@ -77,7 +78,7 @@ class ProvidedKeys(KeySource):
         document = b""
         async with (
             asyncio.timeout(FETCH_SECONDS),
-            httpx.AsyncClient() as client,
+            httpx.AsyncClient(transport=_transport(self.source)) as client,
             client.stream("GET", self.source) as answer,
         ):
             answer.raise_for_status()
@@ -86,3 +87,8 @@ class ProvidedKeys(KeySource):
                 if len(document) > MOST_BYTES:
                     raise httpx.DecodingError(f"more than {MOST_BYTES:,} bytes")
         return document
+
+
+def _transport(url: str) -> httpx.AsyncHTTPTransport:
+    """Directly to a provider on this machine or in the stack, else by the environment's proxy."""
+    return httpx.AsyncHTTPTransport(proxy=proxy_of(url))

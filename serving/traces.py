@@ -14,6 +14,7 @@ from fastapi.telemetry import TelemetryConfig
 from opentelemetry.trace import Span, get_current_span
 
 from leafgate import __version__
+from leafgate.proxies import keep_own_traffic_direct
 from leafgate.settings import Settings
 from serving.facts import Facts
 
@@ -74,6 +75,7 @@ def _provider(url: str) -> "TracerProvider":
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+    keep_own_traffic_direct()  # its exporter reads `no_proxy`
     service = os.environ.get("OTEL_SERVICE_NAME", "leafgate-api")
     about = {"service.name": service, "service.version": __version__}
     provider = TracerProvider(resource=Resource.create(about), shutdown_on_exit=False)

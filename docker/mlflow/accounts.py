@@ -5,6 +5,7 @@ Repeatable: it is made, or given the password of MLFLOW_SERVICE_PASSWORD anew.
 
 import os
 import sys
+from urllib.parse import urlsplit
 
 from mlflow.exceptions import MlflowException
 from mlflow.server.auth.client import AuthServiceClient
@@ -14,8 +15,9 @@ NAME = "leafgate"
 
 def main() -> None:
     """Signed in as MLFLOW_TRACKING_USERNAME; exit 1 with what MLflow says where that fails."""
-    password = os.environ["MLFLOW_SERVICE_PASSWORD"]
-    client = AuthServiceClient(os.environ["MLFLOW_TRACKING_URI"])
+    password, server = os.environ["MLFLOW_SERVICE_PASSWORD"], os.environ["MLFLOW_TRACKING_URI"]
+    os.environ["no_proxy"] = os.environ["NO_PROXY"] = urlsplit(server).hostname or "*"  # it is ours
+    client = AuthServiceClient(server)
     try:
         client.create_user(NAME, password)
         print(f"user {NAME} is made")
