@@ -8,28 +8,32 @@ import os
 import secrets
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
-import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 
 import typer
 
 from leafgate.errors import UserError
 from leafgate.loop import run_loop
-from leafgate.ports import require_free_port
+from leafgate.ports import hand_over, listen
+from leafgate.proxies import has_proxy
 from leafgate.settings import Settings
 from leafgate.strict_json import dump_json
 
 __all__ = ["run_demo", "run_loop"]
 
 HELD_BACK = 3
+NOT_AGAIN = "what is trained is not trained again"
+LAST_LINES = 12  # of a service's log, shown where it ends
 START_SECONDS = 120
 STOP_SECONDS = 15
 USER = "demo"
@@ -61,16 +65,16 @@ class Service:
 def run_demo(settings: Settings, data: Path | None, options: Sequence[str] = ()) -> None:
     """Loop, services, addresses; returns after Ctrl-C. options: of `leafgate demo`, for the loop.
 
-    Raises UserError where a port is taken.
+    Raises UserError where a port is taken, be it before the training or after it.
     """
     parts = services(settings)
-    for part in parts:
-        require_free_port(settings.host, part.port, part.setting)
+    with listening(settings, parts):
+        pass  # all ports are free, and no two are the same
     promoted = _train_and_gate(data, options)
     account = make_account(settings)
     with running(settings, parts, account) as processes:
         typer.echo(farewell(settings, parts, account, data, promoted))
-        _wait(processes)
+        _wait(processes, _logs(settings))
     typer.echo("stopped")
 
 
@@ -136,58 +140,119 @@ def make_account(settings: Settings) -> Account:
 def running(
     settings: Settings, parts: list[Service], account: Account
 ) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
-    """Start the services, wait until each answers, and stop them all in the end."""
+    """Start the services, wait until each answers, and stop them all in the end.
+
+    Each gets a socket that is bound here, so that no other program can answer in its place. Raises
+    UserError where a port was taken since the demo began, or a service ends as it starts.
+    """
     environment = {
         **os.environ,
         "LEAFGATE_VAR_DIR": str(settings.var_dir),
         "LEAFGATE_JWT_SECRET": os.environ.get("LEAFGATE_JWT_SECRET") or account.jwt_secret,
     }
-    logs = settings.var_dir / "demo" / "logs"
+    logs = _logs(settings)
     logs.mkdir(parents=True, exist_ok=True)
     processes: dict[str, subprocess.Popen[bytes]] = {}
     try:
-        for part in parts:
-            with (logs / f"{part.command}.log").open("wb") as log:
-                processes[part.command] = subprocess.Popen(
-                    [sys.executable, "-m", "leafgate.cli", part.command, *part.options],
-                    env=environment,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,  # Ctrl-C is for us; we stop them in order
-                )
-        for part in parts:
-            _await(part, processes[part.command], logs / f"{part.command}.log")
+        with listening(settings, parts) as listeners:
+            for part, listener in zip(parts, listeners, strict=True):
+                processes[part.command] = _start(part, listener, environment, logs)
+        for part in parts:  # the sockets are theirs alone now: one that ends is not reached
+            _await(part, processes[part.command], logs)
         _await_models(settings)
+        for name, process in processes.items():
+            _require_alive(name, process, logs)
         yield processes
     finally:
         _stop(processes)
 
 
-def _await(part: Service, process: subprocess.Popen[bytes], log: Path) -> None:
+@contextmanager
+def listening(settings: Settings, parts: list[Service]) -> Iterator[list[socket.socket]]:
+    """Sockets on the ports of all parts, at once. Raises UserError where one is taken."""
+    with ExitStack() as opened:
+        try:
+            found = [
+                opened.enter_context(listen(settings.host, part.port, part.setting, at_once=True))
+                for part in parts
+            ]
+        except UserError as error:
+            fix = f"{error.fix}; then give the command again: {NOT_AGAIN}"
+            raise UserError(error.problem, fix, error.code) from error
+        yield found
+
+
+def _start(
+    part: Service, listener: socket.socket, environment: Mapping[str, str], logs: Path
+) -> subprocess.Popen[bytes]:
+    own = dict(environment)
+    descriptor = hand_over(listener, own)
+    with (logs / f"{part.command}.log").open("wb") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "leafgate.cli", part.command, *part.options],
+            env=own,
+            pass_fds=(descriptor,),
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # Ctrl-C is for us; we stop them in order
+        )
+
+
+def _logs(settings: Settings) -> Path:
+    return settings.var_dir / "demo" / "logs"
+
+
+def _await(part: Service, process: subprocess.Popen[bytes], logs: Path) -> None:
     typer.echo(f"starting {part.command} …", err=True)
     deadline = time.monotonic() + START_SECONDS
-    while not _answers(part.address + part.probe):
-        if process.poll() is not None or time.monotonic() > deadline:
-            last = "\n".join(log.read_text(errors="replace").splitlines()[-8:])
+    while True:
+        _require_alive(part.command, process, logs)
+        if _answers(part.address + part.probe):
+            return
+        if time.monotonic() > deadline:
             raise UserError(
-                f"`leafgate {part.command}` did not come up:\n{last}", f"look into {log}"
+                f"`leafgate {part.command}` does not answer at {part.address} after "
+                f"{START_SECONDS} s; {_last_words(part.command, logs)}",
+                f"look into {logs / part.command}.log",
+                code="service_ended",
             )
         time.sleep(0.2)
+
+
+def _require_alive(name: str, process: subprocess.Popen[bytes], logs: Path) -> None:
+    code = process.poll()
+    if code is not None:
+        raise UserError(
+            f"`leafgate {name}` ended with {code} as it started; {_last_words(name, logs)}",
+            f"do what they say, or look into {logs / name}.log; then give the command again: "
+            f"{NOT_AGAIN}",
+            code="service_ended",
+        )
+
+
+def _last_words(name: str, logs: Path) -> str:
+    """The end of a service's log, to be shown."""
+    try:
+        lines = (logs / f"{name}.log").read_text(errors="replace").splitlines()
+    except OSError:
+        lines = []
+    return "\n".join(["its last lines:", *(f"    {line}" for line in lines[-LAST_LINES:])])
 
 
 def _await_models(settings: Settings) -> None:
     """Give the models in production time to load; without one, /ready goes on answering 503."""
     for _ in range(100):
-        if _answers(f"{settings.api_address}/ready"):
+        if _answers(f"{settings.address(settings.api_port)}/ready"):
             return
         time.sleep(0.1)
 
 
 def _answers(address: str) -> bool:
+    directly = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with urllib.request.urlopen(address, timeout=2) as answer:  # noqa: S310 - our own services
+        with directly.open(address, timeout=2) as answer:
             return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
+    except (OSError, HTTPException):
         return False
 
 
@@ -225,15 +290,17 @@ def farewell(
 
 
 def curl_line(api: str, password: str, image: Path) -> str:
-    """One shell line: sign in, then classify `image`."""
+    """One shell line: sign in, then classify `image`; past a proxy that the shell has set."""
+    curl = f"curl -s --noproxy {shlex.quote('*')}" if has_proxy() else "curl -s"
     read_out = 'import json,sys;print(json.load(sys.stdin)["access_token"])'
     token = (
-        f"$(curl -s {api}/token -d username={USER} -d password={shlex.quote(password)} "
+        f"$({curl} {shlex.quote(f'{api}/token')} -d username={USER} "
+        f"-d password={shlex.quote(password)} "
         f"| {shlex.quote(sys.executable)} -c {shlex.quote(read_out)})"
     )
     path = str(image).replace("\\", "\\\\").replace('"', '\\"')  # as curl reads it in quotes
     upload = shlex.quote(f'file=@"{path}"')
-    return f'curl -s {api}/predict -H "Authorization: Bearer {token}" -F {upload}'
+    return f'{curl} {shlex.quote(f"{api}/predict")} -H "Authorization: Bearer {token}" -F {upload}'
 
 
 def _first_image(folder: Path) -> Path:
@@ -242,7 +309,7 @@ def _first_image(folder: Path) -> Path:
     return next(file for part in find_layout(folder).folders for file in part.files)
 
 
-def _wait(processes: dict[str, subprocess.Popen[bytes]]) -> None:
+def _wait(processes: Mapping[str, subprocess.Popen[bytes]], logs: Path) -> None:
     """Until Ctrl-C or SIGTERM; a service that ends by itself is told of, the others stay up."""
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -252,7 +319,12 @@ def _wait(processes: dict[str, subprocess.Popen[bytes]]) -> None:
         for name, process in processes.items():
             if process.poll() is not None and name not in told:
                 told.add(name)
-                typer.echo(f"`leafgate {name}` ended with {process.returncode}", err=True)
+                words = f"`leafgate {name}` ended with {process.returncode}"
+                typer.secho(f"{words}; {_last_words(name, logs)}", fg="yellow", err=True)
+                typer.echo(
+                    f"  what to do: look into {logs / name}.log; Ctrl-C stops what is left",
+                    err=True,
+                )
 
 
 def _stop(processes: dict[str, subprocess.Popen[bytes]]) -> None:

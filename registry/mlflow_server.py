@@ -1,16 +1,20 @@
 """`leafgate mlflow`: MLflow's own server over the configured store, behind a sign-in."""
 
+import glob
 import os
 import platform
 import shlex
+import sys
 import uuid
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
 from leafgate.errors import UserError
-from leafgate.ports import require_free_port
+from leafgate.hosts import for_clients, in_url
+from leafgate.ports import listen
 from leafgate.settings import Settings
 from registry.connection import mlflow_uri, open_mlflow
 from registry.mlflow_auth import RequireToken
@@ -30,21 +34,26 @@ def serve_mlflow(settings: Settings, say: Callable[[str], None] | None = None) -
             f"LEAFGATE_MLFLOW_TRACKING_URI is a server already: {settings.mlflow_address}",
             "open that address in a browser",
         )
-    require_free_port(settings.host, settings.mlflow_port, "LEAFGATE_MLFLOW_PORT")
+    listener = listen(settings.host, settings.mlflow_port, "LEAFGATE_MLFLOW_PORT")
     token = mlflow_token(settings)
     app = RequireToken(_mlflow_app(settings), token, settings.mlflow_port)
     if say:
         say(sign_in_help(settings))
     import uvicorn
 
-    uvicorn.run(
+    config = uvicorn.Config(
         app,
-        host=settings.host,
+        host=settings.host,  # shown; the socket is bound already
         port=settings.mlflow_port,
         access_log=False,  # it would hold the token of the link
         http="h11",  # bounds the header lines of a request, 64 KiB, before anything reads them
         timeout_graceful_shutdown=STOP_SECONDS,
     )
+    server = uvicorn.Server(config)
+    with suppress(KeyboardInterrupt):
+        server.run(sockets=[listener])
+    if not server.started:
+        sys.exit(1)  # it has said why
 
 
 def sign_in_help(settings: Settings) -> str:
@@ -93,16 +102,19 @@ def _mlflow_app(settings: Settings) -> Any:  # noqa: ANN401 - MLflow's ASGI app
 
 
 def allowed_hosts(settings: Settings) -> list[str]:
-    """The `Host` headers that are answered, as patterns of MLflow's --allowed-hosts.
+    """The `Host` headers that are answered, as MLflow's --allowed-hosts takes them: one with a `*`
+    is a pattern (of fnmatch), any other is compared.
 
     Only names of this machine, against DNS rebinding. Beyond loopback, MLflow's own private
     addresses too, since those are how others reach it.
     """
-    names = ["localhost", "127.0.0.1", "[[]::1]"]
+    names = ["localhost", "127.0.0.1", "[::1]", in_url(for_clients(settings.host))]
     further = [urlsplit(settings.mlflow_address).netloc]
     if not settings.is_loopback_only:
         from mlflow.server.security_utils import get_private_ip_patterns
 
-        names += [settings.host, platform.node()]
-        further += get_private_ip_patterns()
-    return [*names, *(f"{name}:*" for name in names), *further]
+        names += [in_url(settings.host), platform.node()]
+        private = get_private_ip_patterns()
+        further += [*private, *(f"[[]{each}" for each in private if ":" in each)]
+    names = list(dict.fromkeys(filter(None, names)))
+    return [*names, *(f"{glob.escape(name)}:*" for name in names), *further]

@@ -20,6 +20,7 @@ from registry.policy import load_policy
 from sql import find_user, open_database
 from tests.commands import free_port
 from tests.models import register_tiny_classifier
+from tests.recording_proxy import set_proxies
 from tests.small_server import ok, serving
 from training.classifier.backbones import LoadedBackbone, WeightsKind
 
@@ -53,6 +54,17 @@ def test_the_curl_line_uploads_a_file_of_any_name(tmp_path: Path) -> None:
         curl = ["curl", "-s", "--noproxy", "*", url, "-F", upload]
         subprocess.run(curl, check=True, timeout=30, stdout=subprocess.DEVNULL)
     assert b"pixels" in server.bodies[0]
+
+
+def test_the_curl_line_is_quoted_for_ipv6_and_passes_a_proxy_by(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    set_proxies(monkeypatch)
+    line = curl_line("http://[::1]:8000", "pw", Path("a.jpg"))
+    assert "'http://[::1]:8000/token'" in line  # zsh takes bare brackets for a pattern
+    assert "--noproxy" not in line
+    set_proxies(monkeypatch, ALL_PROXY="http://proxy.example:3128")
+    assert curl_line("http://[::1]:8000", "pw", Path("a.jpg")).count("curl -s --noproxy '*'") == 2
 
 
 def test_the_last_words_hold_the_link_that_signs_in_to_mlflow(

@@ -264,6 +264,12 @@ def test_a_token_that_can_be_guessed_or_not_sent_is_refused(
         ("127.0.0.1", "127.0.0.1.evil.example:5000", False),
         ("0.0.0.0", "192.168.1.5:5000", True),
         ("0.0.0.0", "evil.example:5000", False),
+        ("::1", "[::1]:5000", True),
+        ("127.0.0.1", "[::1]", True),
+        ("fd12::5", "[fd12::5]:5000", True),
+        ("FD12:0::5", "[fd12::5]:5000", True),
+        ("fd12::5", "f:5000", False),  # what a bracket would match as a class of characters
+        ("::", "[fd00::9]:5000", True),
     ],
 )
 def test_only_names_of_this_machine_are_answered(
