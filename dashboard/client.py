@@ -3,7 +3,6 @@
 What is asked through it, with typed answers, is in `dashboard.calls`, a file a subject.
 """
 
-import re
 import time
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,9 +12,9 @@ from typing import Any
 import httpx
 
 from leafgate.proxies import proxy_of
+from leafgate.url_secrets import shown_url
 
 TIMEOUT_SECONDS = 60.0
-SECRET = re.compile(r"//[^/\s]*@")  # a name and password in an address
 DEVICE_COOKIE = "leafgate-device"
 
 
@@ -99,8 +98,10 @@ class ApiClient:
         try:
             http = _connection(self._base_url)
         except (httpx.InvalidURL, ValueError, ImportError) as error:
+            # What names a part of the address could name a part of a password in it.
+            reason = "" if "@" in self._base_url else f" ({error})"
             raise ApiProblem(
-                f"the address of the API, {self._shown_url}, cannot be used ({error})",
+                f"the address of the API, {shown_url(self._base_url)}, cannot be used{reason}",
                 "correct LEAFGATE_API_URL (an IPv6 address stands in brackets: "
                 "http://[::1]:8000), or the proxy that the environment names",
                 "bad_api_url",
@@ -110,7 +111,7 @@ class ApiClient:
             answer = http.request(method, path, headers=self._headers, **content)
         except httpx.TransportError as error:
             raise ApiProblem(
-                f"the API at {self._shown_url} does not answer ({error})",
+                f"the API at {shown_url(self._base_url)} does not answer ({error})",
                 "start it with `leafgate serve`, or check LEAFGATE_API_URL",
                 "api_unreachable",
                 0,
@@ -118,10 +119,6 @@ class ApiClient:
         if answer.is_success:
             return answer
         raise _problem(answer)
-
-    @property
-    def _shown_url(self) -> str:
-        return SECRET.sub("//", self._base_url)
 
 
 @lru_cache(maxsize=4)
