@@ -17,13 +17,14 @@ from PIL import ExifTags, Image, PngImagePlugin, UnidentifiedImageError
 from leafgate.errors import ImageError, UserError
 from leafgate.image_limits import REDUCED, bounded_header, require_few_pieces, too_large
 from leafgate.image_limits import ImageLimits as ImageLimits
+from leafgate.image_samples import in_eight_bits, samples_of
 
 Pixels = NDArray[np.uint8]
 
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+TIFF = (b"II\x2a\0", b"MM\0\x2a", b"II\x2b\0", b"MM\0\x2b")
 DECODE_THREADS = 4
-BAND_ROWS = 256
 PngImagePlugin.MAX_TEXT_MEMORY = 8 * PngImagePlugin.MAX_TEXT_CHUNK  # unpacked as a file is opened
 TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -74,8 +75,11 @@ class OpenedImage:
         try:
             if wanted_size:
                 image.draft(None, (REDUCED * wanted_size, REDUCED * wanted_size))  # JPEG alone
+            samples = samples_of(image)
             image.load()
-            return _to_mode(_upright(image), MODES[channels])
+            return _to_mode(in_eight_bits(_upright(image), samples), MODES[channels])
+        except ImageError:
+            raise
         except Exception as error:  # a decoder meets hostile bytes in many ways; all mean the same
             raise ImageError(
                 f"the {image.format} image cannot be read ({error})",
@@ -112,6 +116,12 @@ def _open(data: bytes) -> Image.Image:
     except Image.DecompressionBombError as error:
         raise too_large(f"the image is too large ({error})", "scale it down") from error
     except UnidentifiedImageError as error:
+        if data.startswith(TIFF):
+            raise ImageError(
+                "the TIFF file has a kind of pixels that is not supported, or is damaged",
+                "save it as PNG, or with 8 bits in grey or RGB",
+                code="unreadable_image",
+            ) from error
         raise ImageError(
             "the file is not an image" if data else "the file is empty",
             f"send one of {', '.join(FORMATS)}",
@@ -146,8 +156,7 @@ def _require_channels(channels: int) -> None:
 
 def _to_mode(image: Image.Image, mode: str) -> Image.Image:
     """mode: Pillow's L, LA, RGB or RGBA."""
-    deep = image.mode.startswith(("I", "F"))
-    if "A" in mode and not deep:
+    if "A" in mode:
         return image.convert("RGBA").convert(mode)
     return _in_mode(_to_rgb(image), mode)
 
@@ -163,31 +172,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
         white = Image.new("RGB", coloured.size, "white")
         white.paste(coloured, mask=coloured.getchannel("A"))
         return white
-    if image.mode.startswith(("I", "F")):
-        return Image.fromarray(_eight_bit(image)).convert("RGB")
     return _in_mode(image, "RGB")
-
-
-def _eight_bit(image: Image.Image) -> Pixels:
-    """16 and 32 bit grey, scaled to all of 8 bit; some rows at a time, since floats are large."""
-    width, height = image.size
-    tops = range(0, height, BAND_ROWS)
-
-    def band(top: int) -> NDArray[np.float32]:
-        rows = image.crop((0, top, width, min(top + BAND_ROWS, height)))
-        return np.nan_to_num(np.array(rows, np.float32), copy=False)
-
-    extremes = [(values.min(), values.max()) for values in map(band, tops)]
-    least = min(low for low, _ in extremes)
-    span = max(float(max(high for _, high in extremes) - least), 1e-9)
-    shades = np.empty((height, width), np.uint8)
-    for top in tops:
-        values = band(top)
-        values -= least
-        values /= span
-        values *= 255
-        shades[top : top + BAND_ROWS] = values.astype(np.uint8)
-    return shades
 
 
 def to_rgb(image: Pixels) -> Pixels:
