@@ -11,6 +11,7 @@ from leafgate.proxies import keep_own_traffic_direct
 from leafgate.settings import Settings
 from leafgate.sqlite_url import is_sqlite, readable, sqlite_file
 from leafgate.url_secrets import require_readable, shown_url, without_secrets
+from registry.artifact_places import follow_moves
 
 SETTING = "LEAFGATE_MLFLOW_TRACKING_URI"
 
@@ -35,6 +36,7 @@ def open_mlflow(settings: Settings) -> Any:  # noqa: ANN401 - the mlflow module
         file.parent.mkdir(parents=True, exist_ok=True)
     if mlflow.get_tracking_uri() != uri:
         mlflow.set_tracking_uri(uri)
+    follow_moves(settings)
     return mlflow
 
 

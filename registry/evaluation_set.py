@@ -12,6 +12,7 @@ from pathlib import Path
 from leafgate.errors import UserError
 from leafgate.file_names import disk_path
 from leafgate.manifest import Manifest, ManifestRow
+from registry.artifact_places import folder_of, present_data
 from registry.store import ModelStore, ModelVersion
 from registry.stored_model import trained_with
 from registry.tracking import MANIFEST_ARTIFACT
@@ -103,7 +104,9 @@ def _sources(
 
 def _logged_root(store: ModelStore, version: ModelVersion) -> Path:
     """The data folder of its training."""
-    return disk_path(Path(), store.run_tags(version).get("data.root", "."))
+    root = disk_path(Path(), store.run_tags(version).get("data.root", "."))
+    noted = folder_of(store.artifact_uri(version.run_id))
+    return root if noted is None else present_data(store.settings, noted, root)
 
 
 def _proven(manifest: Manifest, digest: str, own: bool) -> EvaluationSet:

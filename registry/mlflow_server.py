@@ -16,6 +16,7 @@ from leafgate.errors import UserError
 from leafgate.hosts import for_clients, in_url
 from leafgate.ports import listen
 from leafgate.settings import Settings
+from registry.artifact_places import artifact_root
 from registry.connection import mlflow_uri, open_mlflow
 from registry.mlflow_auth import RequireToken
 from registry.mlflow_token import mlflow_token, sign_in_link, token_file
@@ -81,7 +82,7 @@ def _mlflow_app(settings: Settings) -> Any:  # noqa: ANN401 - MLflow's ASGI app
     from mlflow.environment_variables import _MLFLOW_IN_JOB_EXECUTOR, _MLFLOW_SERVER_BOOT_ID
     from mlflow.server import constants
 
-    store, artifacts = mlflow_uri(settings), settings.var_dir / "mlflow" / "artifacts"
+    store, artifacts = mlflow_uri(settings), artifact_root(settings)
     os.environ |= {
         constants.BACKEND_STORE_URI_ENV_VAR: store,
         constants.REGISTRY_STORE_URI_ENV_VAR: store,

@@ -5,10 +5,9 @@ import sqlite3
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
 from leafgate.settings import Settings
+from registry.artifact_places import folder_of, present_folder
 from registry.connection import unreachable
 from registry.sqlite_file import SqliteFile, UnknownTables, versions_in
 from registry.store import ModelVersion
@@ -123,9 +122,10 @@ class SqliteVersions:
         place = self._artifacts(run_id) if is_askable(run_id, path) else None
         if place is None:
             return nothing
-        root = folder_of(place)
-        if root is None:
+        noted = folder_of(place)
+        if noted is None:
             return by_mlflow()
+        root = present_folder(self.settings, noted)
         try:
             found = (root / path).resolve()
             return read(found) if found.is_relative_to(root.resolve()) else nothing
@@ -142,12 +142,3 @@ class SqliteVersions:
             return None if found is None else str(found[1] or "")
 
         return self._look(look, None, lambda: "")
-
-
-def folder_of(uri: str) -> Path | None:
-    """The folder that an artifact URI means; None: it is no absolute path of this machine."""
-    parts = urlsplit(uri)
-    if parts.scheme not in ("", "file") or parts.netloc not in ("", "localhost"):
-        return None
-    folder = Path(url2pathname(parts.path))
-    return folder if folder.is_absolute() else None

@@ -129,6 +129,11 @@ class ModelStore:
         with registry_errors(self.settings):
             return dict(self.client.get_run(version.run_id).data.tags)
 
+    def artifact_uri(self, run_id: str) -> str:
+        """The place of a run's artifacts, as the store noted it when the run began."""
+        with registry_errors(self.settings):
+            return str(self.client.get_run(run_id).info.artifact_uri)
+
     def has_run_artifact(self, version: ModelVersion, path: str) -> bool:
         """Whether the version's run keeps an artifact of that path."""
         parent = str(Path(path).parent)

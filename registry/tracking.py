@@ -24,6 +24,7 @@ from leafgate.progress import tell
 from leafgate.settings import Settings
 from leafgate.sqlite_url import is_sqlite
 from leafgate.strict_json import dump_json
+from registry.artifact_places import artifact_root
 from registry.connection import open_mlflow, registry_errors
 from registry.ledger import Ledger
 from registry.pyfunc import PYFUNCS, StoredKind
@@ -161,7 +162,7 @@ def _experiment(mlflow: Any, settings: Settings) -> str:  # noqa: ANN401 - the m
     if found is not None:
         return str(found.experiment_id)
     embedded = is_sqlite(settings.tracking_uri)
-    artifacts = (settings.var_dir / "mlflow" / "artifacts").as_uri() if embedded else None
+    artifacts = artifact_root(settings).as_uri() if embedded else None
     return str(mlflow.create_experiment(settings.experiment, artifact_location=artifacts))
 
 

@@ -14,7 +14,19 @@ from typing import Self
 
 from leafgate.files import whole
 from leafgate.settings import Settings
+from leafgate.sqlite_url import sqlite_file
 from leafgate.strict_json import dump_json
+
+
+def _names_of_store(settings: Settings) -> list[str]:
+    """What stands for the MLflow store; the first for new jobs, the others as older versions did.
+
+    One in the state folder is named from there on: a project may be moved before a job is finished.
+    """
+    uri, file = settings.tracking_uri, sqlite_file(settings.tracking_uri)
+    if file is None or not file.is_relative_to(settings.var_dir):
+        return [uri]
+    return [file.relative_to(settings.var_dir).as_posix(), uri, f"sqlite:///{file}"]
 
 
 @dataclass(frozen=True)
@@ -26,14 +38,13 @@ class UnfinishedJob:
     @classmethod
     def of(cls, settings: Settings, kind: str, config: Mapping[str, object], data: str) -> Self:
         """Where this job, in this MLflow store, keeps what it has done. data: manifest digest."""
-        job = {
-            "config": dict(config),
-            "data": data,
-            "store": [settings.tracking_uri, settings.experiment],
-        }
-        told = dump_json(job, sort_keys=True, ensure_ascii=True)
-        digest = hashlib.sha256(told.encode()).hexdigest()
-        return cls(settings.var_dir / "training" / kind / digest[:16])
+        folders = []
+        for store in _names_of_store(settings):
+            job = {"config": dict(config), "data": data, "store": [store, settings.experiment]}
+            told = dump_json(job, sort_keys=True, ensure_ascii=True)
+            digest = hashlib.sha256(told.encode()).hexdigest()
+            folders.append(settings.var_dir / "training" / kind / digest[:16])
+        return cls(next(filter(Path.is_dir, folders), folders[0]))
 
     @property
     def run_id(self) -> str | None:
