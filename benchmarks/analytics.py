@@ -57,6 +57,7 @@ def queries(engine: sa.Engine, span: Span) -> dict[str, Callable[[], object]]:
         "user": "user-3",
         "source": "10.0.1.3",
         "version": "leaf-classifier 2",
+        "client": "dashboard",
         "batch": "8",
     }
     asked: dict[str, Callable[..., object]] = {
@@ -74,6 +75,10 @@ def queries(engine: sa.Engine, span: Span) -> dict[str, Callable[[], object]]:
             for dimension in members
         },
         "batch sizes": analytics.batch_sizes,
+        "sizes made": analytics.made_sizes,
+        "clients": analytics.clients,
+        "clients over time": analytics.clients_over_time,
+        "read in generated pictures": analytics.read_frequency,
         "endpoints": analytics.endpoints,
         "users": analytics.users,
         "sources": analytics.sources,

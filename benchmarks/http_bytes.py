@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from leafgate.clients import LOAD, user_agent
 from leafgate.strict_json import dump_json
 
 BOUNDARY = "leafgate-benchmark"
@@ -29,6 +30,7 @@ def request(
     """A whole POST request."""
     fields = {
         "Host": host,
+        "User-Agent": user_agent(LOAD),
         "Content-Type": content_type,
         "Content-Length": str(len(body)),
         **(headers or {}),

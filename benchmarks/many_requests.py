@@ -1,10 +1,10 @@
 """Fills a request log with as many requests as asked, over as many days, with counts and all.
 
 Members are as many as a busy service might have: 20 users, 200 sources (some much busier than
-others), 15 classes, 3 versions, 6 endpoints; about one image a request, alone or in batches; one
-in twenty requests fails or is refused; of one image in a thousand somebody says what it shows. The
-last two days are not settled yet, and each of their hours lies in four parts, as in a log that is
-being written.
+others), 3 clients, 15 classes, 3 versions, 6 endpoints; about one image a request, alone or in
+batches; one in twenty requests fails or is refused; of one image in a thousand somebody says what
+it shows. The last two days are not settled yet, and each of their hours lies in four parts, as in a
+log that is being written.
 """
 
 from collections import defaultdict
@@ -31,6 +31,7 @@ STATUS_SHARES = (0.95, 0.01, 0.01, 0.01, 0.01, 0.01)
 USERS = tuple(f"user-{number}" for number in range(20))
 SOURCES = tuple(f"10.0.{number // 20}.{number % 20}" for number in range(200))
 SOURCE_SHARES = (lambda weights: weights / weights.sum())(1 / np.arange(5, 205))
+CLIENTS, CLIENT_SHARES = ("api", "dashboard", "browser"), (0.7, 0.25, 0.05)
 CLASSES = tuple(f"Tomato___disease_{number}" for number in range(15))
 VERSION_SHARES = (0.15, 0.8, 0.05)  # of 1, 2 and 3
 MODEL = "leaf-classifier"
@@ -87,7 +88,7 @@ def a_day(rng: np.random.Generator, since: datetime, until: datetime, count: int
     latencies = (rng.gamma(2, 20, count) + 5).tolist()
     batches = rng.choice(BATCHES, count).tolist()
     made: list[Row] = []
-    for number, (endpoint, status, user, source, version) in enumerate(picked):
+    for number, (endpoint, status, user, source, client, version) in enumerate(picked):
         ok, images = status == 200, IMAGES[endpoint] or batches[number]
         model = ok and images > 0
         made.append(
@@ -105,6 +106,7 @@ def a_day(rng: np.random.Generator, since: datetime, until: datetime, count: int
                 "model_version": version if model else None,
                 "error_code": None if ok else "some_problem",
                 "request_count": 1,
+                "client": client,
             }
         )
     told = list(_predictions(rng, made))
@@ -117,6 +119,7 @@ CHOICES: tuple[tuple[Any, Any], ...] = (
     (STATUSES, STATUS_SHARES),
     (USERS, None),
     (SOURCES, SOURCE_SHARES),
+    (CLIENTS, CLIENT_SHARES),
     ((1, 2, 3), VERSION_SHARES),
 )
 
@@ -167,6 +170,7 @@ def _predictions(rng: np.random.Generator, made: Sequence[Row]) -> Iterator[Row]
                 "unknown": confidence < 0.4,
                 "unknown_score": 1 - confidence,
                 "most_probable": TOP,
+                "explanation": row["endpoint"] == "/explain",
             }
 
 

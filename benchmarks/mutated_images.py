@@ -21,6 +21,7 @@ from pathlib import Path
 import httpx
 
 from benchmarks.mutations import mutated
+from leafgate.clients import LOAD, user_agent
 
 CONNECTIONS = 8
 CHUNK = 1000
@@ -44,7 +45,7 @@ def attack(
 ) -> Outcome:
     """Send the file of each seed. after: called with how many are done, now and then."""
     outcome = Outcome()
-    headers = {"Authorization": f"Bearer {token}"}
+    headers = {"Authorization": f"Bearer {token}", "User-Agent": user_agent(LOAD)}
     with httpx.Client(base_url=url, headers=headers, timeout=120) as client:
         responses = client.get("/openapi.json").json()["paths"]["/predict"]["post"]["responses"]
         allowed = {int(status) for status in responses if int(status) < 500}

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from leafgate.clients import DASHBOARD, user_agent
 from leafgate.proxies import proxy_of
 from leafgate.url_secrets import shown_url
 
@@ -129,7 +130,11 @@ def _connection(base_url: str) -> httpx.Client:
     none = CookieJar(DefaultCookiePolicy(allowed_domains=[]))
     transport = httpx.HTTPTransport(proxy=proxy_of(base_url))
     return httpx.Client(
-        base_url=base_url, timeout=TIMEOUT_SECONDS, cookies=none, transport=transport
+        base_url=base_url,
+        timeout=TIMEOUT_SECONDS,
+        cookies=none,
+        transport=transport,
+        headers={"User-Agent": user_agent(DASHBOARD)},  # for the log: who asked
     )
 
 

@@ -84,7 +84,8 @@ class Archive:
     """What came back: the ZIP itself, its pictures in order, and where they come from.
 
     version: of the model; to_seed: of pictures on the way there from `seed`; reader: which
-    classifier read them, and its version, None where nobody did.
+    classifier read them, and its version, None where nobody did; latency_ms: the service's time for
+    all of it, None where it did not say.
     """
 
     data: bytes
@@ -95,6 +96,7 @@ class Archive:
     to_seed: str | None
     reader: tuple[str, str] | None
     request_id: str
+    latency_ms: float | None = None
 
     @property
     def seeds(self) -> str:
@@ -148,6 +150,7 @@ def _archive(data: bytes, about: dict[str, Any]) -> Archive:
         str(about["to_seed"]) if "to_seed" in about else None,
         (str(reader["name"]), str(reader["version"])) if isinstance(reader, dict) else None,
         str(about["request_id"]),
+        float(about["latency_ms"]) if "latency_ms" in about else None,
     )
 
 

@@ -25,6 +25,7 @@ SIDE, SIDE_IN_STRIP, SIDE_OF_ONE = 128, 64, 256  # of a picture, in pixels
 BAR, LABEL_PIXELS = 18, 200  # the height of a bar, the width of a class's name
 MOST_TOLD = 12  # classes in the words beside a chart
 ASKED, READ = "asked for", "read by the classifier"
+HELP = {"Latency": "The service's time for the whole request, without the way here."}
 LEGEND = (
     f"{AGREES} read as asked, {DIFFERS} read as another class, {STRANGE} unlike every image that "
     "the classifier learnt from"
@@ -55,11 +56,12 @@ def _show_figures(archive: Archive) -> None:
         "Second seed": archive.to_seed,
         "Classifier version": archive.reader and archive.reader[1],
         "Read as asked": found and percent(found.value),
+        "Latency": latency_told(archive.latency_ms),
     }
     with st.container(horizontal=True, gap="medium"):
         for label, value in figures.items():
             if value is not None:
-                st.metric(label, value, width="content")
+                st.metric(label, value, help=HELP.get(label), width="content")
     st.download_button(
         "Download as ZIP",
         archive.data,
@@ -70,6 +72,15 @@ def _show_figures(archive: Archive) -> None:
         help="The pictures in class folders, and manifest.json: where each comes from, and what it "
         "was read as. Every file says of itself that it is synthetic.",
     )
+
+
+def latency_told(milliseconds: float | None) -> str | None:
+    """As people read it; None where it is not known."""
+    if milliseconds is None:
+        return None
+    if milliseconds < 10_000:
+        return f"{milliseconds:,.0f} ms"
+    return f"{milliseconds / 1000:,.1f} s"
 
 
 @st.fragment

@@ -8,6 +8,7 @@ import pandas as pd
 from dashboard.names import readable
 from dashboard.plain_text import plain
 from sql.analytics import LoggedRequest, OneRequest
+from sql.read_classes import read_classes
 
 
 def latest_table(rows: Sequence[LoggedRequest]) -> pd.DataFrame:
@@ -21,6 +22,7 @@ def latest_table(rows: Sequence[LoggedRequest]) -> pd.DataFrame:
                 "status": row.status,
                 "ms": round(row.latency_ms, 1),
                 "user": row.user_name or "",
+                "client": row.client or "",
                 "source": row.source or "",
                 "images": row.images,
                 "version": "" if row.model_version is None else f"v{row.model_version}",
@@ -50,14 +52,25 @@ def _upright(records: Sequence[Any]) -> pd.DataFrame:
     names = [name for name in vars(records[0]) if any(_has(each, name) for each in records)]
     columns = ["value"] if len(records) == 1 else [str(n) for n in range(1, len(records) + 1)]
     shown = {
-        column: [plain(_text(getattr(record, name))) for name in names]
+        column: [plain(_told(name, getattr(record, name))) for name in names]
         for column, record in zip(columns, records, strict=True)
     }
     return pd.DataFrame({"field": [name.replace("_", " ") for name in names], **shown})
 
 
 def _has(record: Any, name: str) -> bool:  # noqa: ANN401 - of any table
-    return getattr(record, name) is not None
+    value = getattr(record, name)
+    return value is not None and (value or name != "explanation")
+
+
+def _told(name: str, value: Any) -> str:  # noqa: ANN401 - of any column
+    if name != "read_classes":
+        return _text(value)
+    return "; ".join(
+        f"{readable(each.class_name) if each.class_name else 'other classes'} {each.pictures:,}"
+        + (f" ({each.unknown:,} unknown)" if each.unknown else "")
+        for each in read_classes(value)
+    )
 
 
 def _text(value: Any) -> str:  # noqa: ANN401 - of any column

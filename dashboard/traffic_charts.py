@@ -7,17 +7,16 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from dashboard.layers import layered
 from dashboard.over_time import bars, lines, moment
-from dashboard.theme import CHART_HEIGHT, palette
+from dashboard.theme import palette
 from dashboard.version_changes import Change
 from sql import Span
-from sql.analytics import Latency, MemberTraffic, Volume
+from sql.analytics import ClientVolume, Latency, Volume
 
 OUTCOMES = ("answered", "refused", "failed")
 PERCENTILES = ("p50", "p95", "p99")
-WIDE = 20  # times the smallest: from there on a scale of latencies is logarithmic
 MISSING = math.nan  # breaks a line
+NOT_NAMED = "(none)"  # of requests from before there were clients in the log
 
 
 def requests_chart(rows: Sequence[Volume], span: Span, changes: Sequence[Change]) -> alt.LayerChart:
@@ -88,45 +87,30 @@ def latency_alt(rows: Sequence[Latency], changes: Sequence[Change]) -> str:
     return _with_changes(f"Lines of response times over time: {', '.join(told)}.", changes)
 
 
-def batch_chart(rows: Sequence[MemberTraffic]) -> alt.LayerChart:
-    """Response time by the number of images in a request: the median, and up to p95."""
+def clients_chart(rows: Sequence[ClientVolume], span: Span) -> alt.LayerChart:
+    """Requests of each bucket by the program that sent them."""
     frame = pd.DataFrame(
-        {
-            "images in a request": [int(row.name) for row in rows],
-            "requests": [row.requests for row in rows],
-            "p50": [row.p50_ms for row in rows],
-            "p95": [row.p95_ms for row in rows],
-        }
+        [(row.at, row.client or NOT_NAMED, row.requests) for row in rows],
+        columns=["at", "client", "requests"],
     )
-    wide = len(rows) > 1 and max(row.p95_ms for row in rows) > WIDE * min(
-        row.p50_ms for row in rows
-    )
-    scale = alt.Scale(type="log" if wide else "linear")
-    title = "ms, median and p95" + (" (logarithmic)" if wide else "")
-    base = alt.Chart(frame).encode(
-        x=alt.X("images in a request:O", axis=alt.Axis(labelAngle=0, labelOverlap=True)),
-        tooltip=[
-            "images in a request:O",
-            alt.Tooltip("requests:Q", format=","),
-            *(
-                alt.Tooltip(f"{name}:Q", format=",.0f", title=f"{name} ms")
-                for name in PERCENTILES[:2]
-            ),
-        ],
-    )
-    height = alt.Y("p50:Q", title=title, scale=scale)
-    whisker = base.mark_rule(color=palette().orange, strokeWidth=2).encode(y=height, y2="p95:Q")
-    top = base.mark_tick(color=palette().orange, thickness=2, width=14).encode(
-        y=alt.Y("p95:Q", title=title, scale=scale)
-    )
-    dot = base.mark_circle(color=palette().blue, size=90, opacity=1).encode(y=height)
-    return layered(CHART_HEIGHT, whisker, top, dot)
+    names = list(_by_client(rows))
+    colours = dict(zip(names, palette().series, strict=False))
+    return bars(frame, ("client", "requests"), span, colours)
 
 
-def batch_alt(rows: Sequence[MemberTraffic]) -> str:
-    """Every size, since there are few."""
-    told = [f"{row.name}: {row.p50_ms:,.0f} and {row.p95_ms:,.0f} ms" for row in rows]
-    return f"Median and p95 of the response time by images in a request. {'; '.join(told)}."
+def clients_alt(rows: Sequence[ClientVolume]) -> str:
+    """How many each sent, most first."""
+    told = ", ".join(f"{name} {count:,}" for name, count in _by_client(rows).items())
+    return f"Stacked bars of requests over time by client: {told}."
+
+
+def _by_client(rows: Sequence[ClientVolume]) -> dict[str, int]:
+    """Requests of each, most first. There are no more clients than colours: leafgate/clients.py."""
+    sums: dict[str, int] = {}
+    for row in rows:
+        name = row.client or NOT_NAMED
+        sums[name] = sums.get(name, 0) + row.requests
+    return dict(sorted(sums.items(), key=lambda item: (-item[1], item[0])))
 
 
 def over_time_table(volume: Sequence[Volume], latency: Sequence[Latency]) -> pd.DataFrame:

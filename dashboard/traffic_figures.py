@@ -8,16 +8,17 @@ import pandas as pd
 from dashboard.figures import Log
 from dashboard.version_changes import Change, version_changes
 from sql import Span, analytics
-from sql.analytics import Latency, Member, Members, MemberTraffic, Summary, Volume
+from sql.analytics import ClientVolume, Latency, Member, Members, MemberTraffic, Summary, Volume
 
-NOBODY = "(none)"  # requests without a user, or a source
+NOBODY = "(none)"  # requests without a user, a source or a client
 
 
 @dataclass(frozen=True)
 class TrafficFigures:
-    """Of one member or of all requests; sizes and changes always of all.
+    """Of one member or of all requests; clients, sizes, made_sizes and changes always of all.
 
-    before: of as long a time before the span; sizes: traffic by the number of images sent.
+    before: of as long a time before the span; clients: requests of each program; sizes: traffic by
+    the number of images sent; made_sizes: by the number of pictures that were made.
     """
 
     span: Span
@@ -25,7 +26,9 @@ class TrafficFigures:
     before: Summary
     volume: tuple[Volume, ...]
     latency: tuple[Latency, ...]
+    clients: tuple[ClientVolume, ...]
     sizes: tuple[MemberTraffic, ...]
+    made_sizes: tuple[MemberTraffic, ...]
     changes: tuple[Change, ...]
 
 
@@ -50,7 +53,9 @@ def read_figures(log: Log, span: Span, of: Member | None) -> TrafficFigures:
         analytics.summary(log, before, of),
         analytics.volume(log, span, of),
         analytics.latency(log, span, of),
+        analytics.clients_over_time(log, span),
         analytics.batch_sizes(log, span),
+        analytics.made_sizes(log, span),
         version_changes(
             analytics.versions_seen(log, span), analytics.versions_over_time(log, span)
         ),

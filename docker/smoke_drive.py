@@ -17,6 +17,8 @@ from pathlib import Path
 import httpx
 import sqlalchemy as sa
 
+from leafgate.clients import LOAD, user_agent
+
 CLIENTS = 6
 PATIENCE_SECONDS = 90
 AT_ONCE = 1000  # ids in one question
@@ -30,7 +32,10 @@ def load(url: str, image: str, seconds: float) -> None:
     until = time.monotonic() + seconds
 
     def ask() -> None:
-        headers = {"Authorization": f"Bearer {os.environ['LEAFGATE_TOKEN']}"}
+        headers = {
+            "Authorization": f"Bearer {os.environ['LEAFGATE_TOKEN']}",
+            "User-Agent": user_agent(LOAD),
+        }
         with httpx.Client(base_url=url, headers=headers, timeout=30, trust_env=False) as http:
             while time.monotonic() < until:
                 try:

@@ -12,6 +12,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from leafgate.clients import client_named
 from leafgate.errors import UserError
 
 UNKNOWN = "unknown"  # what all connections without an IP address are limited as
@@ -137,6 +138,14 @@ def client_address(scope: Scope) -> str | None:
     """The client's IP address in canonical form; None where there is none, as on a Unix socket."""
     client = scope.get("client")
     return parse_address(str(client[0])) if client else None
+
+
+def client_program(scope: Scope) -> str:
+    """The program that asks, as one of a few words, by what it says of itself."""
+    for name, value in scope["headers"]:
+        if name == b"user-agent":
+            return client_named(value.decode("latin-1"))
+    return client_named(None)
 
 
 def client_network(scope: Scope) -> str:

@@ -24,12 +24,15 @@ MAX_GROUPS = 100  # counted apart in a minute; what is beyond has no address
 
 @dataclass(frozen=True)
 class Group:
-    """Requests that are counted together. network: None for those of too many callers."""
+    """Requests that are counted together. network: None for those of too many callers; client: the
+    program, of which there are few.
+    """
 
     network: str | None
     user_name: str | None
     status: int
     error_code: str | None
+    client: str | None = None
 
 
 @dataclass
@@ -57,14 +60,23 @@ class CountedRequests:
         self._written: dict[str, int] = {}  # rows of this minute: by caller, and of all strangers
         self._counts: dict[Group, Count] = {}
 
-    def take(self, facts: Facts, status: int, source: str | None, network: str) -> bool:
-        """Whether the request is counted here, and gets no row. network: what is limited as one."""
+    def take(
+        self,
+        facts: Facts,
+        status: int,
+        source: str | None,
+        network: str,
+        client: str | None = None,
+    ) -> bool:
+        """Whether the request is counted here, and gets no row. source: the address; network: what
+        is limited as one; client: the program.
+        """
         if not facts.is_cheap(status) or (not facts.only_counted and self._has_row(facts, network)):
             return False
         self.total += 1
-        group = Group(network, facts.user_name, status, facts.error_code)
+        group = Group(network, facts.user_name, status, facts.error_code, client)
         if group not in self._counts and len(self._counts) >= MAX_GROUPS:
-            group, source = Group(None, None, status, facts.error_code), None
+            group, source = Group(None, None, status, facts.error_code, client), None
         self._add(group, Count(1, source, facts.at_utc, facts.seconds * 1000))
         return True
 
@@ -119,5 +131,6 @@ def _entry(group: Group, count: Count) -> Entry:
             source=count.source,
             error_code=group.error_code,
             request_count=count.number,
+            client=group.client,
         )
     )

@@ -9,7 +9,14 @@ import uuid_utils
 from starlette.requests import Request
 
 from leafgate.strict_json import dump_json
-from sql import Entry, FeedbackRecord, GenerationRecord, PredictionRecord, RequestRecord
+from sql import (
+    Entry,
+    FeedbackRecord,
+    GenerationRecord,
+    PredictionRecord,
+    Readings,
+    RequestRecord,
+)
 
 Lane = Literal["production", "canary", "shadow"]
 MOST_PROBABLE_LENGTH = 1500  # of its column, in units of UTF-16
@@ -81,7 +88,8 @@ def _as_json(top: tuple[tuple[str, float], ...]) -> str | None:
 @dataclass
 class GenerationFacts:
     """What becomes known of a request for pictures. output_sha256: of their pixels, in order;
-    to_seed: of those on the way from one seed to another.
+    to_seed: of those on the way from one seed to another; reader_name, reader_version: of the
+    classifier that reads them; readings: as what, so far.
     """
 
     model_name: str
@@ -94,6 +102,16 @@ class GenerationFacts:
     to_seed: int | None = None
     made: int = 0
     output_sha256: str | None = None
+    reader_name: str | None = None
+    reader_version: int | None = None
+    readings: Readings = field(default_factory=Readings)
+
+    def record(self, identifier: str, at_utc: datetime) -> GenerationRecord:
+        """Its row. identifier, at_utc: of the request."""
+        known = {name: value for name, value in vars(self).items() if name != "readings"}
+        return GenerationRecord(
+            id=identifier, at_utc=at_utc, **known, read_classes=self.readings.as_json()
+        )
 
 
 @dataclass
@@ -153,8 +171,10 @@ class Facts:
         """Of an image that is a row, and has an id, of its own."""
         return ImageFacts(new_id(), self.request_id, position, file_name)
 
-    def entry(self, method: str, path: str, status: int, source: str | None) -> Entry:
-        """All its rows, now that the answer is known."""
+    def entry(
+        self, method: str, path: str, status: int, source: str | None, client: str | None = None
+    ) -> Entry:
+        """All its rows, now that the answer is known. source: the address; client: the program."""
         predictions = list(self.predictions)
         if self.image is not None and self.image.sha256 is not None:
             self.image.error_code = self.error_code
@@ -174,15 +194,13 @@ class Facts:
             model_name=self.model_name or (used.model_name if used else None),
             model_version=self.model_version or (used.model_version if used else None),
             error_code=self.error_code,
+            client=client,
         )
         made = self.generation
-        generation = (
-            GenerationRecord(id=self.request_id, at_utc=self.at_utc, **vars(made)) if made else None
-        )
         return Entry(
             request=request,
             predictions=tuple(predictions),
-            generation=generation,
+            generation=made.record(self.request_id, self.at_utc) if made else None,
             feedback=self.feedback,
         )
 

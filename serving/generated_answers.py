@@ -122,6 +122,9 @@ class GenerateAnswer(BaseModel):
     to_seed: int | None = Field(None, description="null: the first images of the seed")
     read_by: UsedModel | None = Field(None, description="null where nobody was asked to read them")
     synthetic: Literal[True] = True
+    latency_ms: float = Field(
+        description="waiting, making, reading and encoding, without the way here"
+    )
     images: list[GeneratedImage]
 
 

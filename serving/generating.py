@@ -7,7 +7,7 @@ made piece by piece and never held whole.
 import asyncio
 import hashlib
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -122,6 +122,15 @@ class Made:
     facts: Facts
     _hash: Any = field(default_factory=hashlib.sha256)
 
+    def read(self, readings: Sequence[Prediction | None]) -> None:
+        """Count in what was read in the next pictures; None: nothing."""
+        if self.facts.generation is not None:
+            for each in readings:
+                if each is not None:
+                    self.facts.generation.readings.add(
+                        each.class_name, each.confidence, each.unknown
+                    )
+
     def add(self, images: list[Pixels]) -> None:
         """Count the next pictures in."""
         for image in images:
@@ -153,6 +162,8 @@ def begin_series(state: AppState, facts: Facts, wanted: Wanted) -> Series:
         seed=drawn,
         class_name=wanted.class_name,
         to_seed=wanted.to_seed,
+        reader_name=reader.live.version.name if reader else None,
+        reader_version=reader.live.version.version if reader else None,
     )
     return Series(live, wanted.n, drawn, wanted.class_name, wanted.to_seed, reader, user)
 
@@ -169,6 +180,7 @@ async def pieces(
         readings: list[Prediction | None] = [None] * len(images)
         if series.reader is not None:
             readings = await series.reader.read(state, images, request)
+            made.read(readings)
         yield Piece(series, indices, images, names, readings)
 
 

@@ -1,7 +1,8 @@
 """What the classifier in production says of generated pictures.
 
 It is an opinion of pictures that show no leaf, and no diagnosis: nothing here becomes a row of
-`predictions`, is counted in a figure of the log, or in the tally that a bake time is judged by.
+`predictions`, is among the diagnoses, or in the tally that a bake time is judged by. The log keeps
+how often each class was read in the row of the request, and counts it apart.
 One version reads a whole series.
 """
 

@@ -13,7 +13,7 @@ from opentelemetry import trace
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.addresses import client_address, client_network
+from serving.addresses import client_address, client_network, client_program
 from serving.facts import Facts
 from serving.json_logs import REQUEST_ID
 from serving.metrics import OTHER, Metrics
@@ -93,12 +93,14 @@ class Recorder:
                 self.log.record(self._entry(status))
 
     def _is_counted(self, status: int) -> bool:
-        source, network = client_address(self._scope), client_network(self._scope)
-        return self._counted.take(self._facts, status, source, network)
+        scope = self._scope
+        source, network = client_address(scope), client_network(scope)
+        return self._counted.take(self._facts, status, source, network, client_program(scope))
 
     def _entry(self, status: int) -> Entry:
         scope = self._scope
-        return self._facts.entry(scope["method"], scope["path"], status, client_address(scope))
+        source, client = client_address(scope), client_program(scope)
+        return self._facts.entry(scope["method"], scope["path"], status, source, client)
 
 
 def _recorder(scope: Scope, facts: Facts) -> Recorder | None:

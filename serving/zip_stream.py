@@ -65,7 +65,7 @@ class ZipStream:
         yield self._outlet.take()
 
     def _manifest(self) -> dict[str, object]:
-        """Files, classes and readings go together, one a picture."""
+        """Files, classes and readings go together, one a picture. latency_ms: until here."""
         reader = read_by(self._series)
         return {
             "request_id": self._facts.request_id,
@@ -74,6 +74,7 @@ class ZipStream:
             "files": self._names,
             "classes": self._classes,
             "readings": self._readings,
+            "latency_ms": round(self._facts.seconds * 1000, 1),
         }
 
     async def _next(self) -> Piece | None:

@@ -10,6 +10,7 @@ from sql.migrating import downgrade, migrate
 from sql.outbox import OutboxFailed
 from sql.outbox_names import folder_of, former_folders
 from sql.pruning import Pruned, prunable, prune, require_shrinkable, shrink
+from sql.read_classes import Readings
 from sql.records import (
     Entry,
     FeedbackRecord,
@@ -60,6 +61,7 @@ __all__ = [
     "OutboxFailed",
     "PredictionRecord",
     "Pruned",
+    "Readings",
     "RequestLog",
     "RequestRecord",
     "Revoked",

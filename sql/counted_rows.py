@@ -4,16 +4,17 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from sql.schema import predictions, requests
+from sql.schema import generations, predictions, requests
 
 _OF_REQUESTS = (
     *("at_utc", "endpoint", "status", "latency_ms", "user_name", "source", "images"),
-    *("model_name", "model_version", "request_count"),
+    *("model_name", "model_version", "request_count", "client"),
 )
 _OF_PREDICTIONS = (
     *("at_utc", "class_name", "lane", "confidence", "unknown"),
-    *("model_name", "model_version"),
+    *("model_name", "model_version", "explanation"),
 )
+_OF_READINGS = ("at_utc", "reader_name", "reader_version", "read_classes")
 
 
 def counted_requests() -> sa.Select[Any]:
@@ -26,8 +27,17 @@ def counted_predictions() -> sa.Select[Any]:
     return sa.select(*(predictions.c[name] for name in _OF_PREDICTIONS))
 
 
+def counted_readings() -> sa.Select[Any]:
+    """Rows for `sql.tallies.add_readings`."""
+    query = sa.select(*(generations.c[name] for name in _OF_READINGS))
+    return query.where(generations.c.read_classes.is_not(None))
+
+
 def with_their_requests(query: sa.Select[Any]) -> sa.Select[Any]:
-    """Those of predictions, with `user_name` and `source` of requests that are there too."""
+    """Those of predictions, with `user_name`, `source` and `endpoint` of requests that are there
+    too.
+    """
     of = requests.c.id == predictions.c.request_id
     joined = predictions.outerjoin(requests, of)
-    return query.add_columns(requests.c.user_name, requests.c.source).select_from(joined)
+    more = (requests.c[name] for name in ("user_name", "source", "endpoint"))
+    return query.add_columns(*more).select_from(joined)

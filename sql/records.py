@@ -21,6 +21,7 @@ class RequestRecord:
     """One request as it is stored. at_utc: aware; images: in the request, or made for it.
 
     request_count: the requests that it stands for; more than one where they were only counted.
+    source: the address; client: the program, by the name it gives itself; None: not recorded.
     """
 
     id: str
@@ -36,6 +37,7 @@ class RequestRecord:
     model_version: int | None = None
     error_code: str | None = None
     request_count: int = 1
+    client: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +45,8 @@ class PredictionRecord:
     """One image that was to be classified. id: the request's own, where it is its only image.
 
     position: among the request's images; lane: production, canary or shadow; tta: over the eight
-    positions of the square; sha256: of the uploaded bytes, hex; most_probable: JSON.
+    positions of the square; sha256: of the uploaded bytes, hex; most_probable: JSON; explanation:
+    of /explain, which `rows_of` notes by the request.
     """
 
     id: str
@@ -66,12 +69,14 @@ class PredictionRecord:
     unknown: bool | None = None
     unknown_score: float | None = None
     most_probable: str | None = None
+    explanation: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class GenerationRecord:
     """One request for pictures, whose id it has. output_sha256: of all their pixels, in order;
-    to_seed: they lie on the way there from `seed`.
+    to_seed: they lie on the way there from `seed`; reader_name, reader_version: of the classifier
+    that read them; read_classes: as what, see sql/read_classes.py.
     """
 
     id: str
@@ -86,6 +91,9 @@ class GenerationRecord:
     made: int = 0
     output_sha256: str | None = None
     to_seed: int | None = None
+    reader_name: str | None = None
+    reader_version: int | None = None
+    read_classes: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +138,8 @@ class Entry:
         return to_json(rows, inf_nan_mode="null").decode()
 
 
+EXPLAIN = "/explain"  # the endpoint whose images are diagnosed elsewhere, if at all
+
 Row = dict[str, Any]
 Rows = dict[str, list[Row]]  # by the name of their table
 TABLES: dict[str, sa.Table] = {
@@ -169,6 +179,7 @@ _DEFAULTS = {
     ("requests", "images"): 0,
     ("requests", "request_count"): 1,
     ("predictions", "position"): 0,
+    ("predictions", "explanation"): False,
     ("generations", "made"): 0,
 }
 
@@ -200,7 +211,11 @@ def rows_of(text: str) -> Rows:
     found = from_json(text)
     if not isinstance(found, dict):
         raise ValueError("not an entry")
-    return {name: [_row(name, each) for each in found[name]] for name in TABLES if found.get(name)}
+    rows = {name: [_row(name, each) for each in found[name]] for name in TABLES if found.get(name)}
+    if any(request["endpoint"] == EXPLAIN for request in rows.get("requests", ())):
+        for prediction in rows.get("predictions", ()):
+            prediction["explanation"] = True
+    return rows
 
 
 def _row(table: str, found: Mapping[str, Any]) -> Row:

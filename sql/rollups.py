@@ -10,10 +10,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from sql.counted_rows import counted_predictions, counted_requests, with_their_requests
+from sql.counted_rows import (
+    counted_predictions,
+    counted_readings,
+    counted_requests,
+    with_their_requests,
+)
 from sql.inserting import insert_rows
 from sql.records import Row
-from sql.schema import hourly, predictions, requests
+from sql.schema import generations, hourly, predictions, requests
 from sql.tallies import (
     DAY,
     DIMENSIONS,
@@ -23,6 +28,7 @@ from sql.tallies import (
     Tallies,
     Tally,
     add_prediction,
+    add_readings,
     add_request,
     hour_of,
     part_of,
@@ -162,6 +168,9 @@ def _counted(connection: sa.Connection, since: datetime, until: datetime) -> Tal
     within = (predictions.c.at_utc >= since, predictions.c.at_utc < until)
     for row in _stream(connection, with_their_requests(counted_predictions()).where(*within)):
         add_prediction(found, row, row["user_name"], row["source"])
+    within = (generations.c.at_utc >= since, generations.c.at_utc < until)
+    for row in _stream(connection, counted_readings().where(*within)):
+        add_readings(found, row)
     return found
 
 
@@ -169,7 +178,7 @@ def _next_day(connection: sa.Connection, since: datetime) -> datetime | None:
     """The next day that has rows."""
     found = [
         connection.scalar(sa.select(sa.func.min(table.c.at_utc)).where(table.c.at_utc >= since))
-        for table in (requests, predictions)
+        for table in (requests, predictions, generations)
     ]
     moments = [moment for moment in found if moment is not None]
     return hour_of(min(moments)).replace(hour=0) if moments else None

@@ -48,7 +48,8 @@ def _by_time(name: str) -> tuple[sa.PrimaryKeyConstraint, sa.Index]:
 
 
 # One row a request of HTTP, refused and failed ones too. request_count: the requests that a row
-# stands for, more than one where refusals were only counted (serving/counted_requests.py).
+# stands for, more than one where refusals were only counted (serving/counted_requests.py). source:
+# the address; client: the program that asked, by the name it gives itself (leafgate/clients.py).
 requests = sa.Table(
     "requests",
     metadata,
@@ -65,11 +66,13 @@ requests = sa.Table(
     sa.Column("model_version", sa.Integer),
     sa.Column("error_code", Ascii(64)),
     sa.Column("request_count", sa.Integer, nullable=False, server_default="1"),
+    sa.Column("client", Ascii(32)),
     *_by_time("requests"),
 )
 
 # One row an image that was to be classified, whether it got an answer or not. The only image of a
-# request has the request's id; each of several, and what a shadow said, has its own.
+# request has the request's id; each of several, and what a shadow said, has its own. explanation:
+# of /explain, which shows why an image gets its class, and is no other diagnosis of it.
 predictions = sa.Table(
     "predictions",
     metadata,
@@ -94,11 +97,13 @@ predictions = sa.Table(
     sa.Column("unknown", sa.Boolean),
     sa.Column("unknown_score", sa.Float),
     sa.Column("most_probable", Text(1500)),  # JSON: [[class, probability], …], up to five
+    sa.Column("explanation", sa.Boolean, nullable=False, server_default=sa.false()),
     *_by_time("predictions"),
 )
 
 # One row a request for pictures, whose id it has; with its seed they can be made again. to_seed: of
-# pictures on the way from one seed to another.
+# pictures on the way from one seed to another. reader_…, read_classes: which version of the
+# classifier read them, and as what (sql/read_classes.py); a reading is no diagnosis.
 generations = sa.Table(
     "generations",
     metadata,
@@ -114,6 +119,9 @@ generations = sa.Table(
     sa.Column("made", sa.Integer, nullable=False),
     sa.Column("output_sha256", Ascii(64)),
     sa.Column("to_seed", sa.BigInteger),
+    sa.Column("reader_name", Text(200)),
+    sa.Column("reader_version", sa.Integer),
+    sa.Column("read_classes", Text(4000)),
     *_by_time("generations"),
 )
 

@@ -1,12 +1,18 @@
 """Hourly counts: what they hold, and how they are made of rows.
 
 Dimensions of the traffic, one row for each name in an hour: `endpoint`, `user` and `source` (""
-where there is none), `version` ("model version", of requests that a model answered) and `batch`
-(number of images, of requests that sent any). Their histogram is of latencies.
+where there is none), `client` (the program that asked; "" where none was recorded), `version`
+("model version", of requests that a model answered), `batch` (number of images, of requests that
+sent any) and `made` (number of pictures, of requests that had any made). Their histogram is of
+latencies.
 
 Dimensions of the diagnoses, one row for each name, class and version of the model in an hour:
-`class` (name: the model's), `class_user` and `class_source`. What a shadow said is in none of them.
-Their histogram is of confidences.
+`class` (name: the model's), `class_user` and `class_source`. What a shadow said is in none of them,
+and neither is what /explain said: an image that is explained is not diagnosed once more. Their
+histogram is of confidences.
+
+`reading`, one row for each classifier (the name), class and version in an hour: what was read in
+generated pictures, which is no diagnosis. `answered` counts pictures; it has no histogram.
 
 A part comes in under these names. When a day is settled (sql/rollups.py) its parts move: to
 `endpoint/h`, by the hour, and again to `endpoint/d`, summed up by the day of UTC, so that a quarter
@@ -24,12 +30,14 @@ from typing import Any
 import sqlalchemy as sa
 
 from sql.histogram import confidence_bin, decode, encode, latency_bin
-from sql.records import Row, Rows
+from sql.read_classes import ReadClass, read_classes
+from sql.records import EXPLAIN, Row, Rows
 
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 SHADOW = "shadow"
 GENERATE = "/generate"
+READING = "reading"
 SETTLED_HOURS, SETTLED_DAYS = "/h", "/d"  # what follows the name of the dimension
 
 Fields = Mapping[str, Any] | sa.RowMapping  # a row of a table
@@ -79,6 +87,12 @@ class Tally:
         number = confidence_bin(confidence)
         self.histogram[number] = self.histogram.get(number, 0) + 1
 
+    def add_reading(self, reading: ReadClass) -> None:
+        """Count generated pictures that were read as one class."""
+        self.answered += reading.pictures
+        self.unknown += reading.unknown
+        self.confidence_sum += reading.confidence_sum
+
 
 Tallies = dict[Key, Tally]
 
@@ -93,11 +107,17 @@ def tally(rows: Iterable[Rows]) -> Tallies:
         for prediction in entry.get("predictions", ()):
             user, source = (request["user_name"], request["source"]) if request else (None, None)
             add_prediction(found, prediction, user, source)
+        for generation in entry.get("generations", ()):
+            add_readings(found, generation)
     return found
 
 
 def _batch(row: Fields) -> str | None:
     return str(row["images"]) if row["images"] and row["endpoint"] != GENERATE else None
+
+
+def _made(row: Fields) -> str | None:
+    return str(row["images"]) if row["images"] and row["endpoint"] == GENERATE else None
 
 
 def _version(row: Fields) -> str | None:
@@ -112,7 +132,9 @@ TRAFFIC: dict[str, Callable[[Fields], str | None]] = {
     "user": lambda row: row["user_name"] or "",
     "source": lambda row: row["source"] or "",
     "version": _version,
+    "client": lambda row: row["client"] or "",
     "batch": _batch,
+    "made": _made,
 }
 # The same of `predictions`, from the row and its request's user and source.
 DIAGNOSES: dict[str, Callable[[Fields, str | None, str | None], str]] = {
@@ -120,7 +142,7 @@ DIAGNOSES: dict[str, Callable[[Fields, str | None, str | None], str]] = {
     "class_user": lambda row, user, source: user or "",
     "class_source": lambda row, user, source: source or "",
 }
-DIMENSIONS = (*TRAFFIC, *DIAGNOSES)
+DIMENSIONS = (*TRAFFIC, *DIAGNOSES, READING)
 
 
 def add_request(found: Tallies, row: Fields) -> None:
@@ -133,12 +155,27 @@ def add_request(found: Tallies, row: Fields) -> None:
 
 
 def add_prediction(found: Tallies, row: Fields, user: str | None, source: str | None) -> None:
-    """Count a row of `predictions`, if it is what a caller was told of an image."""
-    if not was_told(row):
+    """Count a row of `predictions`, if it is a diagnosis."""
+    if not is_diagnosis(row):
         return
     hour, key = hour_of(row["at_utc"]), (row["class_name"], row["model_version"])
     for dimension, name_of in DIAGNOSES.items():
         found[dimension, hour, name_of(row, user, source), *key].add_answer(row)
+
+
+def add_readings(found: Tallies, row: Fields) -> None:
+    """Count what was read in the pictures of a row of `generations`."""
+    hour, name = hour_of(row["at_utc"]), row["reader_name"] or ""
+    for reading in read_classes(row["read_classes"]):
+        key: Key = (READING, hour, name, reading.class_name, row["reader_version"])
+        found[key].add_reading(reading)
+
+
+def is_diagnosis(row: Fields) -> bool:
+    """Whether a row of `predictions` is one: told to a caller, and no explanation. Its request's
+    `endpoint` may be among the fields.
+    """
+    return was_told(row) and not row["explanation"] and row.get("endpoint") != EXPLAIN
 
 
 def was_told(row: Fields) -> bool:

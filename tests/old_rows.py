@@ -144,12 +144,14 @@ def expected(rows: list[Row]) -> Expected:
             "position": places[str(of)] if is_item else 0,
             "tta": True if row.get("parameters") == '{"tta": true}' else None,
             "most_probable": None,
+            "explanation": False,
         }
         if is_item:
             places[str(of)] += 1
     return Expected(
         {
-            row["id"]: {name: row[name] for name in OF_REQUESTS} | {"request_count": 1}
+            row["id"]: {name: row[name] for name in OF_REQUESTS}
+            | {"request_count": 1, "client": None}
             for row in rows
             if row.get("part_of") is None
         },
@@ -170,7 +172,7 @@ def _generation(row: Row) -> Row:
         "asked": asked.get("n"),
         "seed": asked.get("seed"),
         "made": row["images"],
-        "to_seed": None,
+        **dict.fromkeys(("to_seed", "reader_name", "reader_version", "read_classes")),
     }
 
 

@@ -14,6 +14,7 @@ from dashboard.guard import problems_shown
 from dashboard.log_state import show_waiting
 from dashboard.plain_text import plain
 from dashboard.single_requests import single_requests
+from dashboard.size_chart import size_alt, size_chart
 from dashboard.time_range import TimeRange, chosen_range
 from dashboard.traffic_figures import (
     NOBODY,
@@ -32,15 +33,19 @@ EVERYTHING = "everything"
 LIMITS: dict[str, tuple[Dimension, Callable[[Log, Span, Viewer], tuple[str, ...]]]] = {
     "endpoint": ("endpoint", lambda log, span, viewer: analytics.endpoints(log, span)),
     "user": ("user", analytics.visible_users),
+    "client": ("client", lambda log, span, viewer: analytics.clients(log, span)),
     "source": ("source", analytics.visible_sources),
 }
 DIMENSIONS: dict[str, Dimension] = {
     "endpoint": "endpoint",
     "user": "user",
+    "client": "client",
     "source": "source",
     "model version": "version",
     "images in a request": "batch",
+    "pictures made in a request": "made",
 }
+SOURCES_TOLD = "Client: the program that asked; source: the address that it asked from."
 REFRESH: dict[str, int | None] = {"off": None, "10 s": 10, "1 min": 60}
 DEFAULT_REFRESH = "10 s"
 
@@ -111,6 +116,7 @@ def _figures(settings: Settings, chosen: TimeRange, of: Member | None) -> None:
     with problems_shown():
         if found is not None and found.total.requests:
             _over_time(found)
+            _clients(found)
             _sizes(found)
             _members(settings, found.span)
 
@@ -170,15 +176,37 @@ def _over_time(found: TrafficFigures) -> None:
         st.table(table, hide_index=True, alt="Requests, errors and response times over time")
 
 
+def _clients(found: TrafficFigures) -> None:
+    if not found.clients:
+        return
+    _chart(
+        "Requests by client",
+        charts.clients_chart(found.clients, found.span),
+        charts.clients_alt(found.clients),
+    )
+    st.caption(
+        "Of all requests. Client: the program that asked, as it names itself: this dashboard, "
+        "LeafGate's own tools, a browser, or any other (api)."
+        + (
+            " (none): from before the log kept it."
+            if any(not c.client for c in found.clients)
+            else ""
+        )
+    )
+
+
 def _sizes(found: TrafficFigures) -> None:
-    if not found.sizes:
+    if not found.sizes and not found.made_sizes:
         return
     _chart(
         "Response time by images in a request",
-        charts.batch_chart(found.sizes),
-        charts.batch_alt(found.sizes),
+        size_chart(found.sizes, found.made_sizes),
+        size_alt(found.sizes, found.made_sizes),
     )
-    st.caption("Of all requests that sent images. Dot: the median; the line ends at p95.")
+    st.caption(
+        "Of all requests that sent images, and apart from them those that had pictures made. The "
+        "mark is the median; the line ends at p95."
+    )
 
 
 def _chart(heading: str, chart: alt.LayerChart, told: str) -> None:
@@ -195,7 +223,7 @@ def _members(settings: Settings, span: Span) -> None:
         found = analytics.visible_traffic_by(log, span, DIMENSIONS[label], viewer)
         table = members_table(found, label)
         show_data_frame(table, hide_index=True, alt=f"Traffic by {label}, most requests first")
-        st.caption("Of all requests." + _left_out(found.left_out))
+        st.caption(f"Of all requests. {SOURCES_TOLD}{_left_out(found.left_out)}")
 
 
 def _left_out(others: int) -> str:

@@ -112,13 +112,15 @@ async def _json(request: Request, state: AppState, series: Series, facts: Facts)
     made = await whole_series(state, series, facts, request)
 
     def write() -> str:
+        images = [image for piece in made for image in GeneratedImage.all_of(piece)]
         return GenerateAnswer(
             request_id=facts.request_id,
             model=UsedModel.of(series.live),
             seed=series.seed,
             to_seed=series.to_seed,
             read_by=read_by(series),
-            images=[image for piece in made for image in GeneratedImage.all_of(piece)],
+            latency_ms=facts.seconds * 1000,
+            images=images,
         ).model_dump_json(by_alias=True)
 
     text = await asyncio.get_running_loop().run_in_executor(state.decoders, write)
@@ -134,7 +136,8 @@ async def _png(request: Request, state: AppState, series: Series, facts: Facts) 
         return encode_png(sheet, series.origin(series.asked))
 
     data = await asyncio.get_running_loop().run_in_executor(state.decoders, write)
-    return Response(data, media_type="image/png", headers={"X-Seed": str(series.seed)})
+    headers = {"X-Seed": str(series.seed), "X-Latency-Ms": f"{facts.seconds * 1000:.1f}"}
+    return Response(data, media_type="image/png", headers=headers)
 
 
 async def _zip(request: Request, state: AppState, series: Series, facts: Facts) -> Response:

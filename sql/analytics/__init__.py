@@ -18,8 +18,10 @@ from sql.analytics.diagnoses import (
 )
 from sql.analytics.drifting import Drift, Reference, drift, reference_of
 from sql.analytics.latest import LoggedRequest, recent_requests
+from sql.analytics.readings import ReadCount, read_frequency
 from sql.analytics.span import Span
 from sql.analytics.traffic import (
+    ClientVolume,
     Dimension,
     Latency,
     Member,
@@ -29,8 +31,11 @@ from sql.analytics.traffic import (
     Traffic,
     Volume,
     batch_sizes,
+    clients,
+    clients_over_time,
     endpoints,
     latency,
+    made_sizes,
     sources,
     summary,
     traffic_by,
@@ -52,6 +57,7 @@ from sql.lookup import OneRequest, one_request
 __all__ = [
     "ClassCount",
     "ClassVolume",
+    "ClientVolume",
     "Confidences",
     "Confusion",
     "Dimension",
@@ -64,6 +70,7 @@ __all__ = [
     "Members",
     "OneRequest",
     "Only",
+    "ReadCount",
     "Reference",
     "Score",
     "Seen",
@@ -75,6 +82,8 @@ __all__ = [
     "Viewer",
     "Volume",
     "batch_sizes",
+    "clients",
+    "clients_over_time",
     "confidence_distribution",
     "disease_frequency",
     "diseases_over_time",
@@ -82,7 +91,9 @@ __all__ = [
     "endpoints",
     "feedback_accuracy",
     "latency",
+    "made_sizes",
     "one_request",
+    "read_frequency",
     "recent_requests",
     "reference_of",
     "require_visible",

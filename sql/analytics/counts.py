@@ -5,7 +5,7 @@ whatever is written, merged or settled meanwhile.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
@@ -13,17 +13,24 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from sql.analytics.span import Range, bucket_number, pieces
-from sql.counted_rows import counted_predictions, counted_requests, with_their_requests
+from sql.counted_rows import (
+    counted_predictions,
+    counted_readings,
+    counted_requests,
+    with_their_requests,
+)
 from sql.histogram import CONFIDENCE_BINS, LAST, Counts, decode, latency_bin
-from sql.schema import hourly, predictions, requests
+from sql.read_classes import read_classes
+from sql.schema import generations, hourly, predictions, requests
 from sql.tallies import (
     DIAGNOSES,
+    READING,
     SETTLED_DAYS,
     SETTLED_HOURS,
     SUMS,
     TRAFFIC,
     Tally,
-    was_told,
+    is_diagnosis,
 )
 
 MOST_RANGES = 200  # of one statement; SQLite takes no expression deeper than 1,000
@@ -87,11 +94,12 @@ def count(engine: sa.Engine, edges: Sequence[datetime], asked: Asked) -> Found:
     apart = len(edges) > 2  # whether hours have to be told apart
     with engine.connect() as connection:
         for some in some_at_once(ranges, 6 + len(asked.names or ())):
-            rows = connection.execute(of_hours(asked, some, apart)).all()
-            _add_hours(found, edges if apart else (), asked, rows)
+            hours = connection.execute(of_hours(asked, some, apart)).all()
+            _add_hours(found, edges if apart else (), asked, hours)
         for few in some_at_once(cut.rows, 2):
-            images = connection.execute(of_rows(asked, few)).mappings().all()
-            _add_rows(found, edges, asked, images)
+            rows = connection.execute(of_rows(asked, few)).mappings().all()
+            add_rows = _add_readings if asked.dimension == READING else _add_rows
+            add_rows(found, edges, asked, rows)
     return found
 
 
@@ -151,6 +159,8 @@ def of_rows(asked: Asked, ranges: Sequence[Range]) -> sa.Select[Any]:
     """What is read of the rows, which are counted here."""
     if asked.dimension in TRAFFIC:
         return counted_requests().where(within(requests.c.at_utc, ranges))
+    if asked.dimension == READING:
+        return counted_readings().where(within(generations.c.at_utc, ranges))
     query = counted_predictions().where(within(predictions.c.at_utc, ranges))
     return query if asked.dimension == "class" else with_their_requests(query)
 
@@ -175,6 +185,21 @@ def _add_rows(
             counted.add_answer(row)
 
 
+def _add_readings(
+    found: Found, edges: Sequence[datetime], asked: Asked, rows: Sequence[sa.RowMapping]
+) -> None:
+    for row in rows:
+        for each in read_classes(row["read_classes"]):
+            key = {
+                "name": row["reader_name"] or "",
+                "class_name": each.class_name,
+                "model_version": row["reader_version"],
+            }
+            if _is_limited_to(asked, key):
+                bucket = bucket_number(edges, row["at_utc"])
+                found[bucket, *(key[name] for name in asked.by)].add_reading(each)
+
+
 def _name(dimension: str, row: sa.RowMapping) -> str | None:
     """As the counts name it; None where it is not among them."""
     if dimension in TRAFFIC:
@@ -187,8 +212,13 @@ def _is_asked(asked: Asked, row: sa.RowMapping, name: str | None) -> bool:
         return False
     if asked.dimension in TRAFFIC:
         return True
+    return is_diagnosis(row) and _is_limited_to(asked, {"name": name, **row})
+
+
+def _is_limited_to(asked: Asked, key: Mapping[str, Any]) -> bool:
+    """Whether it is what is asked about. key: a value for each of KEYS."""
     return (
-        was_told(row)
-        and asked.class_name in (None, row["class_name"])
-        and asked.version in (None, row["model_version"])
+        (asked.names is None or key["name"] in asked.names)
+        and asked.class_name in (None, key["class_name"])
+        and asked.version in (None, key["model_version"])
     )

@@ -15,7 +15,7 @@ MOST_ROWS = 1000
 @dataclass(frozen=True)
 class LoggedRequest:
     """One row of the log. request_count: the requests that it stands for; class_name, confidence:
-    of the only image of a request, if it got any.
+    what the only image of a request was diagnosed as, if it was; an explanation is no diagnosis.
     """
 
     id: str
@@ -29,13 +29,14 @@ class LoggedRequest:
     model_version: int | None
     error_code: str | None
     request_count: int
+    client: str | None
     class_name: str | None
     confidence: float | None
 
 
 COLUMNS = (
     *("id", "at_utc", "endpoint", "status", "latency_ms", "user_name", "source", "images"),
-    *("model_version", "error_code", "request_count"),
+    *("model_version", "error_code", "request_count", "client"),
 )
 
 
@@ -72,5 +73,6 @@ def newest(limit: int, before: LoggedRequest | None) -> sa.Select[Any]:
 def _told(connection: sa.Connection, ids: list[str]) -> dict[str, tuple[str, float]]:
     """Class and confidence by the id of requests with one image, which is the prediction's too."""
     columns = (predictions.c.id, predictions.c.class_name, predictions.c.confidence)
-    query = sa.select(*columns).where(predictions.c.id.in_(ids))
+    of_diagnoses = (predictions.c.id.in_(ids), predictions.c.explanation == sa.false())
+    query = sa.select(*columns).where(*of_diagnoses)
     return {identifier: (name, sure) for identifier, name, sure in connection.execute(query)}

@@ -17,12 +17,14 @@ from sql.histogram import percentiles
 
 LEVELS = (50, 95, 99)
 MOST_MEMBERS = 1000
-Dimension = Literal["endpoint", "user", "source", "version", "batch"]
+Dimension = Literal["endpoint", "user", "source", "client", "version", "batch", "made"]
 
 
 @dataclass(frozen=True)
 class Member:
-    """One endpoint, user, source, version ("model version") or batch size ("8") of the traffic."""
+    """One endpoint, user, source (an address), client (a program), version ("model version"), batch
+    size ("8") or number of pictures made ("16") of the traffic.
+    """
 
     dimension: Dimension
     name: str
@@ -60,7 +62,7 @@ class Summary(Traffic):
 
 @dataclass(frozen=True)
 class MemberTraffic(Traffic):
-    """Traffic of one member. name: "" for requests without a user, or a source."""
+    """Traffic of one member. name: "" for requests without a user, a source or a client."""
 
     name: str
 
@@ -81,6 +83,15 @@ class Volume:
     answered: int
     refused: int
     failed: int
+
+
+@dataclass(frozen=True)
+class ClientVolume:
+    """Requests of one bucket that one client sent, however they ended."""
+
+    at: datetime
+    client: str
+    requests: int
 
 
 @dataclass(frozen=True)
@@ -111,6 +122,16 @@ def volume(engine: sa.Engine, span: Span, of: Member | None = None) -> tuple[Vol
     )
 
 
+def clients_over_time(engine: sa.Engine, span: Span) -> tuple[ClientVolume, ...]:
+    """How many requests each client sent in each bucket; those without any are left out."""
+    found = count(engine, span.edges, Asked("client", by=("name",)))
+    return tuple(
+        ClientVolume(span.starts[number], name, counted.requests)
+        for (number, name), counted in sorted(found.items(), key=lambda item: item[0])
+        if counted.requests
+    )
+
+
 def latency(engine: sa.Engine, span: Span, of: Member | None = None) -> tuple[Latency, ...]:
     """Percentiles over time, of one member or of all requests; a bucket without any is left out."""
     found = count(engine, span.edges, _asked(of, histogram=True))
@@ -132,8 +153,18 @@ def traffic_by(engine: sa.Engine, span: Span, dimension: Dimension, limit: int =
 
 
 def batch_sizes(engine: sa.Engine, span: Span) -> tuple[MemberTraffic, ...]:
-    """Traffic by the number of images in a request (the name), fewest first."""
+    """Traffic by the number of images that a request sent (the name), fewest first. Of pictures
+    that a request had made, see `made_sizes`.
+    """
     return tuple(sorted(_members(engine, span, "batch"), key=lambda row: int(row.name)))
+
+
+def made_sizes(engine: sa.Engine, span: Span) -> tuple[MemberTraffic, ...]:
+    """Traffic by the number of pictures that /generate made in a request (the name), fewest first.
+
+    A picture that is made is other work than an image that is classified, so they are not mixed.
+    """
+    return tuple(sorted(_members(engine, span, "made"), key=lambda row: int(row.name)))
 
 
 def endpoints(engine: sa.Engine, span: Span) -> tuple[str, ...]:
@@ -147,8 +178,13 @@ def users(engine: sa.Engine, span: Span) -> tuple[str, ...]:
 
 
 def sources(engine: sa.Engine, span: Span) -> tuple[str, ...]:
-    """Where requests of the span came from, in order."""
+    """Addresses that requests of the span came from, in order."""
     return _names(engine, span, "source")
+
+
+def clients(engine: sa.Engine, span: Span) -> tuple[str, ...]:
+    """Programs that asked in the span, by name."""
+    return _names(engine, span, "client")
 
 
 def _asked(of: Member | None, *, histogram: bool = False) -> Asked:

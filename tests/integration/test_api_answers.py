@@ -6,6 +6,7 @@ import io
 import json
 import shutil
 import zipfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -14,13 +15,18 @@ import pytest
 from PIL import Image
 
 from dashboard.calls.service import training_reference
-from dashboard.client import ApiClient
+from dashboard.client import ApiClient, ApiProblem
 from leafgate.gating import open_ledger
 from leafgate.images import decode
 from leafgate.settings import Settings
 from registry import ModelStore, force, rollback, start_run
-from sql import open_database
-from sql.analytics import recent_requests
+from sql import Span, open_database
+from sql.analytics import (
+    confidence_distribution,
+    disease_frequency,
+    recent_requests,
+    reference_of,
+)
 from tests.colours import colour_picture
 from tests.integration.conftest import PASSWORD, RunningApi, StartApi, api_settings
 from tests.models import have_at_hand, register_tiny_classifier, store_tiny_classifier
@@ -80,6 +86,78 @@ def test_a_prediction_is_a_row_with_all_that_is_known(api: RunningApi) -> None:
     assert row["confidence"] == pytest.approx(told["confidence"])
     assert row["model_version"] == 1
     assert row["latency_ms"] >= told["latency_ms"]
+
+
+def test_an_explanation_is_a_request_and_no_other_diagnosis(api: RunningApi) -> None:
+    """The dashboard asks for one per leaf and class that somebody looks at."""
+    span = Span(datetime.now(UTC) - timedelta(minutes=5), datetime.now(UTC) + timedelta(minutes=5))
+    before = leaves(api, span)
+    image = {"file": ("leaf.png", png("green"))}
+    told = api.client.post("/predict", files=image).json()
+    for class_name in ("red", "green", "blue"):
+        answer = api.client.post("/explain", params={"class": class_name}, files=image)
+        assert answer.status_code == 200, answer.text
+        row = stored(api, answer.headers["X-Request-ID"])
+        assert (row["endpoint"], row["images"], row["model_version"]) == ("/explain", 1, 1)
+    assert stored(api, told["request_id"])["endpoint"] == "/predict"
+    assert leaves(api, span) == before + 1
+
+
+def leaves(api: RunningApi, span: Span) -> int:
+    """Diagnosed in this time, as every figure of diagnoses has it."""
+    api.app.state.leafgate.log.flush()
+    database = open_database(api.settings.database)
+    found = sum(row.count for row in disease_frequency(database, span))
+    assert reference_of(database, span).samples == found
+    assert confidence_distribution(database, span).answers == found
+    database.dispose()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("headers", "client"),
+    [
+        ({"User-Agent": "leafgate-cli/0.1"}, "cli"),
+        ({"User-Agent": "Mozilla/5.0 (X11; Linux x86_64)"}, "browser"),
+        ({"User-Agent": "mallory/1.0 <script>alert(1)</script>"}, "api"),
+        ({}, "api"),
+    ],
+)
+def test_the_log_says_which_program_asked_and_from_where(
+    api: RunningApi, headers: dict[str, str], client: str
+) -> None:
+    answer = api.client.get("/generate", params={"n": 1}, headers=headers)
+    row = stored(api, answer.headers["X-Request-ID"])
+    assert (row["client"], row["source"]) == (client, "127.0.0.1")
+
+
+def test_the_dashboard_names_itself_in_all_that_it_asks(api: RunningApi) -> None:
+    """Signing in, asking, and being refused."""
+    signed_in = ApiClient(api.url).sign_in("ada", PASSWORD)
+    dashboard = ApiClient(api.url, signed_in.token)
+    answer = dashboard.ask("POST", "/predict", files={"file": ("leaf.png", png())})
+    with pytest.raises(ApiProblem) as refused:
+        dashboard.ask("POST", "/feedback", json={"request_id": "none", "class": "red"})
+    for identifier in (answer.json()["request_id"], refused.value.request_id):
+        assert stored(api, identifier)["client"] == "dashboard"
+    api.app.state.leafgate.log.flush()
+    newest = recent_requests(open_database(api.settings.database), 3)
+    assert {(row.endpoint, row.client) for row in newest} == {
+        *(("/token", "dashboard"), ("/predict", "dashboard"), ("/feedback", "dashboard"))
+    }
+
+
+def test_generating_says_how_long_it_took(api: RunningApi) -> None:
+    ask = {"n": 3, "seed": 11}
+    as_json = api.client.get("/generate", params=ask)
+    as_png = api.client.get("/generate", params={**ask, "format": "png"})
+    as_zip = api.client.get("/generate", params={**ask, "format": "zip"})
+    with zipfile.ZipFile(io.BytesIO(as_zip.content)) as archive:
+        about = json.loads(archive.read("manifest.json"))
+    told = (as_json.json()["latency_ms"], as_png.headers["X-Latency-Ms"], about["latency_ms"])
+    for answer, said in zip((as_json, as_png, as_zip), map(float, told), strict=True):
+        row = stored(api, answer.headers["X-Request-ID"])
+        assert 0 < said <= float(str(row["latency_ms"])) + 0.1  # it is rounded
 
 
 def test_the_same_seed_gives_the_same_pictures_by_get_and_post(api: RunningApi) -> None:

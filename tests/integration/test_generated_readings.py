@@ -4,6 +4,8 @@ import base64
 import io
 import json
 import zipfile
+from collections import Counter
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,8 @@ from PIL import Image
 from leafgate.images import decode
 from leafgate.replay import replay
 from serving import hash_password
-from sql import add_user, open_database
+from sql import Span, add_user, analytics, open_database
+from sql.read_classes import read_classes
 from sql.schema import generations, predictions
 from tests.integration.conftest import PASSWORD, RunningApi, StartApi, api_settings
 
@@ -87,6 +90,29 @@ def test_each_picture_is_read_as_predict_reads_it_and_no_reading_counts_as_a_dia
         assert reading["confidence"] == pytest.approx(one["confidence"], abs=1e-5)
     assert len(rows(both, predictions)) == 4
     assert all(replay(both.settings, row["id"]).same for row in rows(both, generations))
+
+
+def test_what_is_read_is_logged_with_the_reader_and_counted_apart(both: RunningApi) -> None:
+    told = ask(both, n=7, readings=True)
+    both.client.post("/generate", json={"n": 7, "seed": 5, "readings": True, "format": "zip"})
+    ask(both, n=2)
+    read = Counter(image["reading"]["class"] for image in told["images"])
+    with_readings, streamed, without = sorted(rows(both, generations), key=lambda row: row["id"])
+    for row in (with_readings, streamed):
+        assert (row["reader_name"], row["reader_version"]) == ("leaf-classifier", 1)
+        kept = {each.class_name: each.pictures for each in read_classes(row["read_classes"])}
+        assert kept == read
+    assert (without["reader_name"], without["read_classes"]) == (None, None)
+    now = datetime.now(UTC)
+    span = Span(now - timedelta(minutes=5), now + timedelta(minutes=5))
+    database = open_database(both.settings.database)
+    found = analytics.read_frequency(database, span)
+    assert {row.class_name: row.pictures for row in found} == {
+        name: 2 * count for name, count in read.items()
+    }
+    assert analytics.disease_frequency(database, span) == ()
+    assert [row.name for row in analytics.made_sizes(database, span)] == ["2", "7"]
+    assert analytics.batch_sizes(database, span) == ()
 
 
 def test_a_picture_that_the_classifier_fails_on_is_there_without_a_reading(

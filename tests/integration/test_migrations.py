@@ -25,7 +25,7 @@ from sql.rollups import rebuild
 from sql.schema import generations, hourly, metadata, predictions, requests
 from tests.old_rows import Expected, Row, Writer, expected, put
 
-STEPS = ("base", "0001", "0002", "0003", "0004", "0005", "0006", "0007")
+STEPS = ("base", "0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008")
 
 
 def stored(engine: sa.Engine) -> Expected:

@@ -49,6 +49,10 @@ def ask_everything(log: sa.Engine, span: Span) -> None:
             limited(log, span, member)
     analytics.traffic_by(log, span, "source", limit=500)
     analytics.batch_sizes(log, span)
+    analytics.made_sizes(log, span)
+    analytics.clients(log, span)
+    analytics.clients_over_time(log, span)
+    analytics.read_frequency(log, span)
     analytics.versions_seen(log, span)
     analytics.versions_over_time(log, span)
     for only in (Only(), Only(version=1), Only(user="eve"), Only(source="10.0.0.3")):

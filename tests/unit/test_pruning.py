@@ -107,7 +107,7 @@ def test_hourly_counts_stay_unless_they_are_to_go(database: sa.Engine) -> None:
     prune(database, NOON)
     assert counts(database) == before
     gone = prune(database, NOON, 3, with_counts=True)
-    assert gone.rows["hourly"] == 2 * 8
+    assert gone.rows["hourly"] == 2 * 9
     assert counts(database) == {k: v for k, v in before.items() if k[1] == naive_utc(NOON)}
 
 
@@ -153,7 +153,7 @@ def test_an_hour_with_more_counts_than_a_batch_goes_at_once(database: sa.Engine)
         lambda table, rows: batches.append(rows) if table == "hourly" else None,
         with_counts=True,
     )
-    assert batches == [5] * 8
+    assert batches == [5] * 9
 
 
 def test_expired_revocations_go_and_others_stay(database: sa.Engine) -> None:

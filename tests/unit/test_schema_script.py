@@ -3,6 +3,7 @@
 import importlib
 import io
 import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +11,14 @@ import pytest
 import sqlalchemy as sa
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
+from sqlalchemy.dialects import mssql
 from sqlfluff.core import Linter
 
 from leafgate.errors import UserError
 from sql import ddl, downgrade, migrate
 from sql.migrating import MIGRATIONS
 from sql.migration_lock import APPLICATION_LOCK
+from sql.migrations import explanations
 from sql.schema import metadata
 from sql.script import PURPOSES
 
@@ -108,6 +111,32 @@ def said_to_sql_server(version: str, direction: str) -> str:
     return said.getvalue()
 
 
+class Counting(Nobody):
+    """The same of what a migration asks because of what is counted; something is."""
+
+    def __init__(self) -> None:
+        self.dialect = mssql.dialect()  # type: ignore[no-untyped-call]
+        self.said: list[str] = []
+
+    def execute(self, statement: Any, **_: object) -> "Counting":
+        options = {"literal_binds": True, "render_postcompile": True}
+        self.said.append(str(statement.compile(dialect=self.dialect, compile_kwargs=options)))
+        return self
+
+    def scalar(self, statement: Any) -> int:
+        self.execute(statement)
+        return 1
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(())
+
+
+def counts_made_anew(function: Callable[[Any], None]) -> str:
+    connection = Counting()
+    function(connection)
+    return "\n".join(f"{statement};" for statement in connection.said)
+
+
 def by_hand() -> dict[str, str]:
     """T-SQL by where it comes from."""
     readme = re.findall(r"```sql\n(.*?)```", README.read_text("utf-8"), re.DOTALL)
@@ -115,6 +144,8 @@ def by_hand() -> dict[str, str]:
         "the lock of migrations": APPLICATION_LOCK,
         "sql/README.md": "\n".join(readme),
         "leafgate db ddl": ddl("mssql"),
+        "counts, apart": counts_made_anew(explanations.count_apart),
+        "counts, together": counts_made_anew(explanations.count_together),
         **{
             f"{version}, {direction}": said_to_sql_server(version, direction)
             for version in VERSIONS
