@@ -2,6 +2,8 @@
 
 import streamlit as st
 
+from leafgate.class_names import class_name
+
 WIDTH = 220
 
 
@@ -23,5 +25,5 @@ def choose(label: str, key: str, options: list[str]) -> str | None:
 
 
 def storable(text: str) -> str:
-    """Without what no database takes in a text, such as NUL and lone surrogates."""
-    return "".join(each for each in text if each.isprintable()).strip()
+    """As names are stored, and without what no database takes, such as NUL and lone surrogates."""
+    return class_name("".join(each for each in text if each.isprintable()))

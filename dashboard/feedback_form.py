@@ -10,6 +10,7 @@ from dashboard.diagnosis_words import correction_told
 from dashboard.guard import problems_shown
 from dashboard.names import readable
 from dashboard.session import client, may, remembered
+from leafgate.class_names import class_name
 from leafgate.settings import Settings
 
 LONGEST_CLASS = 200  # characters of a class that the API takes
@@ -66,10 +67,10 @@ def _said(settings: Settings, diagnosis: Diagnosis) -> str | None:
         )
     if right:
         return diagnosis.class_name
-    if wrong and not (choice or "").strip():
+    if wrong and not class_name(choice or ""):
         st.warning("Choose or name what it really shows first.")
         return None
-    return choice.strip() if wrong else None
+    return class_name(choice) if wrong else None
 
 
 def _classes(settings: Settings, diagnosis: Diagnosis) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from leafgate.cli_jobs import data_app, train_app
 from leafgate.cli_models import HELD_BACK, gate, models_app
 from leafgate.cli_moves import MOVES
 from leafgate.cli_options import Conflicts, Resplit, say, settings
+from leafgate.cli_predict import predict
 from leafgate.cli_replay import replay
 from leafgate.cli_users import users_app
 from leafgate.errors import UserError
@@ -77,32 +78,7 @@ def demo(
 app.command()(gate)
 
 
-@app.command()
-def predict(
-    files: Annotated[list[Path], typer.Argument(help="images")],
-) -> None:
-    """Classify images with the version in production, without the API."""
-    from leafgate.gating import in_production
-    from leafgate.images import decode
-    from registry import Classifier
-
-    configured = settings()
-    _, folder = in_production(configured, configured.classifier_name)
-    classifier = Classifier.load(folder, configured.engine)
-    for file in files:
-        image = decode(_bytes(file), wanted_size=classifier.description.image_size)
-        (answer,) = classifier.predict([image])
-        doubt = "\tunknown: unlike the training images" if answer.unknown else ""
-        say(f"{file}\t{answer.class_name}\t{answer.confidence:.3f}{doubt}")
-
-
-def _bytes(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise UserError(f"{file} cannot be read ({error.strerror})", "check the path") from None
-
-
+app.command()(predict)
 app.command()(generate)
 app.command()(replay)
 

@@ -43,11 +43,13 @@ class Manifest:
     """Rows in path order, and the folder that their paths start from.
 
     origin: where the sides come from and what is on none; unknown for a manifest made elsewhere.
+    written_digest: of the file's own rows, where names in it were spelt in another way.
     """
 
     root: Path
     rows: tuple[ManifestRow, ...]
     origin: SplitOrigin | None = field(default=None, compare=False)
+    written_digest: str = field(default="", compare=False, repr=False)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -57,8 +59,13 @@ class Manifest:
     @property
     def digest(self) -> str:
         """SHA-256 over the sorted rows; the folder's place on this machine does not count."""
-        lines = "\n".join("\t".join(_cells(row)) for row in sorted(self.rows))
-        return hashlib.sha256(lines.encode()).hexdigest()
+        return _digest(map(_cells, self.rows))
+
+    def has_digest(self, digest: str) -> bool:
+        """Whether it is the manifest of that digest, also where an older LeafGate reckoned it, with
+        names of classes as the folders had them.
+        """
+        return digest in (self.digest, self.written_digest)
 
     def side(self, side: Side) -> tuple[ManifestRow, ...]:
         """The rows on one side."""
@@ -108,14 +115,24 @@ class Manifest:
             raise UserError(f"no manifest at {file}", "make one with `leafgate data split`")
         read = read_table(file, COLUMNS, "give a manifest as `leafgate data split` writes it")
         rows = _once_each(file, [(item.line, _row(file, item)) for item in read])
+        written = _digest(_as_written(item) for item in read)
         if not rows:
             raise UserError(f"{file} has no image", "make one with `leafgate data split`")
-        manifest = Manifest(root, tuple(sorted(rows)))
+        manifest = Manifest(root, tuple(sorted(rows)), written_digest=written)
         return replace(manifest, origin=SplitOrigin.load(file, manifest.digest))
 
 
 def _cells(row: ManifestRow) -> tuple[str, ...]:
     return (row.path, row.class_name, row.side, row.group, row.sha256)
+
+
+def _as_written(item: TableRow) -> tuple[str, ...]:
+    return tuple(item.cells[name] for name in COLUMNS)
+
+
+def _digest(rows: Iterable[tuple[str, ...]]) -> str:
+    lines = "\n".join("\t".join(cells) for cells in sorted(rows))
+    return hashlib.sha256(lines.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def _row(file: Path, item: TableRow) -> ManifestRow:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from leafgate.class_names import same_class
 from leafgate.errors import UserError
 from leafgate.images import decode
 from leafgate.settings import Settings
@@ -100,7 +101,12 @@ def _diagnosis(
     (found,) = classifier.predict([pixels], TTA_VIEWS if record.tta else None)
     logged, apart = record.confidence or 0.0, CONFIDENCE_APART.get(_engine(record), OTHERWISE_APART)
     return (
-        _exactly("class", record.class_name, found.class_name),
+        Compared(
+            "class",
+            str(record.class_name),
+            found.class_name,
+            same_class(record.class_name, found.class_name),
+        ),
         Compared(
             "confidence",
             f"{logged:.6f}",

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from leafgate.class_names import find_class
 from leafgate.images import Pixels, eight_positions, resize
 from leafgate.metrics.calibration import softmax
 from registry.description import read_description, write_description
@@ -152,8 +153,11 @@ class Classifier:
         Raises ValueError for a class the model does not know.
         """
         prediction = self.predict([image])[0]
-        name = class_name or prediction.class_name
-        index = self.description.labels.index(name)
+        labels = self.description.labels
+        name = prediction.class_name
+        if class_name:
+            name = find_class(class_name, labels) or class_name
+        index = labels.index(name)
         heat = grad_cam(self.head, self.outputs([image]).features[0], index)
         return Explanation(prediction, name, heat)
 

@@ -4,6 +4,7 @@ from dataclasses import MISSING, Field, asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from leafgate.class_names import class_names
 from leafgate.errors import UserError
 from leafgate.strict_json import dump_json, load_json
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 
     Description = TypeVar("Description", bound=DataclassInstance)
 
+CLASS_LISTS, CLASS_COUNTS = {"labels", "classes"}, "reference_classes"  # of a description
 DESCRIPTION_FILE = "model.json"
 
 
@@ -42,7 +44,17 @@ def read_description(folder: Path, kind: "type[Description]") -> "Description":
         )
     values = {name: found.get(name, default) for name, default in known.items()}
     _require_all(values)
+    _normalise_classes(values)
     return kind(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+def _normalise_classes(values: dict[str, Any]) -> None:
+    """Names of classes in one spelling: an older LeafGate stored them as the folders had them."""
+    for name in CLASS_LISTS & values.keys():
+        values[name] = class_names(values[name])
+    counts: dict[str, int] | None = values.get(CLASS_COUNTS)
+    if counts:
+        values[CLASS_COUNTS] = dict(zip(class_names(counts), counts.values(), strict=True))
 
 
 def _default(item: Field[Any]) -> object:

@@ -135,7 +135,7 @@ def run_manifest(
     with tempfile.TemporaryDirectory() as folder:
         found = Manifest.load(store.run_artifact(version, MANIFEST_ARTIFACT, Path(folder)), root)
     digest = trained_with(store.stored_folder(version))
-    if digest not in (None, found.digest):
+    if digest is not None and not found.has_digest(digest):
         raise UserError(
             f"the split that the run of {version} keeps has digest {found.digest[:12]}, it was "
             f"trained with {digest[:12]}",

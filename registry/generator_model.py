@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from leafgate.class_names import find_class
 from leafgate.errors import UserError
 from leafgate.images import Pixels
 from registry.description import read_description, write_description
@@ -81,7 +82,7 @@ class Generator:
     ) -> Iterator[Drawn]:
         """The same in pieces of up to 32, with what they come from; memory stays flat."""
         require_series(count, seed)
-        self.require_class(class_name)
+        class_name = self.known_class(class_name)
         for first in range(start, start + count, BATCH):
             indices = range(first, min(first + BATCH, start + count))
             names = tuple(self.class_of(index, class_name) for index in indices)
@@ -95,8 +96,7 @@ class Generator:
         the first and the last of them; all are of the class of those two.
         """
         require_way(steps, seed, to_seed)
-        self.require_class(class_name)
-        name = self.class_of(0, class_name)
+        name = self.class_of(0, self.known_class(class_name))
         for first in range(0, steps, BATCH):
             places = range(first, min(first + BATCH, steps))
             latent = latents_between(places, steps, seed, to_seed, self.description.latent_size)
@@ -122,23 +122,28 @@ class Generator:
             return class_name or classes[index % len(classes)]
         return classes[0] if len(classes) == 1 else None
 
-    def require_class(self, class_name: str | None) -> None:
-        """Raise UserError for a class that cannot be asked for; None can always."""
+    def known_class(self, class_name: str | None) -> str | None:
+        """The class as the generator spells it; None for None, which can always be asked for.
+
+        Raises UserError for a class that cannot be asked for.
+        """
         known = ", ".join(self.description.classes)
         if class_name is None:
-            return
+            return None
         if not self.description.conditional:
             raise UserError(
                 f"class={class_name!r} cannot be asked of an unconditional generator",
                 f"leave it out; it learnt from: {known}",
                 code="class_not_supported",
             )
-        if class_name not in self.description.classes:
+        found = find_class(class_name, self.description.classes)
+        if found is None:
             raise UserError(
                 f"the generator knows no class {class_name!r}",
                 f"ask for one of: {known}",
                 code="unknown_class",
             )
+        return found
 
     def inputs(self, latent: Floats, class_names: Sequence[str | None]) -> Floats:
         """What the network takes, (n, latent_size) or with the classes' one-hots beside it."""

@@ -95,7 +95,7 @@ def write_pictures(
     Raises UserError for a class that cannot be asked for, and where `out` cannot be written.
     """
     require_series(count, seed)
-    generator.require_class(class_name)
+    class_name = generator.known_class(class_name)
     series = Series(generator, version, out, seed, class_name)
     started, drawn = time.perf_counter(), 0
     with _problems_told(out):

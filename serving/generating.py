@@ -147,7 +147,7 @@ def begin_series(state: AppState, facts: Facts, wanted: Wanted) -> Series:
     Raises UserError for a class it does not know, and what `begin_reading` does.
     """
     live = state.models.generator.require()
-    live.model.require_class(wanted.class_name)
+    class_name = live.model.known_class(wanted.class_name)
     user = facts.user_name or ""
     reader = begin_reading(state, user) if wanted.readings else None
     drawn = secrets.randbelow(MAX_SEED + 1) if wanted.seed is None else wanted.seed
@@ -160,12 +160,12 @@ def begin_series(state: AppState, facts: Facts, wanted: Wanted) -> Series:
         engine=live.model.engine.name,
         asked=wanted.n,
         seed=drawn,
-        class_name=wanted.class_name,
+        class_name=class_name,
         to_seed=wanted.to_seed,
         reader_name=reader.live.version.name if reader else None,
         reader_version=reader.live.version.version if reader else None,
     )
-    return Series(live, wanted.n, drawn, wanted.class_name, wanted.to_seed, reader, user)
+    return Series(live, wanted.n, drawn, class_name, wanted.to_seed, reader, user)
 
 
 async def pieces(

@@ -74,7 +74,7 @@ def measure_origin(subject: Subject) -> Origin:
     there = store.has_run_artifact(candidate, ENVIRONMENT_ARTIFACT)
     facts = {
         "run": candidate.run_id,
-        "data digest": data[:12] if trained and trained.digest == data else "",
+        "data digest": data[:12] if trained and trained.has_digest(data) else "",
         "training manifest": "stored" if trained else "",
         "code": tags.get("git.commit", tags.get("leafgate.version", "")),
         "environment": "stored" if there else "",

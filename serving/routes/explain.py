@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, File, Query, Request, Response, Security
 from pydantic import Field
 from slowapi import Limiter
 
+from leafgate.class_names import find_class
 from leafgate.errors import UserError
 from leafgate.images import encode_png, resized, resized_within
 from leafgate.settings import Settings
@@ -97,7 +98,7 @@ def explain_routes(settings: Settings, limiter: Limiter) -> APIRouter:
         known = facts.only_image(image.file_name)
         known.sha256 = image.sha256
         live = state.models.classifier.require()
-        _require_class(live, class_name)
+        class_name = _known_class(live, class_name)
         work = state.models.work_of(COST)
         with (
             room_for(state, [image], EXPLAIN_WORK),
@@ -122,14 +123,17 @@ def explain_routes(settings: Settings, limiter: Limiter) -> APIRouter:
     return router
 
 
-def _require_class(live: LiveClassifier, class_name: str | None) -> None:
+def _known_class(live: LiveClassifier, class_name: str | None) -> str | None:
+    """The class as the classifier spells it; None for None. Raises UserError `unknown_class`."""
     labels = live.model.description.labels
-    if class_name is not None and class_name not in labels:
+    found = None if class_name is None else find_class(class_name, labels)
+    if class_name is not None and found is None:
         raise UserError(
             f"the classifier knows no class {class_name[:80]!r}",
             f"ask for one of: {', '.join(labels)}",
             code="unknown_class",
         )
+    return found
 
 
 async def _explain(

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response, Security
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from slowapi import Limiter
 
+from leafgate.class_names import INVISIBLE, class_name, find_class, same_class
 from leafgate.settings import Settings
 from serving.answers import UsedModel, json_answer
 from serving.auth import current_user
@@ -22,8 +23,8 @@ from sql import FeedbackRecord, PredictionRecord
 
 UUID7 = "^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-7[0-9a-fA-F]{3}-[89abAB][0-9a-fA-F]{3}-[0-9a-fA-F]{12}$"
 CONTROL = "\\x00-\\x1f\\x7f-\\x9f\u2028\u2029"
-# No control character, and something besides spaces.
-CLASS = f"^[^{CONTROL}]*[^{CONTROL}\\s][^{CONTROL}]*$"
+# No control character, and something besides blanks and invisible characters.
+CLASS = f"^[^{CONTROL}]*[^{CONTROL}\\s{INVISIBLE}][^{CONTROL}]*$"
 LONGEST = 200
 
 
@@ -49,9 +50,12 @@ class FeedbackBody(BaseModel):
     @field_validator("class_name")
     @classmethod
     def _class(cls, value: str) -> str:
-        if re.fullmatch(CLASS, value) is None:
+        name = class_name(value)
+        if re.fullmatch(CLASS, value) is None or not name:
             raise ValueError("not the name of a class: it is empty, or has control characters")
-        return value.strip()
+        if len(name) > LONGEST:
+            raise ValueError(f"the name of a class has at most {LONGEST} characters")
+        return name
 
 
 class FeedbackAnswer(BaseModel):
@@ -93,21 +97,23 @@ def feedback_routes(settings: Settings, limiter: Limiter) -> APIRouter:
     ) -> Response:
         """Say what an image really shows; of several for one image the newest counts."""
         told = await state.corrections.told(body.request_id)
+        known = find_class(body.class_name, [*_classes_told(told), *_labels(state.models)])
+        name = known or body.class_name
         facts.feedback = FeedbackRecord(
             id=facts.request_id,
             at_utc=datetime.now(UTC),
             prediction_id=body.request_id,
-            true_class=body.class_name,
+            true_class=name,
             user_name=facts.user_name,
         )
         answer = FeedbackAnswer(
             request_id=facts.request_id,
             prediction_id=body.request_id,
-            class_name=body.class_name,
-            known=body.class_name in {*_labels(state.models), *_classes_told(told)},
+            class_name=name,
+            known=known is not None,
             told=told.class_name if told else None,
             model=_model_of(told) if told else None,
-            right=told.class_name == body.class_name if told else None,
+            right=same_class(told.class_name, name) if told else None,
         )
         return json_answer(answer, 201 if told else 202)
 
@@ -120,9 +126,11 @@ def _labels(models: LiveModels) -> tuple[str, ...]:
 
 
 def _classes_told(told: PredictionRecord | None) -> list[str]:
-    if told is None or told.most_probable is None:
+    """The class that was told, then the others that were thought of."""
+    if told is None:
         return []
-    return [name for name, _ in json.loads(told.most_probable)]
+    first = [told.class_name] if told.class_name else []
+    return first + [name for name, _ in json.loads(told.most_probable or "[]")]
 
 
 def _model_of(told: PredictionRecord) -> UsedModel:
