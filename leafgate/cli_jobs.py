@@ -102,7 +102,12 @@ def data_split(
 @data_app.command("leaks")
 def data_leaks(
     data: DataFolder,
-    manifest: Annotated[Path, typer.Option(help="from `leafgate data split`")] = Path("split.csv"),
+    manifest: Annotated[
+        Path | None,
+        typer.Option(
+            help="from `leafgate data split`; else split.csv, or the sides that the folders give"
+        ),
+    ] = None,
     groups: GroupsFile = None,
 ) -> None:
     """Prove that no leaf is on two sides of a split: exit 0, or 1 with the leaks.
@@ -112,10 +117,16 @@ def data_leaks(
     so it judges splits made elsewhere too.
     """
     from leafgate.manifest import Manifest
+    from training.data.given_sides import given_manifest
     from training.data.leaks import find_leaks
 
-    report = find_leaks(_scan(data), Manifest.load(manifest, data), groups)
-    say(*report.lines())
+    scan, file = _scan(data, classes_needed=False), manifest or Path("split.csv")
+    given = given_manifest(scan) if manifest is None else None
+    if given and file.is_file():
+        paths = {row.path for row in Manifest.load(file, data).rows}
+        given = None if any(row.path in paths for row in given.rows) else given
+    report = find_leaks(scan, given or Manifest.load(file, data), groups)
+    say(f"judged: {'the sides that the folders give' if given else file}", *report.lines())
     if report.leaks or report.unproven:
         raise typer.Exit(1)
 
@@ -136,7 +147,7 @@ def data_report(
     from training.data.report import data_report as look_at
     from training.data.report_page import write_report
 
-    scan = _scan(data)
+    scan = _scan(data, classes_needed=False)
     report = look_at(scan, Manifest.load(manifest, data) if manifest else None)
     page = write_report(report, scan, out)
     if log:

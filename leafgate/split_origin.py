@@ -56,9 +56,10 @@ class SplitOrigin:
         told = []
         if self.folders:
             told += [f"sides {self.sides}", *self.notes]
+            remedy = "; --resplit makes sides without them" if self.leaks else ""
             told.append(
-                f"{self.leaks} groups of copies or shots of one leaf are on two of these sides"
-                + ("; --resplit makes sides without them" if self.leaks else "")
+                "groups of copies or shots of one leaf that are on two of these sides: "
+                f"{self.leaks}{remedy}"
             )
         if self.conflicts:
             files = sum(map(len, self.conflicts))

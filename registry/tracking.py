@@ -103,8 +103,14 @@ class Run:
             {"data.root": path_text(manifest.root.resolve()), "data.digest": manifest.digest}
         )
         if origin := manifest.origin:
-            files = sum(map(len, origin.conflicts))
-            self.set_tags({"data.sides": origin.sides, "data.conflicts": str(files)})
+            self.set_tags(
+                {
+                    "data.sides": origin.sides,
+                    "data.conflicts": str(sum(map(len, origin.conflicts))),
+                    "data.left_out": str(len(origin.left_out)),
+                    "data.leaks": str(len(manifest.groups_on_two_sides())),
+                }
+            )
         self.log_params({f"images_{side}": len(manifest.side(side)) for side in SIDES})
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / Path(MANIFEST_ARTIFACT).name

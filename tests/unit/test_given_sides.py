@@ -11,8 +11,14 @@ from typer.testing import CliRunner
 from leafgate.cli import app
 from leafgate.errors import UserError
 from leafgate.manifest import Manifest
+from leafgate.settings import Settings
+from registry import ModelStore, start_run
 from tests.folders import classes, images, sides
+from training.data import border
 from training.data.folder import scan_folder
+from training.data.report import data_report
+from training.data.report_page import write_report
+from training.data.scarcity import make_scarce
 from training.data.split import split
 
 
@@ -174,3 +180,74 @@ def test_the_command_says_what_the_sides_are_and_keeps_it(tmp_path: Path) -> Non
     assert {row.path.split("/")[0] for row in Manifest.load(out, root).side("test")} == {
         "train", "test",
     }  # fmt: skip
+
+
+def test_the_run_says_what_the_sides_are(tmp_path: Path, settings: Settings) -> None:
+    root = sides(tmp_path / "data", train=6, test=3)
+    shutil.copy(root / "train" / "a" / "0.png", root / "test" / "a" / "copy.png")
+    shutil.copy(root / "train" / "a" / "1.png", root / "train" / "b" / "again.png")
+    (root / "notes.txt").write_text("")
+    with start_run(settings, "train classifier") as run:
+        run.log_data(split(scan_folder(root)), "data")
+    client = ModelStore(settings).client
+    tags = client.get_run(run.run_id).data.tags
+    assert tags["data.sides"].startswith("given by the folders: train from train/, test from test/")
+    assert "training images were taken for validation" in tags["data.sides"]
+    assert (tags["data.leaks"], tags["data.conflicts"], tags["data.left_out"]) == ("1", "2", "1")
+    kept = {item.path for item in client.list_artifacts(run.run_id, "data")}
+    assert kept == {"data/manifest.csv", "data/manifest.origin.json"}
+
+
+def test_the_report_says_what_they_are_and_shows_what_is_on_two(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(border, "TREES", 5)
+    root = sides(tmp_path / "data", Train=6, valid=2, test=3)
+    shutil.copy(root / "Train" / "a" / "0.png", root / "test" / "a" / "copy.png")
+    images(root / "pred", 2)
+    scan = scan_folder(root)
+    report = data_report(scan)
+    told = "\n".join(report.lines())
+    assert "train 12 images (Train/), validation 4 images (valid/), test 7 images (test/)" in told
+    assert "on two of them: 1" in told
+    assert "1 on two sides of the split" in told
+    page = write_report(report, scan, tmp_path / "out").read_text()
+    assert "Sides that the folders give" in page
+    assert "Train/a/0.png (train), test/a/copy.png (test)" in page
+    assert "<td>pred/</td><td>2</td><td>beside the folders" in page
+    found = json.loads((tmp_path / "out" / "report.json").read_text())["sides"]
+    assert found["counts"]["a"] == {"train": 6, "validation": 2, "test": 4}
+
+
+def test_a_report_needs_no_test_side(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(border, "TREES", 5)
+    report = data_report(scan_folder(sides(tmp_path, train=6, val=3)))
+    assert report.border is not None
+    assert "folds" in report.border.method
+
+
+def test_the_leak_test_judges_given_sides_where_no_split_of_them_was_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    root = sides(tmp_path / "data", train=6, val=2, test=3)
+    command = ["data", "leaks", "--data", str(root)]
+    fine = CliRunner().invoke(app, command)
+    assert fine.exit_code == 0, fine.output
+    assert "judged: the sides that the folders give" in fine.output
+    shutil.copy(root / "train" / "a" / "0.png", root / "test" / "a" / "copy.png")
+    leaking = CliRunner().invoke(app, command)
+    assert leaking.exit_code == 1, leaking.output
+    assert "test/a/copy.png (test), train/a/0.png (train)" in leaking.output
+    split(scan_folder(classes(tmp_path / "other"))).save(tmp_path / "split.csv")
+    assert CliRunner().invoke(app, command).exit_code == 1
+    split(scan_folder(root), resplit=True).save(tmp_path / "split.csv")
+    made = CliRunner().invoke(app, command)
+    assert made.exit_code == 0, made.output
+    assert "judged: split.csv" in made.output
+
+
+def test_a_scarce_copy_keeps_every_side(tmp_path: Path) -> None:
+    scan = scan_folder(sides(tmp_path / "data", train=6, val=2, test=3))
+    assert make_scarce(scan, tmp_path / "few", per_class=2) == {"a": 6, "b": 6}
+    assert set(scan_folder(tmp_path / "few").sides) == {"train", "validation", "test"}

@@ -8,12 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from leafgate.cli import app
 from leafgate.errors import UserError
 from leafgate.images import decode, encode_png
 from leafgate.manifest import SIDES, Manifest, ManifestRow, file_digest
 from leafgate.settings import Settings
 from registry import STAGING, Generator, ModelStore, ModelVersion
+from tests.folders import images
 from training.gan import train as training
 from training.gan.config import GanConfig
 from training.gan.unfinished import UnfinishedRun
@@ -212,3 +215,19 @@ def test_an_unknown_class_is_refused_before_a_run_is_opened(data: Manifest, tmp_
     with pytest.raises(UserError, match="no class 'moth'"):
         training.train_generator(Settings(var_dir=tmp_path), data, GanConfig(classes=("moth",)))
     assert not list(tmp_path.iterdir())
+
+
+def test_any_folder_of_images_trains_a_generator_that_learns_no_classes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = images(tmp_path / "any", 8)
+    monkeypatch.setenv("LEAFGATE_VAR_DIR", str(tmp_path / "var"))
+    command = ["train", "generator", "--data", str(root), "--unsigned", "features=pixels"]
+    settings = ["epochs=1", "batch_size=4", "evaluate_samples=16", "test_samples=16"]
+    refused = CliRunner().invoke(app, [*command, "family=conditional", *settings])
+    assert isinstance(refused.exception, UserError)
+    assert "no class folders" in refused.exception.problem
+    done = CliRunner().invoke(app, [*command, "family=vanilla", *settings])
+    assert done.exit_code == 0, done.output
+    assert "all its images are learnt as one, 'any'" in done.output
+    assert "leaf-generator version 1 is in staging" in done.output

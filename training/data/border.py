@@ -123,14 +123,15 @@ def border_test(
     """Learn classes from `borders`, (n, 2, cells, 3) in the order of `scan.images`, and test it.
 
     Learnt from the manifest's train side and tested on its test side; without a manifest, each of
-    five folds of leaf groups is tested on the others. None where all images are one leaf group.
+    five folds of leaf groups is tested on the others. None where all images are one leaf group,
+    or one class.
     Raises UserError where the manifest has no image of the folder on one of the two sides.
     """
     labels = tuple(scan.counts)
     number = {name: index for index, name in enumerate(labels)}
     truth = np.array([number[image.class_name] for image in scan.images])
     groups = _groups(scan, manifest)
-    if manifest is None and len(set(groups)) < 2:
+    if len(labels) < 2 or (manifest is None and len(set(groups)) < 2):
         return None
     folds = _sides(scan, manifest) if manifest else _folds(groups, seed)
     features = borders.reshape(len(borders), -1)

@@ -24,6 +24,9 @@ from leafgate.progress import progress
 from training.data.border import Background, BorderTest, background, border_of, border_test
 from training.data.conflicts import Conflict, counted, find_conflicts
 from training.data.folder import FolderScan, Skipped
+from training.data.folder_tree import LeftOut
+from training.data.given_sides import given_manifest
+from training.data.leaks import Leak, find_leaks
 from training.data.named_images import rows_of
 from training.data.near_duplicates import near_duplicate_groups
 
@@ -67,6 +70,29 @@ class Outlier:
 
 
 @dataclass(frozen=True)
+class GivenSides:
+    """Where the folders give sides. folders: of each side; counts: images by class and side."""
+
+    folders: dict[str, str]
+    counts: dict[str, dict[str, int]]
+    leaks: tuple[Leak, ...]
+
+    @property
+    def line(self) -> str:
+        """For a person."""
+        images = Counter[str]()
+        for counts in self.counts.values():
+            images.update(counts)
+        given = ", ".join(
+            f"{side} {images[side]:,} images ({folder}/)" for side, folder in self.folders.items()
+        )
+        return (
+            f"the folders give the sides: {given}; groups of copies or shots of one leaf that are "
+            f"on two of them: {len(self.leaks)}"
+        )
+
+
+@dataclass(frozen=True)
 class DataReport:
     """All that was found.
 
@@ -87,6 +113,9 @@ class DataReport:
     backgrounds: tuple[Background, ...]
     border: BorderTest | None
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    sides: GivenSides | None = None
 
     def as_dict(self) -> dict[str, object]:
         """For JSON."""
@@ -103,9 +132,14 @@ class DataReport:
             f"{len(self.skipped)} files cannot be used",
             f"{len(self.exact_duplicates)} groups of identical files and "
             f"{len(self.near_duplicates)} of near copies: {mislabelled} under more than one class"
-            f"{leaks if self.manifest_digest else ''}",
+            f"{leaks if self.manifest_digest or self.sides else ''}",
             f"{len(self.outliers)} pictures are unlike the others of their class",
         ]
+        if self.left_out:
+            files = sum(item.files for item in self.left_out)
+            told.insert(2, f"files left out: {files:,} (places: {len(self.left_out)})")
+        if self.sides:
+            told.insert(1, self.sides.line)
         if self.conflicts:
             told.insert(2, f"{counted(self.conflicts)}: a split leaves them out")
         return [*told, self.border.verdict] if self.border else told
@@ -126,6 +160,9 @@ def data_report(scan: FolderScan, manifest: Manifest | None = None, seed: int = 
 
     Raises UserError for a file that changed since the scan, or a manifest of another folder.
     """
+    given = None if manifest else given_manifest(scan)
+    judged = manifest or given
+    tested = judged if manifest or (given and given.side("train") and given.side("test")) else None
     paths = [image.path for image in scan.images]
     seen = for_each_image(scan.root, paths, _glance, "looking at images")
     borders = np.stack([item.border for item in seen])
@@ -138,14 +175,26 @@ def data_report(scan: FolderScan, manifest: Manifest | None = None, seed: int = 
         imbalance_ratio=max(counts.values()) / min(counts.values()),
         sizes=_sizes(seen),
         conflicts=find_conflicts(scan),
-        exact_duplicates=_copies(scan, manifest, _same_bytes(scan)),
-        near_duplicates=_copies(scan, manifest, _near_copies(scan)),
+        exact_duplicates=_copies(scan, judged, _same_bytes(scan)),
+        near_duplicates=_copies(scan, judged, _near_copies(scan)),
         skipped=scan.skipped,
         outliers=tuple(_outliers(paths, names, np.stack([item.features for item in seen]))),
         backgrounds=tuple(background(name, borders[names == name]) for name in counts),
-        border=border_test(borders, scan, manifest, seed),
+        border=border_test(borders, scan, tested, seed),
         warnings=scan.warnings,
+        notes=scan.notes,
+        left_out=scan.left_out,
+        sides=_given_sides(scan, given) if given else None,
     )
+
+
+def _given_sides(scan: FolderScan, given: Manifest) -> GivenSides:
+    counts: dict[str, dict[str, int]] = {name: {} for name in scan.counts}
+    for row in given.rows:
+        counts[row.class_name][row.side] = counts[row.class_name].get(row.side, 0) + 1
+    folders = {str(side): places for side, places in scan.sides.items()}
+    leaks = find_leaks(scan, given).leaks if len(scan.sides) > 1 else ()
+    return GivenSides(folders, counts, leaks)
 
 
 def for_each_image(

@@ -14,7 +14,7 @@ from leafgate.strict_json import dump_json
 from training.data.border import Background, BorderTest
 from training.data.conflicts import Conflict, counted
 from training.data.folder import FolderScan
-from training.data.report import Copies, DataReport, for_each_image
+from training.data.report import Copies, DataReport, GivenSides, for_each_image
 
 SAMPLES = 8
 THUMBNAIL = 96
@@ -61,7 +61,8 @@ def _page(report: DataReport, scan: FolderScan) -> str:
     body = "\n".join(
         (
             f"<h1>Data report: {escape(report.root)}</h1>",
-            _list([*report.warnings, *report.lines()]),
+            _list([*report.warnings, *report.lines(), *report.notes]),
+            _given_sides(report.sides),
             _classes(report),
             _border(report.border),
             _sample_grid(samples, pictures),
@@ -146,7 +147,9 @@ def _swatch(ground: Background) -> str:
 def _border(test: BorderTest | None) -> str:
     title = "<h2>Does the border give the class away?</h2>"
     if test is None:
-        return f"{title}<p>Cannot be tested: all images show the same thing.</p>"
+        return (
+            f"{title}<p>Cannot be tested: all images show the same thing, or are of one class.</p>"
+        )
     rows = [
         ("tested on", test.method),
         ("images tested", f"{test.images_tested:,}"),
@@ -167,6 +170,29 @@ def _sample_grid(samples: Mapping[str, Sequence[str]], pictures: Pictures) -> st
         for name, paths in samples.items()
     )
     return f"<h2>Samples</h2>{''.join(grids)}"
+
+
+def _given_sides(sides: GivenSides | None) -> str:
+    """How many images of each class the folders put on each side, and what is on two."""
+    if sides is None:
+        return ""
+    rows = [
+        (name, *(counts.get(side, 0) for side in sides.folders))
+        for name, counts in sides.counts.items()
+    ]
+    leaks = [
+        ", ".join(f"{path} ({side})" for path, side in leak.images[:COPIES_SHOWN])
+        for leak in sides.leaks[:GROUPS_SHOWN]
+    ]
+    told = (
+        f"<p>Groups of copies or shots of one leaf that are on two sides: {len(sides.leaks)}. "
+        "<code>--resplit</code> divides all images anew, without them.</p>"
+        if leaks
+        else "<p>No copies or shots of one leaf are on two sides.</p>"
+    )
+    rest = _rest(len(sides.leaks) - GROUPS_SHOWN)
+    title = "<h2>Sides that the folders give</h2>"
+    return f"{title}{_table(('class', *sides.folders), rows)}{told}{_list(leaks)}{rest}"
 
 
 def _conflicts(conflicts: Sequence[Conflict], pictures: Pictures) -> str:
@@ -217,7 +243,12 @@ def _outliers(report: DataReport, pictures: Pictures) -> str:
 def _skipped(report: DataReport) -> str:
     rows = [(item.path, item.reason) for item in report.skipped]
     table = _table(("file", "reason"), rows[:ROWS_SHOWN]) if rows else "<p>none</p>"
-    return f"<h2>Files that cannot be used</h2>{table}{_rest(len(rows) - ROWS_SHOWN)}"
+    left = [(item.path, item.files, item.reason) for item in report.left_out]
+    places = _table(("place", "files", "reason"), left[:ROWS_SHOWN]) if left else "<p>none</p>"
+    return (
+        f"<h2>Files that cannot be used</h2>{table}{_rest(len(rows) - ROWS_SHOWN)}"
+        f"<h2>Left out</h2>{places}{_rest(len(left) - ROWS_SHOWN)}"
+    )
 
 
 def _sizes(report: DataReport) -> str:

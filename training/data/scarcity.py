@@ -8,11 +8,14 @@ import numpy as np
 
 from leafgate.errors import UserError
 from leafgate.file_names import disk_path
+from leafgate.manifest import SIDES
 from training.data.folder import FolderScan
 
 
 def make_scarce(scan: FolderScan, out: Path, per_class: int, seed: int = 0) -> dict[str, int]:
     """Copy (hard links where they can be) at most `per_class` images of each class into `out`.
+
+    Of each class on each side, where the folders give sides.
 
     Returns the number kept of each class. Raises UserError where `out` holds files already.
     """
@@ -24,12 +27,19 @@ def make_scarce(scan: FolderScan, out: Path, per_class: int, seed: int = 0) -> d
     kept: dict[str, int] = {}
     try:
         for number, class_name in enumerate(scan.counts):
-            paths = sorted(image.path for image in scan.images if image.class_name == class_name)
-            picked = np.random.default_rng([seed, number]).permutation(len(paths))[:per_class]
-            for index in picked:
-                source = disk_path(scan.root, paths[index])
-                _copy(source, beside / source.relative_to(scan.root))
-            kept[class_name] = len(picked)
+            kept[class_name] = 0
+            for place, side in enumerate((None, *SIDES)):
+                paths = sorted(
+                    image.path
+                    for image in scan.images
+                    if (image.class_name, image.side) == (class_name, side)
+                )
+                seeds = [seed, number, *([place] if side else [])]
+                picked = np.random.default_rng(seeds).permutation(len(paths))[:per_class]
+                for index in picked:
+                    source = disk_path(scan.root, paths[index])
+                    _copy(source, beside / source.relative_to(scan.root))
+                kept[class_name] += len(picked)
         if out.exists():
             out.rmdir()
         out.parent.mkdir(parents=True, exist_ok=True)
