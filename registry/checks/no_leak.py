@@ -31,7 +31,8 @@ def no_leak(evidence: Evidence) -> Verdict:
 CHECK = Check(
     question="Has it really never seen the images that it is judged by?",
     remedy="The figures of this version are worth nothing. Split the images with `leafgate data "
-    "split`, prove it with `leafgate data leaks`, and train again.",
+    "split` (with --resplit where the folders give the sides), prove it with `leafgate data "
+    "leaks`, and train again.",
     judge=no_leak,
     needs=("origin",),
 )
