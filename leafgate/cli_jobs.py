@@ -36,11 +36,22 @@ Unsigned = Annotated[
 
 
 @data_app.command("kaggle")
-def data_kaggle(out: Out = Path("data/plantvillage")) -> None:
-    """Download PlantVillage from Kaggle (2 GB; needs your API token, checked first)."""
-    from training.data.kaggle_source import download_plantvillage
+def data_kaggle(
+    dataset: Annotated[
+        str, typer.Option(help="OWNER/NAME, or the address of its page; else PlantVillage (2 GB)")
+    ] = "",
+    out: Annotated[
+        Path | None, typer.Option(help="where to write; else data/NAME", show_default=False)
+    ] = None,
+) -> None:
+    """Download a data set from Kaggle; needs your API token, checked first.
 
-    say(f"ready: {download_plantvillage(out)}")
+    Example: leafgate data kaggle --dataset emmarex/plantdisease
+    """
+    from training.data.kaggle_source import DATASET, default_folder, download_dataset
+
+    wanted = dataset or DATASET
+    say(f"ready: {download_dataset(out or default_folder(wanted), wanted)}")
 
 
 @data_app.command("demo")

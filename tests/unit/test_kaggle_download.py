@@ -10,7 +10,8 @@ import pytest
 
 from leafgate.errors import UserError
 from tests.colours import colour_picture
-from training.data.kaggle_source import check_credentials, download_plantvillage
+from training.data.kaggle_source import download_plantvillage
+from training.data.kaggle_token import check_credentials
 
 FILES = {
     "plantvillage dataset/color/Apple___rust/a.JPG": "red",
