@@ -12,9 +12,10 @@ from PIL import Image
 from leafgate.errors import ImageError, UserError
 from leafgate.images import Pixels
 from leafgate.manifest import Manifest, ManifestRow, Side
+from tests.looks import some_look
 from training.data import border
-from training.data.border import background, border_of, border_test
-from training.data.folder import FolderScan, scan_folder
+from training.data.border import CANNOT_TELL, background, border_of, border_test
+from training.data.folder import FolderScan, FoundImage, scan_folder
 from training.data.report import data_report
 from training.data.report_page import write_report
 
@@ -174,6 +175,47 @@ def test_a_background_that_does_not_tell_is_near_chance(tmp_path: Path) -> None:
     assert test.tells == "nothing"
 
 
+@pytest.mark.parametrize("each", [2, 6, 10, 12])
+def test_classes_too_small_to_tell_are_not_said_to_have_a_silent_border(
+    each: int, tmp_path: Path
+) -> None:
+    scan = scan_folder(make_folder(tmp_path / "images", each=each))
+    report = data_report(scan)
+    assert report.border is not None
+    assert report.border.tells == CANNOT_TELL
+    assert report.as_dict()["border"]["tells"] == CANNOT_TELL  # type: ignore[index]
+    (told,) = [line for line in report.lines() if "border" in line]
+    assert told.startswith("It cannot be told whether the border gives the class away")
+    page = unescape(write_report(report, scan, tmp_path / "out").read_text())
+    assert "too small" in page
+    assert "tells nothing" not in page
+
+
+def test_many_classes_of_few_leaves_are_too_small_to_learn_from() -> None:
+    images = [
+        FoundImage(f"{n % 40}/{n}.png", str(n % 40), f"{n:064}", some_look(n)) for n in range(160)
+    ]
+    scan = FolderScan(Path("data"), tuple(images), ())
+    borders = np.random.default_rng(1).normal(100, 20, (160, 2, 60, 3)).astype(np.float32)
+    test = border_test(borders, scan)
+    assert test is not None
+    assert test.learnt_leaves < 10
+    assert test.tells == CANNOT_TELL
+
+
+def test_a_border_that_tells_is_told_of_small_classes_too(tmp_path: Path) -> None:
+    scan = scan_folder(make_folder(tmp_path / "images", each=6, telling="border"))
+    test = border_test(borders_of(scan), scan)
+    assert test is not None
+    assert test.tells == "much"
+
+
+def test_one_class_has_no_border_test() -> None:
+    images = [FoundImage(f"a/{n}.png", "a", f"{n:064}", some_look(n)) for n in range(4)]
+    scan = FolderScan(Path("data"), tuple(images), ())
+    assert border_test(np.zeros((4, 2, 60, 3), np.float32), scan) is None
+
+
 def test_a_guess_is_judged_by_the_classes_and_not_by_the_largest(tmp_path: Path) -> None:
     root = make_folder(tmp_path / "images", each=30)
     for name in ("healthy", "rust"):
@@ -183,7 +225,7 @@ def test_a_guess_is_judged_by_the_classes_and_not_by_the_largest(tmp_path: Path)
     test = border_test(borders_of(scan), scan)
     assert test is not None
     assert test.majority_share == pytest.approx(0.75)
-    assert test.tells == "nothing"
+    assert test.tells == CANNOT_TELL
 
 
 def test_the_border_is_learnt_on_the_train_side_and_tested_on_the_test_side(folder: Path) -> None:
@@ -213,7 +255,7 @@ def test_shots_of_one_leaf_are_never_learnt_from_and_tested_on(tmp_path: Path) -
     own = np.random.default_rng(3).normal(100, 50, (20, 2, 60, 3)).astype(np.float32)
     test = border_test(np.repeat(own, 4, axis=0), scan)
     assert test is not None
-    assert test.tells == "nothing"
+    assert test.tells == CANNOT_TELL
 
 
 def test_a_folder_of_one_leaf_is_not_tested(tmp_path: Path) -> None:
@@ -225,7 +267,10 @@ def test_a_folder_of_one_leaf_is_not_tested(tmp_path: Path) -> None:
     scan = scan_folder(tmp_path)
     report = data_report(scan)
     assert report.border is None
-    assert "Cannot be tested" in write_report(report, scan, tmp_path / "out").read_text()
+    assert "It cannot be told" in report.lines()[-1]
+    assert (
+        "all images show the same thing" in write_report(report, scan, tmp_path / "out").read_text()
+    )
 
 
 def test_a_split_of_another_folder_is_refused(folder: Path) -> None:

@@ -32,6 +32,11 @@ FOLDS = 5
 TREES = 200
 LEARN_AT_MOST = 8000  # images; more would take minutes and say the same
 PARTLY, STRONGLY = 0.1, 0.3  # of the way from guessing to always right
+# Standard errors above a guess that a border has to be for the test to notice it four times in
+# five, the usual power; two of them are what luck explains.
+NOTICED = 2.84
+LEAVES_TO_LEARN = 10  # leaf groups of a class: from fewer, nothing subtle is learnt
+CANNOT_TELL = "cannot be told"
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,7 @@ class BorderTest:
     mean_recall: the mean over classes, which is `chance` (1 / classes) for a guess however uneven
     the classes are. majority_share: the accuracy of always naming the largest class.
     beyond_luck: the least mean_recall that luck does not explain. recalls: each class's own.
+    learnt_leaves: leaf groups of a class that were learnt from, the median over classes.
     """
 
     method: str
@@ -61,14 +67,23 @@ class BorderTest:
     majority_share: float
     beyond_luck: float
     recalls: dict[str, float]
+    learnt_leaves: float
 
     @property
     def tells(self) -> str:
-        """`nothing`, `a little`, `part` or `much` of the class."""
+        """`nothing`, `a little`, `part` or `much` of the class; `cannot be told` where classes are
+        too small for the test to notice a border that tells much.
+        """
         way = (self.mean_recall - self.chance) / (1 - self.chance)
         if self.mean_recall <= self.beyond_luck:
-            return "nothing"
+            return "nothing" if self._would_notice else CANNOT_TELL
         return "a little" if way < PARTLY else "part" if way < STRONGLY else "much"
+
+    @property
+    def _would_notice(self) -> bool:
+        noticed = NOTICED / 2 * (self.beyond_luck - self.chance)
+        is_sharp = noticed <= STRONGLY * (1 - self.chance)
+        return is_sharp and self.learnt_leaves >= LEAVES_TO_LEARN
 
     @property
     def verdict(self) -> str:
@@ -78,6 +93,12 @@ class BorderTest:
             f"images (mean over classes {self.mean_recall:.0%}; a guess: {self.chance:.0%}; always "
             f"the largest class: {self.majority_share:.0%})"
         )
+        if self.tells == CANNOT_TELL:
+            return (
+                "It cannot be told whether the border gives the class away: the classes are too "
+                f"small, so luck alone explains a mean of up to {min(self.beyond_luck, 1):.0%}. "
+                f"Here {figures}. {ADVICE[CANNOT_TELL]}"
+            )
         return f"The border tells {self.tells} about the class: {figures}. {ADVICE[self.tells]}"
 
     def as_dict(self) -> dict[str, object]:
@@ -86,6 +107,8 @@ class BorderTest:
 
 
 ADVICE = {
+    CANNOT_TELL: "Look at the samples: are the backgrounds of the classes alike? Test again with "
+    "more images.",
     "nothing": "A model has to look at the subject.",
     "a little": "A model gains little by looking at the background.",
     "part": "Some of a model's accuracy may come from the background, or the subject reaches the "
@@ -123,8 +146,8 @@ def border_test(
     """Learn classes from `borders`, (n, 2, cells, 3) in the order of `scan.images`, and test it.
 
     Learnt from the manifest's train side and tested on its test side; without a manifest, each of
-    five folds of leaf groups is tested on the others. None where all images are one leaf group,
-    or one class.
+    five folds of leaf groups is tested on the others. None where all images are one leaf group, or
+    of one class.
     Raises UserError where the manifest has no image of the folder on one of the two sides.
     """
     labels = tuple(scan.counts)
@@ -139,7 +162,15 @@ def border_test(
     tested = np.concatenate([test for _, test in folds])
     method = "test side of the split" if manifest else f"{len(folds)} folds of whole leaf groups"
     in_groups = [groups[index] for index in tested]
-    return _judge(method, labels, truth[tested], np.concatenate(predicted), in_groups)
+    learnt = min(_leaves_learnt(truth, groups, train) for train, _ in folds)
+    return _judge(method, labels, truth[tested], np.concatenate(predicted), in_groups, learnt)
+
+
+def _leaves_learnt(truth: Indices, groups: Sequence[str], train: Indices) -> float:
+    """Leaf groups of a class on that side, the median over all classes."""
+    pairs = {(int(truth[index]), groups[index]) for index in train}
+    counts = Counter(label for label, _ in pairs)
+    return float(np.median([counts[label] for label in range(int(truth.max()) + 1)]))
 
 
 def _groups(scan: FolderScan, manifest: Manifest | None) -> list[str]:
@@ -197,7 +228,12 @@ def _at_most(train: Indices, truth: Indices, seed: int) -> Indices:
 
 
 def _judge(
-    method: str, labels: Sequence[str], truth: Indices, predicted: Indices, groups: Sequence[str]
+    method: str,
+    labels: Sequence[str],
+    truth: Indices,
+    predicted: Indices,
+    groups: Sequence[str],
+    learnt_leaves: float,
 ) -> BorderTest:
     """Only classes that were tested count."""
     scores = class_scores(confusion(truth, predicted, len(labels)))
@@ -216,4 +252,5 @@ def _judge(
         majority_share=max(score.support for score in scores) / len(truth),
         beyond_luck=float(chance + 2 * luck),
         recalls={label: score.recall for label, score in tested.items()},
+        learnt_leaves=learnt_leaves,
     )

@@ -142,7 +142,13 @@ class DataReport:
             told.insert(1, self.sides.line)
         if self.conflicts:
             told.insert(2, f"{counted(self.conflicts)}: a split leaves them out")
-        return [*told, self.border.verdict] if self.border else told
+        return [*told, self.border.verdict if self.border else self.border_untested]
+
+    @property
+    def border_untested(self) -> str:
+        """Why there is no border test, where there is none."""
+        why = "there is one class" if len(self.counts) < 2 else "all images show the same thing"
+        return f"It cannot be told whether the border gives the class away: {why}."
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from PIL import Image
 from leafgate.files import whole
 from leafgate.images import decode
 from leafgate.strict_json import dump_json
-from training.data.border import Background, BorderTest
+from training.data.border import CANNOT_TELL, Background, BorderTest
 from training.data.conflicts import Conflict, counted
 from training.data.folder import FolderScan
 from training.data.report import Copies, DataReport, GivenSides, for_each_image
@@ -64,7 +64,7 @@ def _page(report: DataReport, scan: FolderScan) -> str:
             _list([*report.warnings, *report.lines(), *report.notes]),
             _given_sides(report.sides),
             _classes(report),
-            _border(report.border),
+            _border(report.border, report.border_untested),
             _sample_grid(samples, pictures),
             _conflicts(report.conflicts, pictures),
             _copies("Identical files", report.exact_duplicates, pictures),
@@ -144,12 +144,10 @@ def _swatch(ground: Background) -> str:
     return f"{colour} {mean} ({spread})"
 
 
-def _border(test: BorderTest | None) -> str:
+def _border(test: BorderTest | None, untested: str) -> str:
     title = "<h2>Does the border give the class away?</h2>"
     if test is None:
-        return (
-            f"{title}<p>Cannot be tested: all images show the same thing, or are of one class.</p>"
-        )
+        return f"{title}<p>{escape(untested)}</p>"
     rows = [
         ("tested on", test.method),
         ("images tested", f"{test.images_tested:,}"),
@@ -157,10 +155,11 @@ def _border(test: BorderTest | None) -> str:
         ("always the largest class", f"{test.majority_share:.1%}"),
         ("mean over classes", f"{test.mean_recall:.1%}"),
         ("a guess", f"{test.chance:.1%}"),
-        ("explained by luck, up to", f"{test.beyond_luck:.1%}"),
+        ("explained by luck, up to", f"{min(test.beyond_luck, 1):.1%}"),
+        ("leaves of a class that were learnt from", f"{test.learnt_leaves:g}"),
         ("macro F1", f"{test.macro_f1:.3f}"),
     ]
-    shade = test.tells.split()[-1]
+    shade = "" if test.tells == CANNOT_TELL else test.tells.split()[-1]
     return f'{title}<p class="{shade}">{escape(test.verdict)}</p>{_table((), rows)}'
 
 
