@@ -16,6 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from leafgate.audit import AuditRecord
 from leafgate.errors import UserError
+from sql.connections import opened, transaction
 from sql.schema import audit
 
 # Where a field's own name is a word of SQL, or differs from the other tables'.
@@ -46,7 +47,7 @@ class SqlAuditTrail:
         row = {COLUMNS[name].name: value for name, value in asdict(record).items()}
         with self._answering():
             try:
-                with self.engine.begin() as connection:
+                with transaction(self.engine) as connection:
                     connection.execute(audit.insert(), row)
             except IntegrityError:
                 if not self._read(record.model, COLUMNS["number"] == record.number):
@@ -76,7 +77,7 @@ class SqlAuditTrail:
             .where(COLUMNS["model"] == model, *conditions)
             .order_by(COLUMNS["number"])
         )
-        with self.engine.connect() as connection:
+        with opened(self.engine) as connection:
             return tuple(_record(model, dict(row)) for row in connection.execute(query).mappings())
 
     @contextmanager

@@ -26,12 +26,22 @@ SQLITE_CODES = frozenset(
 # operator's intervention or a timeout (57), a fault of its system (58); read-only; lock not had.
 STATE_CLASSES = ("08", "40", "53", "57", "58")
 STATES = frozenset({"25006", "55P03"})
-# SQL Server, as ODBC drivers say it: a timeout, a connection lost, a deadlock.
-ODBC_STATES = frozenset({"HYT00", "HYT01", "08S01", "08001", "08007", "40001", "40003"})
-# Out of locks (1204), deadlock (1205), lock timeout (1222), no space (1101, 1105), log full (9002),
-# read-only (3906), database not available (921, 922, 983), too many at once (10928, 10929).
-NUMBERS = frozenset({1204, 1205, 1222, 1101, 1105, 9002, 3906, 921, 922, 983, 10928, 10929})
-NUMBER = re.compile(r"\((\d+)\) \(SQL\w+\)")
+# SQL Server, as ODBC drivers say it: a timeout, a connection lost, a transaction rolled back.
+ODBC_CLASSES = ("HYT", "08", "40")
+NUMBERS = frozenset(
+    {
+        *(1203, 1204, 1205, 1222),  # no lock: out of them, a deadlock, a timeout
+        *(3960, 41302, 41305, 41325),  # another transaction changed the same rows
+        *(701, 802, 8645, 8651, 8628),  # out of memory, or of time to plan
+        *(845, 823, 824, 9001, 9002, 1101, 1105, 5149),  # the disk: slow, failing, full
+        *(3906, 3908, 921, 922, 926, 927, 945, 978, 983, 988, 4060),  # not to be had or written now
+        *(6005, 17142, 18401, 596),  # shutting down, paused, starting, session ended
+        *(64, 121, 233, 10053, 10054, 10060),  # connection lost
+        *(40197, 40501, 40540, 40613, 40143, 10928, 10929, 49918, 49919, 49920),  # Azure's
+    }
+)
+NUMBER = re.compile(r"\((\d+)\)(?: \(SQL\w+\)|; \[|$)")
+STATE = re.compile(r"[0-9A-Z]{5}", re.ASCII)
 
 
 def is_busy(error: DBAPIError) -> bool:
@@ -39,10 +49,23 @@ def is_busy(error: DBAPIError) -> bool:
     cause = error.orig
     if isinstance(cause, sqlite3.Error):
         return getattr(cause, "sqlite_errorcode", 0) & 0xFF in SQLITE_CODES
-    state = getattr(cause, "sqlstate", None)  # psycopg's
-    if isinstance(state, str):
+    if isinstance(getattr(cause, "sqlstate", None), str):  # psycopg's
+        state = state_of(error) or ""
         return state in STATES or state.startswith(STATE_CLASSES)
-    said = cause.args if cause is not None else ()
-    if said and said[0] in ODBC_STATES:
+    if (state_of(error) or "").startswith(ODBC_CLASSES):
         return True
-    return not NUMBERS.isdisjoint(map(int, NUMBER.findall(str(cause))))
+    return not NUMBERS.isdisjoint(server_numbers(error))
+
+
+def state_of(error: DBAPIError) -> str | None:
+    """The SQLSTATE that the driver tells, if any."""
+    said = getattr(error.orig, "sqlstate", None)  # psycopg's
+    if said is None and error.orig is not None and error.orig.args:
+        said = error.orig.args[0]  # pyodbc's
+    return said if isinstance(said, str) and STATE.fullmatch(said) else None
+
+
+def server_numbers(error: DBAPIError) -> frozenset[int]:
+    """The numbers of the errors that SQL Server reports, as ODBC drivers end what it said."""
+    said = error.orig.args if error.orig is not None else ()
+    return frozenset(int(number) for text in said for number in NUMBER.findall(str(text)))

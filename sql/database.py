@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from leafgate.errors import UserError
 from leafgate.sqlite_url import readable
 from leafgate.url_secrets import require_readable
 from sql.busy import is_busy
+from sql.connections import driver_errors, opened
 from sql.database_file import watch_file
 from sql.rights import lacks_rights
 
@@ -68,12 +69,17 @@ def place_of(engine: sa.Engine) -> str:
     return engine.url.set(query={}).render_as_string()
 
 
-def connect(engine: sa.Engine) -> sa.Connection:
-    """A connection. Raises UserError `database_unreachable` where there is none to be had."""
-    try:
-        return engine.connect()
-    except DBAPIError as error:
-        raise unreachable(engine, error) from error
+@contextmanager
+def connect(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """A connection, as `opened`. Raises UserError `database_unreachable` where there is none to be
+    had.
+    """
+    with ExitStack() as stack:
+        try:
+            connection = stack.enter_context(opened(engine))
+        except DBAPIError as error:
+            raise unreachable(engine, error) from error
+        yield connection
 
 
 def unreachable(engine: sa.Engine, error: DBAPIError) -> UserError:
@@ -100,7 +106,8 @@ def not_allowed(engine: sa.Engine, error: DBAPIError) -> UserError:
 def within_rights(engine: sa.Engine) -> Iterator[None]:
     """Turn a right that the login lacks inside the block into a UserError, `database_refuses`."""
     try:
-        yield
+        with driver_errors(engine):
+            yield
     except DBAPIError as error:
         if not lacks_rights(error):
             raise
@@ -178,7 +185,8 @@ def answering(engine: sa.Engine) -> Iterator[None]:
     is.
     """
     try:
-        yield
+        with driver_errors(engine):
+            yield
     except (DBAPIError, PoolTimeoutError) as error:
         if isinstance(error, DBAPIError) and lacks_rights(error):
             log.error("%s", not_allowed(engine, error))
@@ -203,7 +211,7 @@ def answering(engine: sa.Engine) -> Iterator[None]:
 def is_reachable(engine: sa.Engine) -> bool:
     """Whether a trivial query is answered now."""
     try:
-        with engine.connect() as connection:
+        with opened(engine) as connection:
             connection.execute(sa.select(1))
     except DBAPIError:
         return False

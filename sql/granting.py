@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from leafgate.errors import UserError
+from sql.connections import driver_errors
 from sql.database import connect, place_of, reason
 from sql.migration_lock import lock_schema
 
@@ -166,7 +167,8 @@ def give_rights(engine: sa.Engine, roles: Mapping[str, Sequence[str]]) -> tuple[
 @contextmanager
 def _answering(engine: sa.Engine) -> Iterator[None]:
     try:
-        yield
+        with driver_errors(engine):
+            yield
     except DBAPIError as error:
         raise _failed(engine, reason(error)) from error
 

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from sql.connections import opened
 from sql.records import unix_seconds
 from sql.schema import users
 
@@ -34,7 +35,7 @@ def load_users(engine: sa.Engine, before: KnownUsers | None = None) -> KnownUser
     newest = sa.select(users.c.name, users.c.created_at_utc).order_by(
         users.c.created_at_utc.desc(), users.c.name
     )
-    with engine.connect() as connection:
+    with opened(engine) as connection:
         count, last = connection.execute(counted).one()
         if before is not None and before.state == (count, last):
             return before
@@ -49,6 +50,6 @@ def user_created(engine: sa.Engine, name: str) -> float | None:
     Raises SQLAlchemy's errors where the database is away.
     """
     query = sa.select(users.c.created_at_utc).where(users.c.name == name)
-    with engine.connect() as connection:
+    with opened(engine) as connection:
         found = connection.scalar(query)
     return None if found is None else unix_seconds(found)

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from sql.by_ids import rows_by_ids
+from sql.connections import opened
 from sql.records import FeedbackRecord, GenerationRecord, PredictionRecord, RequestRecord
 from sql.schema import feedback, generations, predictions, requests
 from sql.tallies import SHADOW
@@ -30,7 +31,7 @@ def find_answer(
     engine: sa.Engine, identifier: str
 ) -> PredictionRecord | GenerationRecord | RequestRecord | None:
     """What is known under an id: of an image, of pictures made, else of the request alone."""
-    with engine.connect() as connection:
+    with opened(engine) as connection:
         return (
             _find(connection, predictions, PredictionRecord, identifier)
             or _find(connection, generations, GenerationRecord, identifier)
@@ -40,13 +41,13 @@ def find_answer(
 
 def find_prediction(engine: sa.Engine, identifier: str) -> PredictionRecord | None:
     """What was told of an image, by its id: the request's, where it was the only one."""
-    with engine.connect() as connection:
+    with opened(engine) as connection:
         return _find(connection, predictions, PredictionRecord, identifier)
 
 
 def one_request(engine: sa.Engine, identifier: str) -> OneRequest | None:
     """The request of that id, or with an image of that id. None where there is none."""
-    with engine.connect() as connection:
+    with opened(engine) as connection:
         image = _find(connection, predictions, PredictionRecord, identifier)
         request_id = image.request_id if image else identifier
         of_request = predictions.c.request_id == request_id

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from leafgate.errors import UserError
+from sql.connections import driver_errors, roll_back
 from sql.database import connect, not_allowed, place_of, reason, unreachable
 from sql.migration_lock import lock_schema
 from sql.rights import lacks_rights
@@ -76,7 +77,8 @@ def head_revision() -> str:
 @contextmanager
 def _answering(engine: sa.Engine) -> Iterator[None]:
     try:
-        yield
+        with driver_errors(engine):
+            yield
     except DBAPIError as error:
         if lacks_rights(error):
             raise UserError(
@@ -130,7 +132,7 @@ def _revisions(connection: sa.Connection) -> set[str]:
         if not sa.inspect(connection).has_table("alembic_version"):
             return set()
     finally:
-        connection.rollback()
+        roll_back(connection)
     return _stamped(connection)  # somebody else has just made it
 
 
@@ -138,7 +140,7 @@ def _stamped(connection: sa.Connection) -> set[str]:
     try:
         return set(connection.scalars(sa.text("SELECT version_num FROM alembic_version")))
     finally:
-        connection.rollback()
+        roll_back(connection)
 
 
 def _revisions_here() -> tuple[set[str], set[str]]:

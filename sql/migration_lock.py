@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import ProgrammingError
 
 from leafgate.errors import UserError
+from sql.connections import roll_back
 from sql.database import SQLITE_WAIT_MS
 
 log = logging.getLogger(__name__)
@@ -44,7 +45,7 @@ def _lock_mssql(connection: sa.Connection) -> None:
     try:
         granted = connection.exec_driver_sql(APPLICATION_LOCK).scalar()
     except ProgrammingError as error:
-        connection.rollback()
+        roll_back(connection)
         log.warning("no lock to be had, so nobody else may migrate now (%s)", error.orig)
         return
     if granted == TIMED_OUT:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import sqlalchemy as sa
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, StatementError
+from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from leafgate.errors import UserError
@@ -24,6 +24,7 @@ from sql.migrating import migrate
 from sql.outbox import Outbox, Waiting
 from sql.outbox_folder import orphan
 from sql.records import Rows, naive_utc, rows_of
+from sql.refusals import is_refused
 from sql.rollups import merge_parts, settle
 from sql.storing import store
 
@@ -36,6 +37,8 @@ LOOK_CLOSER_EVERY = 5  # failures
 LOOKED_AT = 200  # entries, one by one
 STRIKES = 3
 CHORES_SECONDS = 60.0
+# What an entry that is none, or holds values of wrong kinds, leads to.
+OF_THE_ENTRY = (ValueError, LookupError, TypeError, AttributeError, ArithmeticError)
 MERGED_HOURS = 3  # back from now; of older ones, those that got rows
 
 
@@ -229,9 +232,9 @@ class Mover:
 def is_refusal(error: Exception) -> bool:
     """Whether the entry is at fault, rather than the way to the database."""
     if isinstance(error, DBAPIError):
-        return isinstance(error, DataError | IntegrityError)
+        return is_refused(error)
     return not isinstance(error, OSError | UserError | PoolTimeoutError) and (
-        isinstance(error, StatementError | ValueError | KeyError | TypeError | AttributeError)
+        isinstance(error, (StatementError, *OF_THE_ENTRY))
     )
 
 

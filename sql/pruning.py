@@ -16,6 +16,8 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from leafgate.errors import UserError
+from sql.connections import opened, transaction
+from sql.database import reason
 from sql.records import naive_utc
 from sql.rollups import sum_up_day
 from sql.schema import feedback, generations, hourly, predictions, requests, revoked_tokens
@@ -68,7 +70,7 @@ def prune(
                     on_progress(each.name, number)
                 time.sleep(pause_seconds)
         if with_counts and hour.hour:  # a settled day keeps what its later hours counted
-            with engine.begin() as connection:
+            with transaction(engine) as connection:
                 sum_up_day(connection, hour.replace(hour=0))
     return Pruned(hour, gone)
 
@@ -76,7 +78,7 @@ def prune(
 def prunable(engine: sa.Engine, before: datetime, *, with_counts: bool = False) -> Pruned:
     """What `prune` would delete now. Raises UserError where the database fails."""
     hour, found = hour_of(naive_utc(before)), dict[str, int]()
-    with _told(), engine.connect() as connection:
+    with _told(), opened(engine) as connection:
         for each in _old(hour, with_counts):
             counted = sa.select(sa.func.count()).select_from(each.table).where(each.old)
             found[each.name] = found.get(each.name, 0) + (connection.scalar(counted) or 0)
@@ -105,8 +107,7 @@ def shrink(engine: sa.Engine) -> None:
     Raises UserError for another database, and where others hold the file for too long.
     """
     require_shrinkable(engine)
-    with _told(), engine.connect() as connection:
-        plain = connection.execution_options(isolation_level="AUTOCOMMIT")
+    with _told(), opened(engine, "AUTOCOMMIT") as plain:
         plain.exec_driver_sql("VACUUM")
         plain.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
@@ -205,12 +206,12 @@ def _old(hour: datetime, with_counts: bool) -> list[_Old]:
 def _batches(engine: sa.Engine, old: _Old, rows: int) -> Iterator[int]:
     left = sa.select(sa.literal(1)).select_from(old.table).where(old.old).limit(1)
     while True:
-        with engine.begin() as connection:
+        with transaction(engine) as connection:
             gone = old.delete_some(connection, rows)
         if gone:
             yield gone
             continue
-        with engine.connect() as connection:  # another one who prunes may have taken the batch
+        with opened(engine) as connection:  # another one who prunes may have taken the batch
             if connection.scalar(left) is None:
                 return
 
@@ -221,7 +222,7 @@ def _mark(engine: sa.Engine, hour: datetime) -> None:
     zeros |= {"images": 0, "unknown": 0, "confidence_sum": 0.0, "histogram": "", "name": ""}
     older = sa.and_(hourly.c.dimension == PRUNED, hourly.c.hour_utc < hour)
     try:
-        with engine.begin() as connection:
+        with transaction(engine) as connection:
             connection.execute(hourly.delete().where(older))
             if pruned_until(connection) is None:
                 row = {**zeros, "dimension": PRUNED, "hour_utc": hour}
@@ -236,7 +237,7 @@ def _told() -> Iterator[None]:
         yield
     except DBAPIError as error:
         raise UserError(
-            f"pruning stopped ({str(error.orig).splitlines()[0]})",
+            f"pruning stopped ({reason(error)})",
             "what was deleted until then is gone for good; check the database and give the "
             "command again for the rest",
             code="pruning_stopped",

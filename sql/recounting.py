@@ -3,16 +3,19 @@
 from datetime import datetime
 
 import sqlalchemy as sa
+from sqlalchemy.engine.interfaces import IsolationLevel
 from sqlalchemy.exc import DBAPIError
 
 from leafgate.errors import UserError
+from sql.connections import committing, opened
+from sql.database import reason
 from sql.pruning import pruned_until
 from sql.rollups import rebuild
 from sql.schema import requests
 from sql.tallies import HOUR, hour_of
 
 # Rows and counts as of one moment. SQLite writes for one at a time.
-ISOLATION = {"postgresql": "REPEATABLE READ", "mssql": "SERIALIZABLE"}
+ISOLATION: dict[str, IsolationLevel] = {"postgresql": "REPEATABLE READ", "mssql": "SERIALIZABLE"}
 TRIES = 5
 
 
@@ -33,7 +36,7 @@ def rebuild_counts(engine: sa.Engine) -> datetime | None:
         return _rebuild(engine)
     except DBAPIError as error:
         raise UserError(
-            f"the counts could not be made anew ({str(error.orig).splitlines()[0]})",
+            f"the counts could not be made anew ({reason(error)})",
             "nothing was changed; check the database and give the command again",
             code="recount_failed",
         ) from error
@@ -49,15 +52,13 @@ def first_countable(connection: sa.Connection) -> datetime | None:
 
 
 def _rebuild(engine: sa.Engine) -> datetime | None:
-    with engine.connect() as connection:
-        if isolation := ISOLATION.get(engine.dialect.name):
-            connection.execution_options(isolation_level=isolation)
-        with connection.begin():
-            _keep_writers_out(connection)
-            first = first_countable(connection)
-            if first is not None:
-                rebuild(connection, first)
-            return first
+    level = ISOLATION.get(engine.dialect.name)
+    with opened(engine, level) as connection, committing(connection):
+        _keep_writers_out(connection)
+        first = first_countable(connection)
+        if first is not None:
+            rebuild(connection, first)
+        return first
 
 
 def _keep_writers_out(connection: sa.Connection) -> None:

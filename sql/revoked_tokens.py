@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
+from sql.connections import opened, transaction
 from sql.records import naive_utc, unix_seconds
 from sql.schema import revoked_tokens, users
 
@@ -47,11 +48,11 @@ def revoke_token(engine: sa.Engine, jti: str, expires_at: float, by: str) -> Non
         "revoked_at_utc": now,
         "revoked_by": _fitting(by),
     }
-    with engine.begin() as connection:
+    with transaction(engine) as connection:
         expired = revoked_tokens.c.expires_at_utc < now
         connection.execute(revoked_tokens.delete().where(expired))
     try:
-        with engine.begin() as connection:
+        with transaction(engine) as connection:
             connection.execute(revoked_tokens.insert(), row)
     except IntegrityError:
         return  # it was revoked before
@@ -66,7 +67,7 @@ def load_revoked(engine: sa.Engine) -> Revoked:
     marked = sa.select(users.c.name, users.c.disabled, users.c.tokens_revoked_at_utc).where(
         (users.c.disabled == sa.true()) | users.c.tokens_revoked_at_utc.is_not(None)
     )
-    with engine.connect() as connection:
+    with opened(engine) as connection:
         listed = connection.execute(ids).all()
         rows = connection.execute(marked).all()
     until = {

@@ -10,6 +10,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from sql.connections import opened, transaction
 from sql.counted_rows import (
     counted_predictions,
     counted_readings,
@@ -53,7 +54,7 @@ def merge_parts(engine: sa.Engine, since: datetime, parts: int = MERGE_FROM) -> 
         .subquery()
     )
     crowded = sa.select(pairs.c.hour_utc).group_by(pairs.c.hour_utc)
-    with engine.connect() as connection:
+    with opened(engine) as connection:
         hours = list(connection.scalars(crowded.having(sa.func.count() >= parts)))
     return sum(replace_parts(engine, hour, hour + HOUR, part_of) for hour in hours)
 
@@ -71,7 +72,7 @@ def replace_parts(
     """
     within = sa.and_(hourly.c.hour_utc >= since, hourly.c.hour_utc < until)
     of = sa.and_(within, hourly.c.dimension.in_(dimensions))
-    with engine.begin() as connection:
+    with transaction(engine) as connection:
         rows = connection.execute(sa.select(hourly).where(of)).mappings().all()
         known = sorted({row["part"] for row in rows})
         gone = 0
@@ -97,7 +98,7 @@ def settle(engine: sa.Engine, before: datetime) -> int:
         .where(hourly.c.dimension.in_(DIMENSIONS), hourly.c.hour_utc < end)
         .distinct()
     )
-    with engine.connect() as connection:
+    with opened(engine) as connection:
         days = sorted({hour.replace(hour=0) for hour in connection.scalars(waiting)})
     return sum(_settle(engine, day) for day in days)
 
@@ -107,7 +108,7 @@ def _settle(engine: sa.Engine, day: datetime) -> bool:
     parts = sa.select(sa.func.count(hourly.c.part.distinct())).where(
         hourly.c.dimension.in_(_named(SETTLED_DAYS)), hourly.c.hour_utc == day
     )
-    with engine.connect() as connection:
+    with opened(engine) as connection:
         crowded = (connection.scalar(parts) or 0) >= MERGE_FROM
     if crowded:
         for level in (SETTLED_HOURS, SETTLED_DAYS):

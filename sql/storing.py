@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 
 import sqlalchemy as sa
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DBAPIError
 
 from sql.by_ids import rows_by_ids
+from sql.connections import committing, opened
 from sql.database_file import require_in_place
 from sql.inserting import insert_rows
 from sql.records import TABLES, Entry, Row, Rows, rows_of
+from sql.refusals import is_duplicate
 from sql.schema import feedback, hourly
 from sql.tallies import part_of, tally
 from sql.told import with_what_was_told
@@ -20,24 +22,32 @@ def store(engine: sa.Engine, entries: Sequence[Rows]) -> None:
     """Store those that are not stored yet, in one transaction.
 
     Raises what the database does, and then nothing is stored. Others may store some of the same
-    entries meanwhile; only where they do so again and again, IntegrityError comes of it.
+    entries meanwhile; only where they do so again and again, IntegrityError comes of it. Whatever
+    else the database refuses is not tried again here.
     DatabaseFileMoved: they may be stored in a file that is in no folder any more.
     """
     known: dict[tuple[str, str], Rows] = {_key(entry): entry for entry in entries}
+    unexplained = False
     for last in (False,) * MEETINGS + (True,):
         try:
-            with engine.connect() as connection:
-                with connection.begin():
+            with opened(engine) as connection:
+                with committing(connection):
                     _insert_all(connection, list(known.values()))
                 require_in_place(connection)
             return
-        except IntegrityError:  # some are there: an answer was lost on its way, or others have them
-            if last:
+        except DBAPIError as error:
+            if last or not is_duplicate(error):
                 raise
-        with engine.connect() as connection:
-            for key in _stored(connection, list(known)):
-                del known[key]
+            found_duplicate = error
+        # Some are there: an answer was lost on its way, or others have them.
+        with opened(engine) as connection:
+            there = _stored(connection, list(known))
             require_in_place(connection)
+        if not there and unexplained:  # two of these have the same key
+            raise found_duplicate
+        unexplained = not there
+        for key in there:
+            del known[key]
 
 
 def store_entries(engine: sa.Engine, entries: Sequence[Entry]) -> None:

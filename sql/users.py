@@ -14,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 
 from leafgate.errors import UserError
 from leafgate.unicode_forms import forms_of, nfc
+from sql.connections import opened, transaction
 from sql.records import is_storable, naive_utc, unix_seconds
 from sql.revoked_tokens import deletion_of, note_deletion
 from sql.schema import users
@@ -63,7 +64,7 @@ def add_user(
         "plan": plan,
     }
     try:
-        with engine.begin() as connection:
+        with transaction(engine) as connection:
             if _found(connection, name) is not None:
                 raise _is_taken(name)
             former = deletion_of(connection, name)
@@ -82,7 +83,7 @@ def delete_user(engine: sa.Engine, name: str, by: str) -> None:
 
     by: who deletes. Raises UserError `no_such_user`.
     """
-    with engine.begin() as connection:
+    with transaction(engine) as connection:
         row = _require(connection, name)
         note_deletion(connection, row.name, max(_now(), _tokens_from(row)), by)
         connection.execute(users.delete().where(users.c.name == row.name))
@@ -90,14 +91,14 @@ def delete_user(engine: sa.Engine, name: str, by: str) -> None:
 
 def find_user(engine: sa.Engine, name: str) -> User | None:
     """The user of that name, or None."""
-    with engine.connect() as connection:
+    with opened(engine) as connection:
         row = _found(connection, name)
     return None if row is None else _user(row)
 
 
 def list_users(engine: sa.Engine) -> list[User]:
     """Every user, by name."""
-    with engine.connect() as connection:
+    with opened(engine) as connection:
         return [_user(row) for row in connection.execute(sa.select(users).order_by(users.c.name))]
 
 
@@ -129,14 +130,14 @@ def revoke_tokens_of(engine: sa.Engine, name: str) -> None:
 
 
 def _revoke(engine: sa.Engine, name: str, **values: Any) -> None:  # noqa: ANN401 - of columns
-    with engine.begin() as connection:
+    with transaction(engine) as connection:
         row = _require(connection, name)
         values["tokens_revoked_at_utc"] = max(_now(), _tokens_from(row))
         connection.execute(users.update().where(users.c.name == row.name).values(**values))
 
 
 def _change(engine: sa.Engine, name: str, **values: Any) -> None:  # noqa: ANN401 - of columns
-    with engine.begin() as connection:
+    with transaction(engine) as connection:
         row = _require(connection, name)
         connection.execute(users.update().where(users.c.name == row.name).values(**values))
 

@@ -133,6 +133,14 @@ def bare_database(bare_database_url: str) -> Iterator[sa.Engine]:
     engine.dispose()
 
 
+def rename_table(connection: sa.Connection, old: str, new: str) -> None:
+    """Call a table something else; SQL Server has a procedure for it, and no ALTER TABLE."""
+    statement = "ALTER TABLE {old} RENAME TO {new}"
+    if connection.dialect.name == "mssql":
+        statement = "EXEC sp_rename '{old}', '{new}'"
+    connection.exec_driver_sql(statement.format(old=old, new=new))
+
+
 @contextmanager
 def _own_database(server: Server, template: str) -> Iterator[str]:
     name = f"test_{next(NUMBERS)}"

@@ -18,6 +18,7 @@ from sql import (
 from sql.schema import hourly, requests
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
+PATIENCE = 300  # seconds: a database over a driver, on a loaded machine, moves 100 rows in each
 
 
 StartLog = Callable[..., RequestLog]

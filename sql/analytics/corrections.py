@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from leafgate.metrics.statistics import Interval, wilson
 from sql.analytics.span import Span
+from sql.connections import opened
 from sql.schema import feedback, predictions
 from sql.tallies import SHADOW, version_name
 
@@ -70,7 +71,7 @@ def feedback_accuracy(engine: sa.Engine, span: Span, *, shadows: bool = False) -
     if not span.edges:
         return _accuracy([])
     asked = [of_shadows(span.whole)] if shadows else [noted(span.whole), not_noted(span.whole)]
-    with engine.connect() as connection:
+    with opened(engine) as connection:
         rows = [row for query in asked for row in connection.execute(query)]
     cells = [
         (told, true, version_name(model, number), int(count))

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 
 from sql.analytics.span import Range, bucket_number, pieces
+from sql.connections import opened
 from sql.counted_rows import (
     counted_predictions,
     counted_readings,
@@ -92,7 +93,7 @@ def count(engine: sa.Engine, edges: Sequence[datetime], asked: Asked) -> Found:
     ranges = [(SETTLED_DAYS, each) for each in cut.days]
     ranges += [(SETTLED_HOURS, each) for each in cut.hours]
     apart = len(edges) > 2  # whether hours have to be told apart
-    with engine.connect() as connection:
+    with opened(engine) as connection:
         for some in some_at_once(ranges, 6 + len(asked.names or ())):
             hours = connection.execute(of_hours(asked, some, apart)).all()
             _add_hours(found, edges if apart else (), asked, hours)

@@ -6,6 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from sql.connections import opened
 from sql.records import naive_utc
 from sql.schema import predictions, requests
 
@@ -49,7 +50,7 @@ def recent_requests(
     """
     if not 0 < limit <= MOST_ROWS:
         raise ValueError(f"a limit of {limit} requests: between 1 and {MOST_ROWS}")
-    with engine.connect() as connection:
+    with opened(engine) as connection:
         rows = connection.execute(newest(limit, before)).all()
         told = _told(connection, [row.id for row in rows])
     return tuple(

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from sql.analytics.counts import Asked, count, some_at_once, within
 from sql.analytics.span import Range, Span, pieces
+from sql.connections import opened
 from sql.schema import hourly, requests
 from sql.tallies import HOUR, SETTLED_HOURS, version_name
 
@@ -47,7 +48,7 @@ def versions_seen(engine: sa.Engine, span: Span) -> tuple[Seen, ...]:
     """Versions that answered requests of the span, the latest to begin first."""
     totals = count(engine, span.whole, Asked("version", by=("name",)))
     cut = pieces(span.whole)
-    with engine.connect() as connection:
+    with opened(engine) as connection:
         hours = _hours(connection, [*cut.days, *cut.hours])
         ends = {(hour, hour + HOUR) for both in hours.values() for hour in both}
         moments = _moments(connection, sorted({*cut.rows, *ends}))

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-import sqlalchemy as sa
 from jose import jwt
 
 from leafgate.errors import UserError
@@ -20,6 +19,7 @@ from serving.app import create_app
 from sql import open_database
 from tests.colours import colour_picture
 from tests.commands import environment, free_port, leafgate
+from tests.databases import rename_table
 from tests.integration.conftest import PASSWORD, RunningApi, StartApi, api_settings
 from tests.integration.test_api_answers import eventually, png, stored
 
@@ -189,7 +189,7 @@ def test_a_flood_from_one_address_is_stopped_before_sign_in(
 def test_a_failure_of_ours_is_a_row_and_tells_nothing_of_the_inside(api: RunningApi) -> None:
     database = open_database(api.settings.database)
     with database.begin() as connection:
-        connection.execute(sa.text("ALTER TABLE users RENAME TO users_away"))
+        rename_table(connection, "users", "users_away")
     answer = httpx.post(f"{api.url}/token", data={"username": "ada", "password": "x"})
     assert answer.status_code == 500
     assert answer.json()["code"] == "internal_error"

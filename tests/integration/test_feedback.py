@@ -11,6 +11,7 @@ from dashboard.client import ApiClient, ApiProblem
 from serving.facts import new_id
 from sql import FeedbackRecord, open_database
 from sql.schema import feedback
+from tests.databases import rename_table
 from tests.integration.conftest import RunningApi, StartApi, api_settings
 from tests.integration.test_api_answers import eventually, png, stored
 from tests.unit.test_corrections import uuid7_of
@@ -121,12 +122,12 @@ def test_while_the_database_is_at_fault_corrections_are_taken_and_stored_later(
     identifier = diagnosed(api, "red")
     engine = open_database(api.settings.database)
     with engine.begin() as connection:
-        connection.execute(sa.text("ALTER TABLE predictions RENAME TO predictions_away"))
-        connection.execute(sa.text("ALTER TABLE feedback RENAME TO feedback_away"))
+        rename_table(connection, "predictions", "predictions_away")
+        rename_table(connection, "feedback", "feedback_away")
     assert correct(api, identifier, "green").status_code == 202
     with engine.begin() as connection:
-        connection.execute(sa.text("ALTER TABLE predictions_away RENAME TO predictions"))
-        connection.execute(sa.text("ALTER TABLE feedback_away RENAME TO feedback"))
+        rename_table(connection, "predictions_away", "predictions")
+        rename_table(connection, "feedback_away", "feedback")
     assert eventually(lambda: [row.true_class for row in rows_of(api, identifier)] == ["green"])
     assert correct(api, identifier, "green").status_code == 201
 

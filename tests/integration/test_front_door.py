@@ -28,6 +28,7 @@ from sql import (
     set_plan,
     set_scopes,
 )
+from tests.databases import rename_table
 from tests.integration.conftest import (
     PASSWORD,
     MakeApi,
@@ -220,12 +221,12 @@ def test_what_is_revoked_stays_so_while_the_database_is_away(make_api: MakeApi) 
     api.client.post("/token/revoke", headers={"Authorization": f"Bearer {token}"})
     database = open_database(api.settings.database)
     with database.begin() as connection:
-        connection.exec_driver_sql("ALTER TABLE revoked_tokens RENAME TO away")
+        rename_table(connection, "revoked_tokens", "away")
     fresh = api.token()
     for _ in range(5):
         assert (is_let_in(api, token), is_let_in(api, fresh)) == (False, True)
     with database.begin() as connection:
-        connection.exec_driver_sql("ALTER TABLE away RENAME TO revoked_tokens")
+        rename_table(connection, "away", "revoked_tokens")
     claims = jwt.get_unverified_claims(fresh)
     revoke_token(database, claims["jti"], claims["exp"], "another process")
     assert eventually(lambda: not is_let_in(api, fresh))

@@ -2,6 +2,7 @@
 
 import threading
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
@@ -72,6 +73,21 @@ def test_an_unknown_login_is_named_and_nobody_gets_anything(logins: Logins) -> N
         give_rights(logins.engine(OWNER), roles_by_login([f"api={name}", "api=nobody"]))
     assert raised.value.code == "no_such_login"
     assert held(logins, name) == set()
+
+
+def test_a_rollback_that_fails_does_not_hide_what_is_wrong_with_a_login(
+    logins: Logins, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = logins.engine(OWNER)
+    engine.connect().close()  # SQLAlchemy rolls back after what it asks a new server
+
+    def fail(_: object) -> None:
+        raise psycopg.OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(engine.dialect, "do_rollback", fail)
+    with pytest.raises(UserError, match="knows no login 'nobody'") as raised:
+        give_rights(engine, roles_by_login(["api=nobody"]))
+    assert raised.value.code == "no_such_login"
 
 
 def test_an_owner_and_a_superuser_are_no_login_for_a_part_and_lose_nothing(logins: Logins) -> None:

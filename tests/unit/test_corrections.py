@@ -24,6 +24,7 @@ from sql import (
 )
 from sql.outbox_folder import take_outbox, waiting_in
 from sql.storing import store_entries
+from tests.databases import rename_table
 
 NOW = datetime.now(UTC)
 
@@ -147,7 +148,7 @@ def test_a_database_that_fails_is_no_reason_to_refuse(
     database: sa.Engine, corrections: Corrections
 ) -> None:
     with database.begin() as connection:
-        connection.execute(sa.text("ALTER TABLE predictions RENAME TO away"))
+        rename_table(connection, "predictions", "away")
     assert look_up(corrections, str(uuid7_of(0))) is None
 
 

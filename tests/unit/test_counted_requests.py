@@ -14,7 +14,7 @@ from serving.facts import Facts
 from sql import Entry, FeedbackRecord, GenerationRecord, RequestLog, Span, analytics, rebuild_counts
 from sql.records import rows_of
 from sql.schema import requests
-from tests.running_log import entry
+from tests.running_log import PATIENCE, entry
 
 ROWS = 3
 
@@ -68,7 +68,7 @@ def ask(
 def written(counted: CountedRequests, database: sa.Engine) -> list[sa.Row[tuple[object, ...]]]:
     """The rows of the log, once all that was counted is there."""
     asyncio.run(counted.write())
-    assert counted.log.flush()
+    assert counted.log.flush(PATIENCE)
     with database.connect() as connection:
         return list(connection.execute(sa.select(requests).order_by(requests.c.id)))
 
@@ -157,7 +157,7 @@ def test_counts_that_cannot_be_written_are_written_later(
     for _ in range(50):
         ask(counted)
     file = counted.log._outbox._writing
-    assert counted.log.flush()
+    assert counted.log.flush(PATIENCE)
     file.execute("PRAGMA query_only=1")
     asyncio.run(counted.write())
     file.execute("PRAGMA query_only=0")

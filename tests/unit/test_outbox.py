@@ -20,7 +20,7 @@ from sql import (
 )
 from sql import mover as moving
 from sql.outbox_folder import take_outbox, waiting_in
-from tests.running_log import StartLog, entry, ids, stored_ids
+from tests.running_log import PATIENCE, StartLog, entry, ids, stored_ids
 
 
 def test_who_no_longer_waits_for_an_entry_takes_nothing_from_the_others(
@@ -35,7 +35,7 @@ def test_who_no_longer_waits_for_an_entry_takes_nothing_from_the_others(
     for _ in range(20):
         asyncio.run(leave_early())
     log.record(entry(2)).result(5)
-    assert log.flush()
+    assert log.flush(PATIENCE)
     assert stored_ids(database) == ids(range(1, 3))
 
 
@@ -48,7 +48,7 @@ def test_at_its_limit_the_log_asks_to_refuse_requests_and_drops_nothing(
     for number in range(3):  # one was under way when it filled up
         log.record(entry(number)).result(5)
     assert (log.is_full, log.backlog, log.dropped) == (True, 3, 0)
-    assert log.flush()
+    assert log.flush(PATIENCE)
     assert not log.is_full
 
 
@@ -81,7 +81,7 @@ def test_a_full_disk_is_told_and_passes(
     assert log.dropped == dropped
     file.execute("PRAGMA max_page_count=100000")
     log.record(entry(2)).result(5)
-    assert log.flush()
+    assert log.flush(PATIENCE)
     assert log.problem is None
     assert stored_ids(database) == ids(range(2, 3))
 
@@ -113,7 +113,7 @@ def test_a_damaged_outbox_is_kept_for_a_person_and_another_one_begun(
     (outbox_folder / "0.db").write_bytes(b"this was a database" * 500)
     log = start_log()
     log.record(entry(1)).result(5)
-    assert log.flush()
+    assert log.flush(PATIENCE)
     (kept,) = outbox_folder.glob("0.broken-*")
     assert kept.read_bytes().startswith(b"this was")
 
@@ -131,7 +131,7 @@ def test_processes_have_outboxes_of_their_own_and_inherit_those_of_the_dead(
     first._mover._next_chores = 0.0
     first._outbox.wake()
     first.record(entry(2)).result(5)
-    assert first.flush()
+    assert first.flush(PATIENCE)
     for _ in range(100):
         if not waiting_in(outbox_folder).entries:
             break

@@ -23,7 +23,7 @@ from sql.records import rows_of
 from sql.schema import predictions
 from sql.set_aside import list_set_aside, retry_set_aside
 from sql.storing import store
-from tests.running_log import StartLog, counted, entry, ids, stored_ids
+from tests.running_log import PATIENCE, StartLog, counted, entry, ids, stored_ids
 
 
 def test_all_rows_of_every_entry_are_stored_and_counted_and_closing_flushes(
@@ -32,7 +32,7 @@ def test_all_rows_of_every_entry_are_stored_and_counted_and_closing_flushes(
     log = start_log()
     for number in range(3000):
         log.record(entry(number))
-    assert log.close()
+    assert log.close(PATIENCE)
     assert log.backlog == 0
     assert stored_ids(database) == ids(range(3000))
     with database.connect() as connection:
@@ -53,7 +53,7 @@ def test_entries_are_moved_in_the_order_of_their_arrival(
     log = start_log()
     for number in range(5000, 0, -1):
         log.record(entry(number))
-    assert log.flush()
+    assert log.flush(PATIENCE)
     assert seen == list(reversed(ids(range(1, 5001))))
 
 
@@ -88,7 +88,7 @@ def test_what_was_confirmed_outlives_kill_9_and_is_stored_once(
             process.kill()
             confirmed += [int(line) for line in process.stdout if line.endswith("\n")]
     log = start_log()
-    assert log.flush(30)
+    assert log.flush(PATIENCE)
     found = stored_ids(database)
     assert set(found) >= {f"{number:036d}" for number in confirmed}
     assert len(found) == len(set(found)) == counted(database)
@@ -114,8 +114,8 @@ def test_a_database_that_is_away_delays_but_loses_and_doubles_nothing(
     assert "server closed" in str(log.problem)
     assert log.waiting_on_this_host().entries == 50
     away.clear()
-    assert log.flush()
-    assert log.close()
+    assert log.flush(PATIENCE)
+    assert log.close(PATIENCE)
     assert log.problem is None
     assert stored_ids(database) == ids(range(50))
 
@@ -136,8 +136,8 @@ def test_a_database_that_is_full_gets_everything_once_there_is_room(tmp_path: Pa
     assert "full" in str(log.problem)
     assert (log.set_aside, log.dropped) == (0, 0)
     room["pages"] = 100_000
-    assert log.flush()
-    assert log.close()
+    assert log.flush(PATIENCE)
+    assert log.close(PATIENCE)
     assert stored_ids(engine) == ids(range(300))
     engine.dispose()
 
@@ -148,7 +148,7 @@ def test_an_entry_the_database_refuses_is_set_aside_with_its_reason_and_the_rest
     log = start_log()
     for number in range(1, 40):
         log.record(entry(number, status=None if number in (7, 30) else 200))
-    assert log.flush()
+    assert log.flush(PATIENCE)
     assert log.set_aside == 2
     assert stored_ids(database) == [
         each for each in ids(range(1, 40)) if each[-2:] not in ("07", "30")
@@ -179,7 +179,7 @@ def test_an_entry_that_fails_though_not_refused_does_not_block_the_others_for_ev
     for number in range(20, 60):  # later ones show that the database does take rows
         log.flush(0.2)
         log.record(entry(number))
-    assert log.flush()
+    assert log.flush(PATIENCE)
     assert log.set_aside == 1
     assert stored_ids(database) == [each for each in ids(range(60)) if each != ids(range(5, 6))[0]]
 
@@ -189,7 +189,7 @@ def test_what_was_set_aside_is_shown_and_tried_again_once_the_cause_is_gone(
 ) -> None:
     log = start_log()
     log.record(entry(1, method=None))
-    assert log.flush()
+    assert log.flush(PATIENCE)
     (kept,) = list_set_aside(outbox_folder)
     assert "method" in kept.error
     with pytest.raises(UserError, match="belongs to a service"):
@@ -201,5 +201,5 @@ def test_what_was_set_aside_is_shown_and_tried_again_once_the_cause_is_gone(
         )
     assert retry_set_aside(outbox_folder) == 1
     assert (waiting_in(outbox_folder).entries, waiting_in(outbox_folder).set_aside) == (1, 0)
-    assert start_log().flush()
+    assert start_log().flush(PATIENCE)
     assert stored_ids(database) == ids(range(1, 2))
