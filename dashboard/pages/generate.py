@@ -9,6 +9,7 @@ from dashboard.generated import Archive, read_archive
 from dashboard.generated_shown import show_archive
 from dashboard.guard import problems_shown, show_problem
 from dashboard.names import readable
+from dashboard.read_shown import show_read
 from dashboard.session import client, may, remembered
 from leafgate.settings import Settings
 from registry import FEWEST_STEPS, MAX_SEED, MOST_STEPS
@@ -38,6 +39,7 @@ def render(settings: Settings) -> None:
     if kept is not None:
         with problems_shown():
             show_archive(kept[1])
+    show_read(settings)
 
 
 def _ask(settings: Settings, offer: Offer) -> None:
@@ -124,5 +126,5 @@ def _is_to_be_read(offer: Offer) -> bool:
         key="read",
         bind="query-params",
         help="What the classifier in production sees in each picture. It counts twice in your "
-        "limit, and is no diagnosis: it is in no figure of the other pages.",
+        "limit, and is no diagnosis: the log counts it apart, and the page Diseases leaves it out.",
     )

@@ -37,6 +37,7 @@ def api(classes_var: Path, tmp_path: Path, start_api: StartApi) -> RunningApi:
 def open_page(api: RunningApi, monkeypatch: pytest.MonkeyPatch) -> OpenPage:
     monkeypatch.setenv("LEAFGATE_API_URL", api.url)
     monkeypatch.setenv("LEAFGATE_VAR_DIR", str(api.settings.var_dir))
+    monkeypatch.setenv("LEAFGATE_DATABASE_URL", api.settings.database)
 
     def open_page(**query: str) -> AppTest:
         page = AppTest.from_function(page_alone, default_timeout=60)
@@ -82,6 +83,28 @@ def test_a_link_fills_the_form_and_pictures_are_asked_for_once(
     assert "Below is what was asked for before" in texts(page)
     assert len(captions(page)) == 5
     assert asked(api) == 1
+    assert not page.exception
+
+
+def test_the_page_says_how_long_it_took_and_what_was_read_in_all_pictures(
+    api: RunningApi, open_page: OpenPage
+) -> None:
+    page = open_page(n="5", seed="3")
+    assert "No generated picture was read in this time." in texts(page)
+    page = press(page, "Generate")
+    (latency,) = [each.value for each in page.metric if each.label == "Latency"]
+    number, unit = latency.split(" ")
+    assert unit == "ms" and float(number.replace(",", "")) > 0
+    assert asked(api) == 1  # and it is in the database
+    page = page.run()
+    assert "in 5 synthetic pictures that anybody had made" in texts(page)
+    table = page.table[-1].value
+    assert dict(zip(table["class"], table["pictures"], strict=True)) == {
+        "Blue": "2",
+        "Green": "2",
+        "Red": "1",
+    }
+    assert set(map(read, table["read by"])) == {"leaf-classifier version 1"}
     assert not page.exception
 
 

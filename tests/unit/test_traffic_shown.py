@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 from dashboard import traffic_charts as charts
 from dashboard.choosing import storable
 from dashboard.requests_shown import known_of
+from dashboard.size_chart import MADE, SENT, size_chart
 from dashboard.time_range import CUSTOM, EARLIEST, TimeRange
 from dashboard.traffic_figures import members_table, totals
 from leafgate.settings import Settings
@@ -94,6 +95,52 @@ def test_what_stands_in_the_url_limits_the_figures(log: sa.Engine, over_log: Set
     page.selectbox(key="user").set_value("(none)").run()
     nobody = analytics.summary(log, SPAN, Member("user", ""))
     assert metrics(page) == shown_totals(nobody)
+
+
+def test_the_program_that_asked_is_a_chart_a_choice_and_a_column(
+    tmp_path: Path, migrated_file: Path, settings: Settings
+) -> None:
+    shutil.copy(migrated_file, tmp_path / "log.db")
+    engine = open_database(f"sqlite:///{tmp_path / 'log.db'}")
+    clients = ("dashboard", "api", None)
+    made = [
+        replace(each, request=replace(each.request, client=clients[number % 3]))
+        for number, each in enumerate(ENTRIES)
+        if each.request
+    ]
+    store_out_of_order(engine, made)
+    over = _over(settings, str(engine.url))
+    page = opened("traffic", over, **FILLED, of="client", client="dashboard", by="client").run()
+    assert metrics(page) == shown_totals(
+        analytics.summary(engine, SPAN, Member("client", clients[0]))
+    )
+    assert "Stacked bars of requests over time by client: (none) 100, api 100, dashboard 100." in (
+        alts(page)
+    )
+    members = page.dataframe[0].value
+    assert dict(zip(members["client"], members["requests"], strict=True)) == {
+        "(none)": 100,
+        "api": 100,
+        "dashboard": 100,
+    }
+    assert set(page.dataframe[-1].value["client"]) <= {"dashboard", "api", ""}
+    engine.dispose()
+
+
+def test_images_sent_and_pictures_made_are_series_of_their_own(
+    log: sa.Engine, over_log: Settings
+) -> None:
+    page = opened("traffic", over_log, **FILLED).run()
+    (told,) = [each for each in alts(page) if "response time by images" in each]
+    sent, made = analytics.batch_sizes(log, SPAN), analytics.made_sizes(log, SPAN)
+    assert [row.name for row in made] == ["4"]
+    for kind, rows in (("Images sent", sent), ("Pictures made (/generate)", made)):
+        parts = [f"{row.name}: {row.p50_ms:,.0f} and {row.p95_ms:,.0f} ms" for row in rows]
+        assert f"{kind}: {'; '.join(parts)}." in told
+    (frame,) = size_chart(sent, made).to_dict()["datasets"].values()
+    assert [row["kind"] for row in frame] == [SENT] * len(sent) + [MADE]
+    for some in ((sent, ()), ((), made)):
+        assert size_chart(*some).to_dict()
 
 
 def test_an_api_that_is_away_is_told_and_the_figures_stay(over_log: Settings) -> None:
