@@ -22,6 +22,7 @@ from pathlib import Path
 
 import typer
 
+from leafgate.clients import DEMO, user_agent
 from leafgate.errors import UserError
 from leafgate.loop import run_loop
 from leafgate.ports import hand_over, listen
@@ -290,8 +291,11 @@ def farewell(
 
 
 def curl_line(api: str, password: str, image: Path) -> str:
-    """One shell line: sign in, then classify `image`; past a proxy that the shell has set."""
+    """One shell line: sign in, then classify `image`; past a proxy that the shell has set. The log
+    has it as the demo's.
+    """
     curl = f"curl -s --noproxy {shlex.quote('*')}" if has_proxy() else "curl -s"
+    curl += f" -A {user_agent(DEMO)}"
     read_out = 'import json,sys;print(json.load(sys.stdin)["access_token"])'
     token = (
         f"$({curl} {shlex.quote(f'{api}/token')} -d username={USER} "

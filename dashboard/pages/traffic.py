@@ -133,8 +133,8 @@ def _nothing(of: Member | None) -> str:
         whose = f"{of.dimension} {plain(of.name or NOBODY)}"
         return f"No requests of the {whose} in this time. Choose another, or a longer range."
     return (
-        "No requests in this time. Diagnose a leaf, send one with `leafgate predict FILE`, or "
-        "choose a longer range."
+        "No requests in this time. Diagnose a leaf, send one to the API's /predict, or choose a "
+        "longer range. (`leafgate predict FILE` asks no service, and is in no log.)"
     )
 
 

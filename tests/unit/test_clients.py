@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -9,6 +10,7 @@ import sqlalchemy as sa
 from benchmarks.http_bytes import upload
 from leafgate import __version__
 from leafgate.clients import CLIENTS, user_agent
+from leafgate.demo import curl_line
 from serving.addresses import client_program
 from sql import Span, analytics
 from sql.analytics import Member
@@ -63,6 +65,11 @@ def test_there_are_few_names_and_they_fit() -> None:
 def test_the_load_generator_names_itself() -> None:
     head = upload("/predict", "127.0.0.1:8000", "file", b"", {"Authorization": "Bearer x"})
     assert f"User-Agent: leafgate-load/{__version__}\r\n".encode() in head
+
+
+def test_the_line_that_the_demo_prints_names_the_demo() -> None:
+    line = curl_line("http://127.0.0.1:8000", "secret", Path("leaf.jpg"))
+    assert line.count(f"-A leafgate-demo/{__version__} ") == 2
 
 
 @pytest.mark.parametrize("settled", [False, True])
