@@ -8,13 +8,17 @@ COMPILE := $(BIN)/uv pip compile -q --python-version 3.11 --python-platform x86_
   --generate-hashes --no-emit-index-url --custom-compile-command "make lock"
 IMAGES := api api-gpu build dashboard mlflow odbc trainer trainer-gpu
 
-.PHONY: help demo up down test check bench lock clean
+.PHONY: help demo gpu up down test check bench lock clean
 
 help:            ## this list
 	@grep -hE '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed 's/:.*##/ -/'
 
 demo: .venv/ready  ## run the whole loop and leave it up; DATA=folder for your own images
 	$(BIN)/leafgate demo $(if $(DATA),--data "$(DATA)")
+
+gpu: .venv/ready ## put CUDA's libraries for a GPU of NVIDIA into the environment, and say what is seen
+	$(BIN)/uv pip install --require-hashes -r requirements-gpu.txt
+	@TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -c 'import tensorflow as tf; print("TensorFlow sees", tf.config.list_physical_devices("GPU") or "no GPU: look at nvidia-smi")'
 
 up:              ## the full stack in containers, with its secrets made in .env; docs/operations.md
 	docker/secrets.sh
@@ -56,6 +60,7 @@ lock:            ## write requirements.txt, and the images' parts of it, anew fr
 	  $(COMPILE) --group pyproject.toml:$$image -c requirements.txt --no-annotate \
 	    -o docker/requirements/$$image.txt || exit 1; \
 	done
+	sed -n '/^nvidia-/,/[^\\]$$/p' docker/requirements/trainer-gpu.txt | cat docker/requirements/gpu.in - >requirements-gpu.txt
 
 clean:           ## remove the environment; your data and models in var/ stay
 	rm -rf .venv

@@ -1,4 +1,4 @@
-"""How a stored model is run: TensorFlow on a GPU, OpenVINO on a CPU.
+"""How a stored model is run: TensorFlow on a GPU that it sees, OpenVINO on a CPU.
 
 OpenVINO picks bf16 by itself where the processor has it, which moves probabilities by up to 0.04;
 the precision is therefore always asked for by name, and what is gated is what is served.
@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leafgate.errors import UserError
+from registry import gpu
 from registry.openvino_library import load_openvino
 
 EngineChoice = Literal[
@@ -178,8 +179,8 @@ class TensorFlowEngine(PlainEngine):
     def __init__(self, folder: Path) -> None:
         import tensorflow as tf
 
-        for gpu in tf.config.list_physical_devices("GPU"):
-            tf.config.experimental.set_memory_growth(gpu, True)
+        for card in tf.config.list_physical_devices("GPU"):
+            tf.config.experimental.set_memory_growth(card, True)
         import keras
 
         model = keras.saving.load_model(folder / KERAS_FILE, compile=False, safe_mode=True)
@@ -220,16 +221,17 @@ def load_engine(
 
 def pick_engine(choice: EngineChoice, preferred: Form) -> tuple[EngineChoice, str]:
     """Which engine a choice comes to on this machine, and why, in words."""
-    on_this_machine: EngineChoice = "tensorflow" if _gpu_is_there() else "openvino"
-    picked = on_this_machine if choice == "auto" else choice
-    if picked == "tensorflow":
-        told = "a GPU is there" if choice == "auto" else "LEAFGATE_ENGINE asks for it"
-        return picked, told
-    if picked != "openvino":
-        return picked, "LEAFGATE_ENGINE asks for it"
+    if choice == "auto" and _gpu_is_there():
+        return "tensorflow", "TensorFlow sees a GPU"
+    if choice not in ("auto", "openvino"):
+        return choice, "LEAFGATE_ENGINE asks for it"
     if preferred == "bf16" and not computes_bf16():
         return "openvino-fp32", "the model prefers bf16, which this processor does not compute"
-    return OPENVINO_CHOICES[preferred], f"no GPU; {preferred} is the form that the model prefers"
+    form = f"{preferred} is the form that the model prefers"
+    if choice == "openvino":
+        return OPENVINO_CHOICES[preferred], f"LEAFGATE_ENGINE asks for OpenVINO; {form}"
+    no_gpu = f"TensorFlow sees no GPU ({gpu.HOW})" if gpu.driver_is_there() else "no GPU"
+    return OPENVINO_CHOICES[preferred], f"{no_gpu}; {form}"
 
 
 OPENVINO_CHOICES: dict[Form, EngineChoice] = {
@@ -276,7 +278,7 @@ def computes_bf16() -> bool:
 
 
 def _gpu_is_there() -> bool:
-    return Path("/dev/nvidiactl").exists()
+    return gpu.driver_is_there() and gpu.tensorflow_sees_gpu()
 
 
 def store_network(network: "object", folder: Path) -> None:

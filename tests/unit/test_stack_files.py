@@ -5,6 +5,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -264,6 +265,29 @@ def test_images_hold_the_versions_of_the_lock(file: Path) -> None:
         n: lock[n] for n in pinned if n in lock
     }
     assert len(re.findall("--hash=sha256:", file.read_text())) >= len(pinned)
+
+
+def test_a_host_without_docker_gets_the_cuda_of_the_images() -> None:
+    text = (ROOT / "requirements-gpu.txt").read_text()
+    pinned = dict(PIN.findall(text))
+    for image in ("trainer-gpu", "api-gpu"):
+        lock = dict(PIN.findall((ROOT / f"docker/requirements/{image}.txt").read_text()))
+        assert pinned == {name: lock[name] for name in lock if name.startswith("nvidia-")}
+    assert len(pinned) >= 10
+    entries = [line for line in text.splitlines() if not line.startswith("#")]
+    assert len(re.findall("--hash=sha256:", text)) == len(entries) - len(pinned)
+    assert not entries[-1].endswith("\\")
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    (extra,) = project["optional-dependencies"]["gpu"]
+    (plain,) = (each for each in project["dependencies"] if each.startswith("tensorflow>"))
+    assert extra == plain.replace("tensorflow", "tensorflow[and-cuda]")
+    recipe = (ROOT / "Makefile").read_text()
+    assert "--require-hashes -r requirements-gpu.txt" in recipe
+    made = re.search(r"\tsed -n .*>requirements-gpu.txt", recipe)
+    assert made
+    command = made[0].strip().replace("$$", "$").removesuffix(" >requirements-gpu.txt")
+    again = subprocess.run(["sh", "-c", command], cwd=ROOT, capture_output=True, text=True)
+    assert again.stdout == text
 
 
 def test_neither_api_nor_dashboard_hold_tensorflow() -> None:
