@@ -105,6 +105,8 @@ def data_split(
     shares, chosen = parse_ratios(ratios), on_conflict(conflicts or "exclude")
     manifest = split(_scan(data), shares, seed, groups, chosen, resplit)
     say(*manifest.origin.lines() if manifest.origin else ())
+    if manifest.origin and manifest.origin.folders and ratios != "70/15/15":
+        say(f"the folders give the sides: {ratios} is used only for a side that they lack")
     manifest.save(out)
     say(f"{out}: {_sizes(manifest)}", f"digest {manifest.digest}")
     say(f"evaluation set (its test side) {manifest.side_digest('test')}")
@@ -199,7 +201,7 @@ def _manifest(
     from training.data.split import parse_ratios, split
 
     if file is not None:
-        return _unchanged(Manifest.load(file, data))
+        return _checked(_unchanged(Manifest.load(file, data)), config)
     shares = parse_ratios(config.ratios)
     made = split(
         _scan(data, classes_needed),
@@ -212,6 +214,23 @@ def _manifest(
     )
     say(*made.origin.lines() if made.origin else (), _sizes(made))
     return made
+
+
+def _checked(manifest: Any, config: Any) -> Any:  # noqa: ANN401 - imported late
+    """The manifest, which is taken as it is: what was asked of a split that is made is told."""
+    from training.data.conflicts import counted, in_manifest, refuse
+
+    if config.resplit:
+        raise UserError(
+            "--resplit and --manifest ask for two different splits",
+            "leave one of them out; `leafgate data split --resplit` writes a manifest",
+        )
+    found = in_manifest(manifest)
+    if config.conflicts == "error":
+        refuse(found)
+    if found:
+        say(f"warning: in the manifest {counted(found)}; `leafgate data split` leaves them out")
+    return manifest
 
 
 def _with_options(assignments: list[str] | None, conflicts: str | None, resplit: bool) -> list[str]:

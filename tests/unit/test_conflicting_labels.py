@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from leafgate.cli import app
 from leafgate.errors import UserError
-from leafgate.manifest import Manifest
+from leafgate.manifest import Manifest, ManifestRow
 from tests.colours import colour_picture, make_colour_folder
 from training.data import border
 from training.data.folder import FolderScan, scan_folder
@@ -138,3 +138,45 @@ def test_the_command_excludes_them_unless_asked_to_refuse(root: Path, tmp_path: 
     assert isinstance(refused.exception, UserError)
     unknown = CliRunner().invoke(app, [*command, "--conflicts", "maybe"])
     assert isinstance(unknown.exception, UserError)
+
+
+@pytest.mark.parametrize("kind", ["classifier", "generator"])
+def test_a_training_refuses_them_before_it_begins(
+    kind: str, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEAFGATE_VAR_DIR", str(tmp_path / "var"))
+    scan = copied(root, *PAIRS)
+    rows = [
+        ManifestRow(i.path, i.class_name, "train", i.sha256[:16], i.sha256) for i in scan.images
+    ]
+    Manifest(root, tuple(rows)).save(tmp_path / "made-elsewhere.csv")
+    command = ["train", kind, "--data", str(root), "--unsigned"]
+    for refusing in (
+        ["conflicts=error"],
+        ["--conflicts", "error"],
+        ["--manifest", str(tmp_path / "made-elsewhere.csv"), "conflicts=error"],
+    ):
+        refused = CliRunner().invoke(app, [*command, *refusing])
+        assert isinstance(refused.exception, UserError), refused.output
+        assert refused.exception.code == "conflicting_labels"
+    unknown = CliRunner().invoke(app, [*command, "conflicts=maybe"])
+    assert isinstance(unknown.exception, UserError)
+    assert "maybe" in unknown.exception.problem
+
+
+def test_a_class_that_is_all_in_conflict_is_named(root: Path) -> None:
+    (root / "twin").mkdir()
+    pairs = [(f"blue/{n:03d}.png", f"twin/{n}.png") for n in range(3)]
+    with pytest.raises(UserError, match=r"class twin has 3 images, 3 of them filed .* 0 different"):
+        split(copied(root, *pairs))
+
+
+def test_the_demo_refuses_them_where_asked_to(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copied(root, *PAIRS)
+    monkeypatch.setenv("LEAFGATE_VAR_DIR", str(tmp_path / "var"))
+    command = ["demo", "--no-serve", "--data", str(root), "--conflicts", "error"]
+    refused = CliRunner().invoke(app, command)
+    assert isinstance(refused.exception, UserError), refused.output
+    assert refused.exception.code == "conflicting_labels"

@@ -208,3 +208,28 @@ def test_a_given_side_is_no_class(tmp_path: Path) -> None:
     assert scan.counts == {"a": 6, "b": 6}
     assert scan.sides == {}
     assert "left out test/ (3 files): images without class folders" in told(scan)
+
+
+def test_a_folder_of_documents_beside_the_classes_is_no_class(tmp_path: Path) -> None:
+    classes(tmp_path)
+    (tmp_path / "Annotations").mkdir()
+    (tmp_path / "Annotations" / "1.xml").write_text("")
+    scan = scan_folder(tmp_path)
+    assert scan.counts == {"a": 6, "b": 6}
+    assert "left out Annotations/ (1 file): holds no image" in told(scan)
+
+
+def test_a_class_of_pictures_that_cannot_be_read_is_not_left_out(tmp_path: Path) -> None:
+    classes(tmp_path)
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "1.heic").write_bytes(b"ftypheic")
+    with pytest.raises(UserError, match=r"class c has no usable image .*not an image file"):
+        scan_folder(tmp_path)
+
+
+def test_a_class_of_broken_links_says_so(tmp_path: Path) -> None:
+    classes(tmp_path)
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "1.png").symlink_to("/nowhere/1.png")
+    with pytest.raises(UserError, match=r"class c has no usable image .*a broken link"):
+        scan_folder(tmp_path)

@@ -4,10 +4,11 @@ The same picture is the same bytes or the same pixels, however the file was save
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from leafgate.errors import UserError
+from leafgate.manifest import Manifest
 from training.data.folder import FolderScan
 
 
@@ -26,13 +27,23 @@ class Conflict:
 
 def find_conflicts(scan: FolderScan) -> tuple[Conflict, ...]:
     """Every picture of which copies are filed under two classes or more, in path order."""
-    copies = defaultdict(list)
-    for image in scan.images:
-        copies[image.pixels or image.sha256].append(image)
+    return _conflicts((i.pixels or i.sha256, i.path, i.class_name) for i in scan.images)
+
+
+def in_manifest(manifest: Manifest) -> tuple[Conflict, ...]:
+    """The same of a split that was made elsewhere, by bytes alone."""
+    return _conflicts((row.sha256, row.path, row.class_name) for row in manifest.rows)
+
+
+def _conflicts(images: Iterable[tuple[str, str, str]]) -> tuple[Conflict, ...]:
+    """images: digest of the picture, path and class of each."""
+    copies: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for digest, path, name in images:
+        copies[digest].append((path, name))
     return tuple(
-        Conflict(tuple(i.path for i in group), tuple(i.class_name for i in group))
+        Conflict(tuple(path for path, _ in group), tuple(name for _, name in group))
         for group in copies.values()
-        if len({image.class_name for image in group}) > 1
+        if len({name for _, name in group}) > 1
     )
 
 

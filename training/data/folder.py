@@ -127,7 +127,7 @@ def scan_folder(
     used = {image.class_name for image in images}
     for folder in layout.folders:
         if classes[folder.name] not in used:
-            raise UserError(*_no_images(folder, skipped))
+            raise UserError(*_no_images(folder, (*skipped, *layout.left_out)))
     sides = {side: ", ".join(map(path_text, places)) for side, places in layout.sides.items()}
     return FolderScan(
         root,
@@ -168,7 +168,7 @@ def _under_one_name(read: list[FoundImage | Skipped]) -> list[FoundImage | Skipp
     return [*kept.values(), *taken]
 
 
-def _no_images(folder: ClassFolder, skipped: tuple[Skipped, ...]) -> tuple[str, str]:
+def _no_images(folder: ClassFolder, skipped: tuple[Skipped | LeftOut, ...]) -> tuple[str, str]:
     reasons = [
         item.reason for item in skipped if item.path.startswith(f"{path_text(folder.place)}/")
     ]

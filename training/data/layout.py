@@ -25,6 +25,13 @@ SIDE_WORDS: dict[str, Side] = {
     **dict.fromkeys(("test", "testing", "tests", "testset", "testdata", "tst"), "test"),
 }
 READ_FROM = "the images are read from"
+DOCUMENTS = frozenset(
+    {
+        ".txt", ".csv", ".tsv", ".xml", ".json", ".md", ".rst", ".yaml", ".yml", ".html", ".htm",
+        ".py", ".ipynb", ".pdf", ".doc", ".docx", ".xls", ".xlsx", ".log", ".mat", ".npy", ".npz",
+        ".h5", ".pkl", ".pt", ".parquet", ".zip", ".gz", ".tar",
+    }
+)  # fmt: skip
 FLAT = "images without class folders: their classes are unknown"
 
 
@@ -86,7 +93,8 @@ def find_layout(root: Path, classes_needed: bool = True) -> Layout:
 
 def side_of(name: str) -> Side | None:
     """The side that a folder of this name holds: `Training_Set`, `valid`, `test-images`."""
-    words = re.findall("[a-z]+", re.sub("(?<=[a-z])(?=[A-Z])", " ", name).lower())
+    spaced = re.sub("(?<=[a-z])(?=[A-Z])", " ", name)  # TrainSet
+    words = re.findall("[a-z]+", f"{name} {spaced}".lower())
     named = {SIDE_WORDS[word] for word in words if word in SIDE_WORDS}
     return named.pop() if len(named) == 1 else None
 
@@ -139,10 +147,7 @@ def _split_above_classes(tree: Folder) -> Layout | None:
     if not sides or (len(sides) == 1 and ("train" not in sides or not flat)):
         return None
     layout = Layout(left_out=[folder.leave(FLAT) for folder in flat])
-    layout.left_out += [
-        folder.leave(f"beside the folders {', '.join(top.name for _, top, _ in found)}")
-        for folder in others
-    ]
+    layout.left_out += _beside(others, [top for _, top, _ in found])
     layout.left_out += _loose(tree, "files beside the folders of the sides")
     for side, top, parent in found:
         given = side if len(sides) > 1 else None
@@ -154,6 +159,20 @@ def _split_above_classes(tree: Folder) -> Layout | None:
             layout.sides.setdefault(side, []).append(top.place)
     layout.sides = _in_order(layout.sides)
     return layout
+
+
+def _beside(others: Sequence[Folder], sides: Sequence[Folder]) -> list[LeftOut]:
+    """Folders that lie beside those of the sides."""
+    names = ", ".join(path_text(side.name) for side in sides)
+    known = {entry for side in sides for entry in _content(side)}
+    return [
+        folder.leave(
+            f"a copy of the folders {names}"
+            if _content(folder) <= known
+            else f"beside the folders {names}: its side is unknown"
+        )
+        for folder in others
+    ]
 
 
 def _class_parent(top: Folder) -> Folder | None:
@@ -286,11 +305,17 @@ def _classes(tree: Folder, strict: bool, side: Side | None = None) -> Layout:
         inner = {_plain(each.name) for each in _wrapped(folder).filled}
         if not folder.images and len(inner & names) * 2 >= max(len(inner), 1) and inner:
             layout.left_out.append(_nested_copy(folder, tree))
-        elif folder.all_files or strict:
+        elif folder.all_images or (strict and not _documents(folder)):
             layout.folders.append(_class(folder, side, names, layout))
         else:
-            layout.left_out.append(folder.leave("holds no file"))
+            layout.left_out.append(folder.leave("holds no image"))
     return layout
+
+
+def _documents(folder: Folder) -> bool:
+    """Whether it holds files, and none that might be a picture of a kind that cannot be read."""
+    files = folder.all_files
+    return bool(files) and all(file.suffix.lower() in DOCUMENTS for file in files)
 
 
 def _wrapped(folder: Folder) -> Folder:
