@@ -21,14 +21,17 @@ from pydantic import TypeAdapter
 from leafgate.audit_key import SigningKey, verifies
 from leafgate.strict_json import dump_json
 
+MAX_PERSON_CHARACTERS = 100
+
 Action = Literal["staged", "verdict", "moving", "moved", "abandoned", "held", "released"]
 Cause = Literal["gate", "force", "rollback", "registration", "recovery", "person"]
 
 
 def this_person() -> str:
-    """Who runs this process, as the system knows them."""
+    """Who runs this process, as the system knows them; in letters that every record can hold."""
     try:
-        return getpass.getuser()
+        name = getpass.getuser()[:MAX_PERSON_CHARACTERS]
+        return "".join(letter if letter.isprintable() else "?" for letter in name)
     except (OSError, KeyError):  # a container's user without a name
         return f"uid {os.getuid()}"
 

@@ -263,6 +263,8 @@ def _ledger(configured: Any, model: str, unsigned: bool) -> Any:  # noqa: ANN401
         ledger = open_ledger(configured)
         ledger.sound_records(model)
     except UserError as error:
+        if error.code == "registry_error":  # without it nothing can be trained at all
+            raise
         raise UserError(
             f"the version could not be put on record after training: {error.problem}",
             f"{error.fix}; or train with --unsigned, and adopt the version where the key is",

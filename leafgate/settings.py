@@ -4,16 +4,27 @@ Nothing reads settings at import: they are built at the edge (CLI, server start)
 """
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from leafgate.env_file import require_text
 from leafgate.errors import UserError
+from leafgate.file_names import is_utf8
 from leafgate.hosts import for_clients, in_url, is_loopback, without_brackets
 from leafgate.sqlite_url import sqlite_url
+from leafgate.url_secrets import require_readable
 
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+
+ENV_FILE = Path(".env")
+URLS = (
+    *("database_url", "mlflow_tracking_uri", "redis_url", "otlp_endpoint", "api_url", "mlflow_url"),
+    "jwt_jwks",
+)
 MIN_SECRET_BYTES = 32
 REDUCED_PIXELS = 3
 MAX_LEEWAY_SECONDS = 300
@@ -23,7 +34,12 @@ class Settings(BaseSettings):
     """One immutable object; `Settings()` reads the environment, keyword arguments override it."""
 
     model_config = SettingsConfigDict(
-        env_prefix="LEAFGATE_", env_file=".env", extra="ignore", frozen=True
+        env_prefix="LEAFGATE_",
+        env_file=ENV_FILE,
+        env_file_encoding="utf-8-sig",  # as Windows writes it, too
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
     )
 
     var_dir: Path = Field(Path("var"), description="where the embedded defaults keep their state")
@@ -286,12 +302,39 @@ class Settings(BaseSettings):
 
 
 def load_settings(**overrides: object) -> Settings:
-    """Settings from the environment, with `overrides`. Raises UserError naming each bad value."""
+    """Settings from the environment, with `overrides`. Raises UserError naming each bad value, but
+    for values that are a secret, or may hold one.
+    """
+    require_text(ENV_FILE)
     try:
-        return Settings(**overrides)  # type: ignore[arg-type]
+        settings = Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:
-        problems = "; ".join(
-            f"LEAFGATE_{'.'.join(map(str, item['loc'])).upper()}={item['input']!r}: {item['msg']}"
-            for item in error.errors()
-        )
+        problems = "; ".join(f"{_named(item)}: {item['msg']}" for item in error.errors())
         raise UserError(f"bad settings: {problems}", "correct the environment or .env") from None
+    for name, value in settings:
+        _require_utf8(name, value)
+    for name in URLS:
+        require_readable(getattr(settings, name), f"LEAFGATE_{name.upper()}")
+    return settings
+
+
+def _require_utf8(name: str, value: object) -> None:
+    """Raise UserError for text that came as other bytes, such as a folder's name in Latin-1."""
+    text = value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+    if not is_utf8(text):
+        raise UserError(
+            f"LEAFGATE_{name.upper()} is not text in UTF-8",
+            "rename the folder, or set LEAFGATE_VAR_DIR to another one"
+            if isinstance(value, Path)
+            else "set it again, in a terminal or file that is in UTF-8",
+            code="bad_encoding",
+        )
+
+
+def _named(item: "ErrorDetails") -> str:
+    """The variable of a bad value, with the value where people may see it."""
+    path = [str(part) for part in item["loc"]]
+    variable = f"LEAFGATE_{'.'.join(path).upper()}"
+    field = Settings.model_fields.get(path[0]) if path else None
+    is_open = field is not None and path[0] not in URLS and "SecretStr" not in str(field.annotation)
+    return f"{variable}={item['input']!r}" if is_open else variable

@@ -9,11 +9,10 @@ from typing import Any
 from leafgate.errors import UserError
 from leafgate.proxies import keep_own_traffic_direct
 from leafgate.settings import Settings
-from leafgate.sqlite_url import is_sqlite, readable, sqlite_file
+from leafgate.sqlite_url import is_sqlite, readable
 from leafgate.url_secrets import require_readable, shown_url, without_secrets
 from registry.artifact_places import follow_moves
-
-SETTING = "LEAFGATE_MLFLOW_TRACKING_URI"
+from registry.store_file import SETTING, is_of_the_store, require_usable_file, unreachable
 
 
 def open_mlflow(settings: Settings) -> Any:  # noqa: ANN401 - the mlflow module
@@ -32,8 +31,8 @@ def open_mlflow(settings: Settings) -> Any:  # noqa: ANN401 - the mlflow module
 
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     logging.getLogger("alembic").setLevel(logging.WARNING)
-    if (file := sqlite_file(uri)) is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)  # it logs whole stacks
+    require_usable_file(settings)
     if mlflow.get_tracking_uri() != uri:
         mlflow.set_tracking_uri(uri)
     follow_moves(settings)
@@ -56,23 +55,13 @@ def mlflow_uri(settings: Settings) -> str:
 
 @contextmanager
 def registry_errors(settings: Settings) -> Iterator[None]:
-    """Turn MLflow's exceptions into UserError."""
-    from mlflow.exceptions import MlflowException
-
+    """Turn exceptions of MLflow, and of what it keeps its store with, into UserError."""
     try:
         yield
-    except MlflowException as error:
+    except Exception as error:
+        if isinstance(error, UserError) or not is_of_the_store(error):
+            raise
         raise unreachable(settings, error) from error
-
-
-def unreachable(settings: Settings, error: Exception) -> UserError:
-    """What MLflow answered, shortened, and what to look at."""
-    return UserError(
-        f"MLflow at {shown_url(settings.tracking_uri)} answered: "
-        f"{without_secrets(_first_line(error))}",
-        f"check {SETTING} and that the server is up",
-        code="registry_error",
-    )
 
 
 def unusable(settings: Settings, error: Exception) -> UserError:

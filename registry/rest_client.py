@@ -16,8 +16,10 @@ import httpx
 
 from leafgate.proxies import proxy_of
 from leafgate.settings import Settings
-from registry.connection import unreachable, unusable
+from leafgate.url_secrets import require_readable
+from registry.connection import unusable
 from registry.store import ModelVersion
+from registry.store_file import SETTING, unreachable
 
 TIMEOUT = httpx.Timeout(5.0, connect=2.0)  # seconds
 MISSING = "RESOURCE_DOES_NOT_EXIST"
@@ -32,6 +34,7 @@ class RestClient:
 
     def __init__(self, settings: Settings, environment: Mapping[str, str]) -> None:
         self.settings = settings
+        require_readable(settings.tracking_uri, SETTING)
         logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells of every request
         try:
             self._http = httpx.Client(

@@ -8,8 +8,8 @@ from typing import TypeVar
 
 from leafgate.settings import Settings
 from leafgate.sqlite_url import sqlite_file
-from registry.connection import unreachable
 from registry.store import ModelVersion
+from registry.store_file import unreachable
 
 WAIT_SECONDS = 5.0
 WORKSPACE = "default"

@@ -8,9 +8,9 @@ from typing import TypeVar
 
 from leafgate.settings import Settings
 from registry.artifact_places import folder_of, present_folder
-from registry.connection import unreachable
 from registry.sqlite_file import SqliteFile, UnknownTables, versions_in
 from registry.store import ModelVersion
+from registry.store_file import unreachable
 from registry.store_versions import StoreVersions
 from registry.versions import MOST_ROWS, Curve, RunRecord, curve_of, is_askable, is_within
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from leafgate.errors import UserError
 from leafgate.settings import Settings
-from registry.connection import mlflow_uri, open_mlflow, registry_errors, unreachable
+from registry.connection import mlflow_uri, open_mlflow, registry_errors
 from registry.kept_copies import DIGEST, folder_digest, kept_copy
 from registry.stored_model import (
     UnsafeArtifact,
@@ -267,12 +267,13 @@ class ModelStore:
     def _aliases(self, name: str) -> dict[str, int]:
         from mlflow.exceptions import MlflowException
 
-        try:
-            model = self.client.get_registered_model(name)
-        except MlflowException as error:
-            if error.error_code == "RESOURCE_DOES_NOT_EXIST":
-                return {}
-            raise unreachable(self.settings, error) from error
+        with registry_errors(self.settings):
+            try:
+                model = self.client.get_registered_model(name)
+            except MlflowException as error:
+                if error.error_code == "RESOURCE_DOES_NOT_EXIST":
+                    return {}
+                raise
         return {alias: int(number) for alias, number in model.aliases.items()}
 
 

@@ -8,8 +8,8 @@ from typing import TypeVar
 
 from leafgate.errors import UserError
 from leafgate.settings import Settings
-from registry.connection import unreachable
 from registry.store import ModelStore, ModelVersion
+from registry.store_file import unreachable
 from registry.versions import Curve, RunRecord, curve_of, is_askable, is_within
 
 MISSING = "RESOURCE_DOES_NOT_EXIST"

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import distributions
@@ -33,6 +33,7 @@ from registry.registration import how_to_adopt
 from registry.store import DIGEST_TAG, KIND_TAG, STAGING, ModelStore, ModelVersion
 
 MANIFEST_ARTIFACT = "data/manifest.csv"
+DELETED = "deleted"
 ENVIRONMENT_ARTIFACT = "environment/environment.json"
 
 
@@ -46,29 +47,41 @@ class Run:
     settings: Settings
     ledger: Ledger | None = None
 
+    @contextmanager
+    def _mlflow(self) -> Iterator[Any]:
+        """MLflow. Raises UserError `registry_error` where it does not take what is logged."""
+        with registry_errors(self.settings):
+            yield open_mlflow(self.settings)
+
     def log_params(self, params: Mapping[str, object]) -> None:
         """The configuration, flat."""
-        open_mlflow(self.settings).log_params(dict(params))
+        with self._mlflow() as mlflow:
+            mlflow.log_params(dict(params))
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Figures, of an epoch where `step` is given."""
-        open_mlflow(self.settings).log_metrics(dict(metrics), step=step)
+        with self._mlflow() as mlflow:
+            mlflow.log_metrics(dict(metrics), step=step)
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Searchable facts about the run."""
-        open_mlflow(self.settings).set_tags(dict(tags))
+        with self._mlflow() as mlflow:
+            mlflow.set_tags(dict(tags))
 
     def log_file(self, file: Path, folder: str) -> None:
         """Upload one file under `folder`."""
-        open_mlflow(self.settings).log_artifact(str(file), folder)
+        with self._mlflow() as mlflow:
+            mlflow.log_artifact(str(file), folder)
 
     def log_folder(self, folder: Path, path: str) -> None:
         """Upload all files of a folder under `path`."""
-        open_mlflow(self.settings).log_artifacts(str(folder), path)
+        with self._mlflow() as mlflow:
+            mlflow.log_artifacts(str(folder), path)
 
     def log_text(self, text: str, path: str) -> None:
         """Store `text` as the artifact `path`."""
-        open_mlflow(self.settings).log_text(text, path)
+        with self._mlflow() as mlflow:
+            mlflow.log_text(text, path)
 
     def log_json(self, value: object, path: str) -> None:
         """Store `value` as indented JSON as the artifact `path`."""
@@ -98,7 +111,8 @@ class Run:
                 name=path_text(name),
                 digest=manifest.digest[:32],
             )
-        mlflow.log_input(dataset, context="training")
+        with registry_errors(self.settings):
+            mlflow.log_input(dataset, context="training")
         self.set_tags(
             {"data.root": path_text(manifest.root.resolve()), "data.digest": manifest.digest}
         )
@@ -128,11 +142,11 @@ class Run:
         its files. Raises UserError where that fails: no gate then judges the version.
         """
         mlflow = open_mlflow(self.settings)
-        logged = PYFUNCS[kind].log(
-            mlflow, folder, self.run_id, manifest.digest if manifest else None
-        )
-        tags = {DIGEST_TAG: logged.digest, KIND_TAG: kind}
         with registry_errors(self.settings):
+            logged = PYFUNCS[kind].log(
+                mlflow, folder, self.run_id, manifest.digest if manifest else None
+            )
+            tags = {DIGEST_TAG: logged.digest, KIND_TAG: kind}
             made = mlflow.register_model(logged.uri, name, tags=tags)
         store = ModelStore(self.settings)
         version = store.get(name, int(made.version))
@@ -150,26 +164,60 @@ def start_run(
 ) -> Iterator[Run]:
     """Open a run named after the job, or go on with `run_id`; an error marks it failed.
 
-    ledger: for a run that registers a model, see Run.
+    run_id: of a run that is gone from MLflow begins another one. ledger: for a run that registers
+    a model, see Run.
     """
     mlflow = open_mlflow(settings)
-    mlflow.set_experiment(experiment_id=_experiment(mlflow, settings))
     with registry_errors(settings):
-        opened = mlflow.start_run(run_id=run_id, run_name=None if run_id else job)
-    with opened as active:
-        run = Run(active.info.run_id, settings, ledger)
+        mlflow.set_experiment(experiment_id=_experiment(mlflow, settings))
+        known = _known_run(mlflow, run_id) if run_id else None
+        active = mlflow.start_run(run_id=known, run_name=None if known else job)
+    run = Run(active.info.run_id, settings, ledger)
+    try:
         run.set_tags({"job": job, **code_version()})
         run.log_json(environment(), ENVIRONMENT_ARTIFACT)
         yield run
+    except BaseException:
+        with suppress(Exception):  # the first error is the one to tell
+            mlflow.end_run("FAILED")
+        raise
+    with registry_errors(settings):
+        mlflow.end_run()
 
 
 def _experiment(mlflow: Any, settings: Settings) -> str:  # noqa: ANN401 - the mlflow module
+    """The id of the configured experiment, which is made, or restored where it was deleted."""
     found = mlflow.get_experiment_by_name(settings.experiment)
-    if found is not None:
-        return str(found.experiment_id)
-    embedded = is_sqlite(settings.tracking_uri)
-    artifacts = artifact_root(settings).as_uri() if embedded else None
-    return str(mlflow.create_experiment(settings.experiment, artifact_location=artifacts))
+    if found is None:
+        embedded = is_sqlite(settings.tracking_uri)
+        artifacts = artifact_root(settings).as_uri() if embedded else None
+        return str(mlflow.create_experiment(settings.experiment, artifact_location=artifacts))
+    if found.lifecycle_stage == DELETED:
+        # Its name is taken for as long as it can be restored, and versions lead to its runs.
+        mlflow.MlflowClient().restore_experiment(found.experiment_id)
+        tell(
+            f"the experiment '{settings.experiment}' was deleted in MLflow: it is restored, with "
+            "its runs"
+        )
+    return str(found.experiment_id)
+
+
+def _known_run(mlflow: Any, run_id: str) -> str | None:  # noqa: ANN401 - the mlflow module
+    """The same id where MLflow has such a run, restored where it was deleted; else None."""
+    from mlflow.exceptions import MlflowException
+
+    client = mlflow.MlflowClient()
+    try:
+        found = client.get_run(run_id)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        tell(f"the run {run_id} is gone from MLflow: the job begins anew")
+        return None
+    if found.info.lifecycle_stage == DELETED:
+        client.restore_run(run_id)
+        tell(f"the run {run_id} was deleted in MLflow: it is restored")
+    return run_id
 
 
 def environment() -> dict[str, object]:

@@ -16,6 +16,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from leafgate.errors import UserError
+from leafgate.url_secrets import require_readable
 from serving.local_counts import STEPS
 
 TIMEOUT_SECONDS = 0.25  # a Redis that hangs must not hang the event loop
@@ -124,6 +125,7 @@ class RedisCounts:
     """
 
     def __init__(self, url: str) -> None:
+        require_readable(url, "LEAFGATE_REDIS_URL")
         try:
             self.client = redis.Redis.from_url(
                 url,

@@ -21,6 +21,7 @@ from fastapi import FastAPI
 from leafgate import __version__
 from leafgate.ports import listen
 from leafgate.settings import Settings
+from leafgate.url_secrets import shown_url
 from serving.addresses import TrustedProxies, parse_address
 from serving.app import create_app
 from serving.connections import ConnectionLimits, Connections, require_files
@@ -57,8 +58,8 @@ def announce(settings: Settings) -> None:
         "address": settings.address(settings.api_port),
         "workers": settings.workers,
         "engine": settings.engine,
-        "database": settings.database,
-        "redis": settings.redis_url or "none: limits are counted in memory",
+        "database": shown_url(settings.database),
+        "redis": shown_url(settings.redis_url) or "none: limits are counted in memory",
         "limits": ", ".join(
             f"{name[:-6]} {value}" for name, value in settings if name.endswith("_limit")
         ),

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from leafgate.errors import UserError
+from leafgate.progress import plain
 from leafgate.unicode_forms import forms_of, nfc
 from sql.connections import opened, transaction
 from sql.records import is_storable, naive_utc, unix_seconds
@@ -22,6 +23,7 @@ from sql.schema import users
 SCOPES = ("predict", "generate", "feedback", "admin")
 STANDARD_PLAN = "standard"
 MAX_NAME_CHARACTERS = 100
+SHOWN_CHARACTERS = 40  # of a name that is refused
 TICK = timedelta(milliseconds=1)  # the smallest difference that is stored
 
 
@@ -53,9 +55,12 @@ def add_user(
     that is unknown.
     """
     wanted, name = _known_scopes(scopes), nfc(name)
-    if not name.strip() or len(name) > MAX_NAME_CHARACTERS or not is_storable(name):
-        fix = f"give a name of 1 to {MAX_NAME_CHARACTERS} characters that can be printed"
-        raise UserError(f"user name {name[:MAX_NAME_CHARACTERS]!r}", fix)
+    if problem := _name_problem(name):
+        raise UserError(
+            f"the user name {name[:SHOWN_CHARACTERS]!r} {problem}",
+            f"give a name of 1 to {MAX_NAME_CHARACTERS} characters that can be printed",
+            code="bad_user_name",
+        )
     row: dict[str, Any] = {
         "name": name,
         "password_hash": password_hash,
@@ -76,6 +81,19 @@ def add_user(
         raise _is_taken(name) from None
     created = unix_seconds(row["created_at_utc"])
     return User(name, password_hash, wanted, False, plan, created, created)
+
+
+def _name_problem(name: str) -> str | None:
+    """What keeps a name from being a user's; None: nothing does."""
+    if not name.strip():
+        return "is empty"
+    if len(name) > MAX_NAME_CHARACTERS:
+        return f"has {len(name)} characters"
+    if not is_storable(name):
+        return "is not text in UTF-8"
+    if name != plain(name) or "\n" in name or "\t" in name:
+        return "has a control character"
+    return None
 
 
 def delete_user(engine: sa.Engine, name: str, by: str) -> None:

@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 from typer.testing import CliRunner
 
+from leafgate.audit import this_person
 from leafgate.cli_users import users_app
 from leafgate.errors import UserError
 from leafgate.settings import MAX_LEEWAY_SECONDS
@@ -149,12 +150,59 @@ def test_what_a_deleted_user_held_stays_refused_under_the_same_name(users: Users
     assert users.revoked.tokens == {"abc"}
 
 
-@pytest.mark.parametrize("name", ["", "   ", "a\0b", "a\ud800b", "x" * 101])
-def test_a_name_that_cannot_be_stored_is_refused(name: str, users: Users) -> None:
-    with pytest.raises(UserError, match="user name") as raised:
+REFUSED = {
+    "": "is empty",
+    "   ": "is empty",
+    "a\0b": "is not text",
+    "a\ud800b": "is not text",
+    "x" * 101: "has 101 characters",
+    "a\tb": "has a control character",
+    "a\nb": "has a control character",
+    "a\x1b[31mb": "has a control character",
+    "a\x7fb": "has a control character",
+    "a\u202eb": "has a control character",
+}
+
+
+def test_a_name_that_cannot_be_stored_is_refused_with_the_reason(users: Users) -> None:
+    for name, problem in REFUSED.items():
+        with pytest.raises(UserError, match="user name") as raised:
+            add_user(users.database, name, "hash", ["predict"])
+        assert problem in raised.value.problem
+        assert len(raised.value.problem) < 120
+        assert "1 to 100 characters" in raised.value.fix
+        assert find_user(users.database, name) is None
+
+
+def test_names_of_people_and_of_directories_are_taken(users: Users) -> None:
+    for name in ("x" * 100, "Zoë Müller-木", "o'brien", "a@b.example", "DOM\\ada"):
         add_user(users.database, name, "hash", ["predict"])
-    assert "1 to 100 characters" in raised.value.fix
-    assert find_user(users.database, name) is None
+        assert users.find(name).name == name
+
+
+def test_a_name_that_nobody_can_have_is_no_users(users: Users) -> None:
+    commands = (
+        ("disable",),
+        ("delete", "--yes"),
+        ("password", "--password", PASSWORD),
+        ("scopes", "--scope", "predict"),
+        ("revoke",),
+    )
+    for name in ("a\0b", "a\ud800b", "x" * 101, ""):
+        for command, *options in commands:
+            with pytest.raises(UserError, match="there is no user"):
+                users.run(command, name, *options)
+        with pytest.raises(UserError, match="there is no user"):
+            users.run("plan", name, "standard")
+
+
+def test_who_runs_a_command_is_put_on_record_in_letters(
+    users: Users, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOGNAME", "ada\udcff\n" + "x" * 200)
+    assert this_person() == "ada??" + "x" * 95
+    users.add("eve")
+    users.run("delete", "eve", "--yes")
 
 
 def test_revocations_are_forgotten_once_the_token_has_expired(users: Users) -> None:

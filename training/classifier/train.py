@@ -60,7 +60,7 @@ def train_classifier(
     job = {**config.model_dump(), "weights_used": built.backbone.weights}
     memory = TrainingMemory.of(settings, "classifier", job, manifest.digest)
     with start_run(settings, "train classifier", memory.run_id, ledger) as run:
-        if memory.run_id is None:
+        if memory.run_id != run.run_id:
             _log_job(run, manifest, config, built)
             _look_at_data(run, manifest, config, groups_file)
             memory.begin(run.run_id)

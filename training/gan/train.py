@@ -46,7 +46,7 @@ def train_generator(
     validation = _validation(chosen, config, extractor)
     unfinished = UnfinishedRun.for_generator(settings, config, manifest)
     with start_run(settings, "train generator", unfinished.run_id, ledger) as run:
-        if unfinished.run_id is None:
+        if unfinished.run_id != run.run_id:
             _log_job(run, manifest, config, data, extractor)
             unfinished.begin(run.run_id)
         else:
