@@ -103,12 +103,13 @@ def data_split(
     from training.data.split import parse_ratios, split
 
     shares, chosen = parse_ratios(ratios), on_conflict(conflicts or "exclude")
-    manifest = split(_scan(data), shares, seed, groups, chosen, resplit)
+    scan = _scan(data)
+    manifest = split(scan, shares, seed, groups, chosen, resplit)
     say(*manifest.origin.lines() if manifest.origin else ())
     if manifest.origin and manifest.origin.folders and ratios != "70/15/15":
         say(f"the folders give the sides: {ratios} is used only for a side that they lack")
     manifest.save(out)
-    say(f"{out}: {_sizes(manifest)}", f"digest {manifest.digest}")
+    say(f"{out}: {_sizes(manifest, scan, groups)}", f"digest {manifest.digest}")
     say(f"evaluation set (its test side) {manifest.side_digest('test')}")
 
 
@@ -172,13 +173,17 @@ def data_report(
     say(*report.lines(), f"report: {page}")
 
 
-def _sizes(manifest: Any) -> str:  # noqa: ANN401 - leafgate.manifest.Manifest, imported late
+def _sizes(manifest: Any, scan: Any, groups_file: Path | None) -> str:  # noqa: ANN401 - imported late
+    """Images of each side, and whether groups are divided: of images without one, nobody knows."""
     from leafgate.manifest import SIDES
+    from training.data.group_files import find_groups
 
+    alone = len(find_groups(scan, groups_file).unmatched_images) if groups_file else 0
     groups = len({row.group for row in manifest.rows})
     sides = ", ".join(f"{len(manifest.side(side))} {side}" for side in SIDES)
     divided = len(manifest.groups_on_two_sides()) or "none"
-    return f"{sides} images, {groups} leaf groups, {divided} divided"
+    unknown = f" (not known of {alone} images, which {groups_file} does not name)" if alone else ""
+    return f"{sides} images, {groups} leaf groups, {divided} divided{unknown}"
 
 
 def _scan(data: Path, classes_needed: bool = True) -> Any:  # noqa: ANN401 - FolderScan, imported late
@@ -203,8 +208,9 @@ def _manifest(
     if file is not None:
         return _checked(_unchanged(Manifest.load(file, data)), config)
     shares = parse_ratios(config.ratios)
+    scan = _scan(data, classes_needed)
     made = split(
-        _scan(data, classes_needed),
+        scan,
         shares,
         config.split_seed,
         groups,
@@ -212,7 +218,7 @@ def _manifest(
         config.resplit,
         classes_needed,
     )
-    say(*made.origin.lines() if made.origin else (), _sizes(made))
+    say(*made.origin.lines() if made.origin else (), _sizes(made, scan, groups))
     return made
 
 

@@ -6,7 +6,7 @@ one set is never compared with a figure of another.
 
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from leafgate.errors import UserError
@@ -41,11 +41,13 @@ class EvaluationSet:
 @dataclass(frozen=True)
 class Learnt:
     """Rows of an evaluation set that leak, by path. seen: the image itself was learnt from;
-    mates: another picture of the same leaf was.
+    mates: another picture of the same leaf was. related: whether the two splits have an image in
+    common; where they have none, their groups say nothing of each other's leaves.
     """
 
     seen: tuple[str, ...]
     mates: tuple[str, ...]
+    related: bool = field(default=True, compare=False)
 
 
 def find_evaluation_set(
@@ -111,6 +113,12 @@ def _logged_root(store: ModelStore, version: ModelVersion) -> Path:
 
 def _proven(manifest: Manifest, digest: str, own: bool) -> EvaluationSet:
     rows = manifest.side("test")
+    if not rows:
+        raise UserError(
+            f"the split of {manifest.root} has no test image",
+            "give one that has with --manifest, or split the images again",
+            code="test_images_missing",
+        )
     changed = manifest.changed_files(rows)
     if changed:
         raise UserError(
@@ -161,4 +169,6 @@ def learnt_from(trained: Manifest, judged: EvaluationSet) -> Learnt:
         for row in judged.rows
         if row.sha256 not in learnt and (row.group in mates or grouped.get(row.sha256) in groups)
     )
-    return Learnt(seen, near)
+    known = {row.sha256 for row in trained.rows}
+    related = any(row.sha256 in known for row in judged.manifest.rows)
+    return Learnt(seen, near, related)

@@ -7,7 +7,9 @@ from typing import Literal, TypeVar, get_args
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from leafgate.class_names import class_name
 from leafgate.errors import UserError
+from leafgate.file_names import is_utf8, path_text
 
 OnConflict = Literal["exclude", "error"]
 ON_CONFLICT = "pictures that are filed under more than one class: exclude from every side, or error"
@@ -42,8 +44,19 @@ def read_config(kind: type[Config], file: Path | None, assignments: Sequence[str
         name, separator, value = assignment.partition("=")
         if not separator:
             raise UserError(f"{assignment!r} is no setting", "write name=value, as in epochs=5")
-        values[name.strip()] = yaml.safe_load(value) if value.strip() else ""
+        values[name.strip()] = _value(assignment, value) if value.strip() else ""
     return make_config(kind, values)
+
+
+def _value(assignment: str, value: str) -> object:
+    """The value as YAML reads it; letters of a Latin-1 terminal are read as such."""
+    try:
+        return yaml.safe_load(value if is_utf8(value) else class_name(value))
+    except yaml.YAMLError:
+        raise UserError(
+            f"{path_text(assignment)!r} has a value that is not YAML",
+            "put the value in quotes, as in classes='[\"a, b\", c]'",
+        ) from None
 
 
 def make_config(kind: type[Config], values: dict[str, object]) -> Config:
@@ -63,8 +76,10 @@ def _from_file(file: Path) -> dict[str, object]:
     if not file.is_file():
         raise UserError(f"no configuration file {file}", "check the path given to --config")
     try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
+        values = yaml.safe_load(file.read_text(encoding="utf-8-sig")) or {}
+    except UnicodeDecodeError:
+        raise UserError(f"{file} is not UTF-8 text", "save it as UTF-8") from None
+    except (yaml.YAMLError, OSError) as error:
         raise UserError(f"{file} is not YAML ({error})", "correct the file") from None
     if not isinstance(values, dict):
         raise UserError(f"{file} holds no settings", "write lines of `name: value`")

@@ -106,7 +106,8 @@ class Origin:
 
     seen: evaluation images, by path, that were learnt from; mates: those of whose leaf group an
     image was; traced: whether what it learnt from is on record; logged: the figures of its run;
-    own_set: whether they are of this evaluation set.
+    own_set: whether they are of this evaluation set; related: whether the split that it learnt from
+    has an image in common with that of the evaluation set.
     """
 
     facts: Mapping[str, str]
@@ -115,6 +116,7 @@ class Origin:
     logged: Mapping[str, float]
     own_set: bool
     traced: bool = True
+    related: bool = True
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,11 @@ def no_leak(evidence: Evidence) -> Verdict:
     ]
     leaks = len(origin.seen) + len(origin.mates)
     fine = "no test image, nor another picture of its leaf, was learnt from"
+    if not origin.related:
+        fine = (
+            "no test image was learnt from; whether another picture of its leaf was cannot be "
+            "told, since the two splits have no image in common"
+        )
     return Verdict("no_leak", not leaks, leaks, "none", "; ".join(leaking) or fine)
 
 

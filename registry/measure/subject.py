@@ -85,5 +85,6 @@ def measure_origin(subject: Subject) -> Origin:
         leaks.mates,
         store.run_metrics(candidate),
         subject.images.own,
-        trained is not None,
+        trained is not None and any(row.side != "test" for row in trained.rows),
+        leaks.related,
     )

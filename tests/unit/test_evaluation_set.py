@@ -1,11 +1,15 @@
 """What leaks into an evaluation set: the image itself, or another picture of its leaf."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from leafgate.errors import UserError
 from leafgate.manifest import Manifest, ManifestRow, Side
-from registry.evaluation_set import EvaluationSet, Learnt, learnt_from
+from registry.checks.no_leak import no_leak
+from registry.evaluation_set import EvaluationSet, Learnt, _proven, learnt_from
+from tests.evidence import classifier_evidence, origin
 
 ROOT = Path("photos")
 
@@ -61,3 +65,19 @@ def test_an_evaluation_set_is_named_by_its_own_images_alone() -> None:
     assert manifest(row("c", "test", "4")).side_digest("test") != digest
     moved = ManifestRow("elsewhere/c.jpg", "rust", "test", "3", "c")
     assert manifest(moved).side_digest("test") == digest
+
+
+def test_splits_without_an_image_in_common_prove_nothing_of_other_pictures_of_a_leaf() -> None:
+    assert learnt_from(SOUND, judged_by(SOUND)).related
+    assert not learnt_from(manifest(row("z", "train", "3")), judged_by(SOUND)).related
+    related, apart = replace(origin(), own_set=False), replace(origin(), related=False)
+    told = no_leak(classifier_evidence(origin=related)).sentence
+    assert told.startswith("no test image, nor another")
+    verdict = no_leak(classifier_evidence(origin=apart))
+    assert verdict.passed
+    assert "whether another picture of its leaf was cannot be told" in verdict.sentence
+
+
+def test_a_split_without_a_test_image_judges_nothing() -> None:
+    with pytest.raises(UserError, match="has no test image"):
+        _proven(manifest(row("a", "train", "1")), "d", own=False)

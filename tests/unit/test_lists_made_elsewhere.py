@@ -1,5 +1,6 @@
 """Lists of groups and manifests from other tools: matched as they are meant, or counted as not."""
 
+import os
 import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
@@ -7,15 +8,20 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from leafgate.cli import app
 from leafgate.errors import UserError
 from leafgate.manifest import Manifest, Side
+from tests.colours import make_colour_folder
 from tests.looks import some_look
+from training.config import read_config
 from training.data.folder import FolderScan, FoundImage
 from training.data.group_files import find_groups
 from training.data.leaf_groups import leaf_groups
 from training.data.leaks import find_leaks
 from training.data.split import split
+from training.gan.config import GanConfig
 
 NAMES = ("healthy/é 1.png", "healthy/2.png", "rust/2.png", "rust/3.JPG", "rust/x/4.png")
 GROUPS = ("a", "b", "b", "a", "c")
@@ -254,3 +260,50 @@ def test_a_manifest_that_cannot_be_used_is_refused_in_words(
     with pytest.raises(UserError, match=problem) as raised:
         Manifest.load(file, tmp_path)
     assert str(file) in raised.value.problem
+
+
+def test_a_split_by_an_incomplete_list_says_what_it_does_not_know(tmp_path: Path) -> None:
+    root = make_colour_folder(tmp_path / "images", each=4)
+    file = tmp_path / "groups.csv"
+    file.write_text("path,group\n" + "".join(f"red/00{n}.PNG,{n}\n" for n in range(4)))
+    options = ["--data", root, "--groups", file, "--out", tmp_path / "split.csv"]
+    done = CliRunner().invoke(app, ["data", "split", *map(str, options)])
+    assert done.exit_code == 0, done.stderr
+    assert f"none divided (not known of 8 images, which {file} does not name)" in done.stdout
+    assert "8 of 12 images have no group" in done.stderr
+    assert "red/000.PNG is taken for red/000.png" in done.stderr
+    options = ["--data", root, "--groups", file, "--manifest", tmp_path / "split.csv"]
+    proof = CliRunner().invoke(app, ["data", "leaks", *map(str, options)])
+    assert proof.exit_code == 1
+    assert "not proven: 8 images of the split have no group" in proof.stdout
+
+
+@pytest.mark.parametrize("text", ["classes=[a", "epochs: [", "\x00"])
+def test_settings_that_are_no_yaml_are_refused_in_words(text: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"YAML|no setting"):
+        read_config(GanConfig, None, [text])
+    (tmp_path / "job.yaml").write_text(text)
+    with pytest.raises(UserError, match=r"job\.yaml"):
+        read_config(GanConfig, tmp_path / "job.yaml", [])
+
+
+def test_settings_in_other_encodings_are_read_or_refused_in_words(tmp_path: Path) -> None:
+    file = tmp_path / "job.yaml"
+    file.write_bytes("classes: [ café ]\n".encode("utf-8-sig"))
+    assert read_config(GanConfig, file, []).classes == ("café",)
+    for encoding in ("latin-1", "utf-16"):
+        file.write_bytes("classes: [ café ]\n".encode(encoding))
+        with pytest.raises(UserError, match="is not UTF-8 text"):
+            read_config(GanConfig, file, [])
+    assert read_config(GanConfig, None, [os.fsdecode(b"classes=caf\xe9")]).classes == ("café",)
+
+
+def test_a_manifest_with_older_spellings_keeps_the_digest_it_had(tmp_path: Path) -> None:
+    file, nfd = tmp_path / "split.csv", unicodedata.normalize("NFD", "café")
+    cells = (f"{nfd}/1.png", nfd, "train", "g", "a" * 64)
+    file.write_text("path,class_name,side,group,sha256\n" + ",".join(cells) + "\n")
+    read = Manifest.load(file, tmp_path)
+    assert read.classes == ("café",)
+    assert read.has_digest(sha256("\t".join(cells).encode()).hexdigest())
+    assert read.has_digest(read.digest)
+    assert not read.has_digest("b" * 64)

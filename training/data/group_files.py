@@ -136,13 +136,14 @@ def _from_leaf_map(images: Sequence[FoundImage], file: Path) -> FoundGroups:
     except (ValueError, AttributeError, TypeError, OSError) as error:
         raise UserError(f"{file} is no file of groups ({error})", FIX) from None
     names = [_shot_name(image) for image in images]
+    there = set(names)
     groups = {place: leaf_of[name] for place, name in enumerate(names) if name in leaf_of}
     return FoundGroups(
         file,
         groups,
         len(leaf_of),
         len(images),
-        tuple(name for name in leaf_of if name not in set(names)),
+        tuple(name for name in leaf_of if name not in there),
         tuple(image.path for place, image in enumerate(images) if place not in groups),
         (),
     )

@@ -107,6 +107,11 @@ class GanConfig(JobConfig):
         parts = value.split(",") if info.field_name == "augment" else [value]
         return tuple(part.strip() for part in parts) if value else ()
 
+    @field_validator("classes")
+    @classmethod
+    def _in_one_spelling(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(map(class_name, names))
+
     @model_validator(mode="after")
     def _size_is_one_of_the_familys(self) -> "GanConfig":
         family = find_family(self.family)
@@ -138,7 +143,7 @@ def chosen_classes(config: GanConfig, manifest: Manifest) -> tuple[str, ...]:
     """
     known = manifest.classes
     named: set[str] = set()
-    for name in map(class_name, config.classes):
+    for name in config.classes:
         named.update([name] if name in known else map(class_name, name.split(",")))
     unknown = sorted(named.difference(known))
     if unknown:
