@@ -2,6 +2,7 @@
 it says nothing of leaves.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 
 import altair as alt
@@ -10,6 +11,7 @@ import streamlit as st
 
 from dashboard.elements import show_chart
 from dashboard.figures import open_log
+from dashboard.generated import UNKNOWN
 from dashboard.guard import problems_shown
 from dashboard.layers import layered
 from dashboard.names import readable
@@ -39,7 +41,8 @@ def show_read(settings: Settings) -> None:
         pictures = sum(row.pictures for row in found)
         st.caption(
             f"What the classifier saw in {pictures:,} synthetic pictures that anybody had made in "
-            "this time. It is no diagnosis: the page Diseases, and drift, have none of it."
+            "this time; unknown: unlike every image that it learnt from. It is no diagnosis: the "
+            "page Diseases, and drift, have none of it."
         )
         show_chart(read_chart(found), read_alt(found))
         with st.expander("As a table"):
@@ -47,7 +50,9 @@ def show_read(settings: Settings) -> None:
 
 
 def read_chart(rows: Sequence[ReadCount]) -> alt.LayerChart:
-    """Pictures of each class, whichever version read them."""
+    """Pictures of each class, whichever version read them. The class of one that is unlike every
+    training image means nothing; those have a bar of their own.
+    """
     sums = _by_class(rows)
     frame = pd.DataFrame({"class": list(sums), "pictures": list(sums.values())})
     base = alt.Chart(frame).encode(
@@ -80,17 +85,20 @@ def read_table(rows: Sequence[ReadCount]) -> pd.DataFrame:
             "class": [plain(_name(row)) for row in rows],
             "read by": [plain(f"{row.model_name} version {row.version}") for row in rows],
             "pictures": [f"{row.pictures:,}" for row in rows],
-            "unlike every training image": [f"{row.unknown:,}" for row in rows],
+            "of them unknown": [f"{row.unknown:,}" for row in rows],
             "mean confidence": [f"{row.mean_confidence:.1%}" for row in rows],
         }
     )
 
 
 def _by_class(rows: Sequence[ReadCount]) -> dict[str, int]:
-    sums: dict[str, int] = {}
+    sums: Counter[str] = Counter()
     for row in rows:
-        sums[_name(row)] = sums.get(_name(row), 0) + row.pictures
-    return dict(sorted(sums.items(), key=lambda item: (-item[1], item[0])))
+        sums[_name(row)] += row.pictures - row.unknown
+    known = {name: count for name, count in sorted(sums.items()) if count}
+    ranked = dict(sorted(known.items(), key=lambda item: -item[1]))
+    unknown = sum(row.unknown for row in rows)
+    return ranked | ({UNKNOWN: unknown} if unknown else {})
 
 
 def _name(row: ReadCount) -> str:

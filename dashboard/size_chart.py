@@ -36,7 +36,7 @@ def size_chart(sent: Sequence[MemberTraffic], made: Sequence[MemberTraffic]) -> 
     title = "ms, median and p95" + (" (logarithmic)" if wide else "")
     kinds = [kind for kind in SHAPES if kind in set(frame["kind"])]
     colours = {SENT: palette().blue, MADE: palette().orange}
-    legend = alt.Legend(orient="top", labelLimit=LABEL_PIXELS)
+    legend = alt.Legend(orient="top", labelLimit=LABEL_PIXELS, symbolOpacity=1)
     colour = alt.Color(
         "kind:N",
         title=None,
@@ -59,7 +59,9 @@ def size_chart(sent: Sequence[MemberTraffic], made: Sequence[MemberTraffic]) -> 
     )
     height = alt.Y("p50:Q", title=title, scale=scale)
     whisker = base.mark_rule(strokeWidth=2).encode(y=height, y2="p95:Q")
-    top = base.mark_tick(thickness=2, width=12).encode(y=alt.Y("p95:Q", title=title, scale=scale))
+    top = base.mark_tick(thickness=2, width=12, opacity=1).encode(
+        y=alt.Y("p95:Q", title=title, scale=scale)
+    )
     dot = base.mark_point(size=70, filled=True, opacity=1).encode(
         y=height,
         shape=alt.Shape(

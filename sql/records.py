@@ -212,7 +212,8 @@ def rows_of(text: str) -> Rows:
     if not isinstance(found, dict):
         raise ValueError("not an entry")
     rows = {name: [_row(name, each) for each in found[name]] for name in TABLES if found.get(name)}
-    if any(request["endpoint"] == EXPLAIN for request in rows.get("requests", ())):
+    asked = rows.get("requests")
+    if asked and asked[0]["endpoint"] == EXPLAIN:
         for prediction in rows.get("predictions", ()):
             prediction["explanation"] = True
     return rows
