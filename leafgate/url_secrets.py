@@ -39,8 +39,8 @@ def shown_url(url: str) -> str:
     return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"
 
 
-def require_readable(url: str, setting: str) -> None:
-    """Raise UserError `bad_url` where a user name or password is taken for another part of the URL.
+def require_readable(url: str, setting: str, code: str = "bad_url") -> None:
+    """Raise UserError (`code`) where a user name or password is taken for another part of the URL.
 
     setting: the variable that the URL comes from.
     """
@@ -53,14 +53,14 @@ def require_readable(url: str, setting: str) -> None:
             "something else in a URL",
             "write them as %XX: @ is %40, : is %3A, / is %2F, # is %23, ? is %3F, % is %25, a "
             "blank is %20",
-            code="bad_url",
+            code=code,
         )
     if not _has_port(url):
         raise UserError(
             f"{setting} cannot be read: what follows the host's colon is no port",
             "write it as scheme://user:password@host:port/…, with special characters of the "
             "password as %XX (@ is %40, / is %2F)",
-            code="bad_url",
+            code=code,
         )
 
 

@@ -40,13 +40,13 @@ def open_mlflow(settings: Settings) -> Any:  # noqa: ANN401 - the mlflow module
 
 
 def mlflow_uri(settings: Settings) -> str:
-    """The tracking URI as MLflow reads it right. Raises UserError `bad_url`.
+    """The tracking URI as MLflow reads it right. Raises UserError `bad_tracking_uri`.
 
     MLflow makes a folder of whatever follows `sqlite:///`, to the letter: `my%20project` beside
     `my project`. It does so for no other spelling.
     """
     uri = settings.tracking_uri
-    require_readable(uri, SETTING)
+    require_readable(uri, SETTING, "bad_tracking_uri")
     if not is_sqlite(uri):
         return uri
     uri = readable(uri)

@@ -34,7 +34,7 @@ class RestClient:
 
     def __init__(self, settings: Settings, environment: Mapping[str, str]) -> None:
         self.settings = settings
-        require_readable(settings.tracking_uri, SETTING)
+        require_readable(settings.tracking_uri, SETTING, "bad_tracking_uri")
         logging.getLogger("httpx").setLevel(logging.WARNING)  # it tells of every request
         try:
             self._http = httpx.Client(

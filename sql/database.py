@@ -39,7 +39,7 @@ def open_database(url: str, *, may_create: bool = True) -> sa.Engine:
 
     may_create: whether the first connection may create the file of a SQLite database.
     """
-    require_readable(url, SETTING)
+    require_readable(url, SETTING, "bad_database_url")
     try:
         parsed = sa.make_url(readable(url))
         # Errors end in logs, where neither names nor hashes of passwords belong.
