@@ -1,9 +1,13 @@
 """What is computed in which precision, and on how many devices."""
 
+from pathlib import Path
+
 import keras
 import pytest
 import tensorflow as tf
 
+from registry import gpu
+from registry.engine import pick_engine
 from training import devices
 
 
@@ -46,3 +50,13 @@ def test_a_policy_ends_with_its_block_also_where_it_fails() -> None:
         assert keras.mixed_precision.global_policy().name == "mixed_bfloat16"
         raise ValueError("midway")
     assert keras.mixed_precision.global_policy().name == before
+
+
+def test_the_engine_follows_what_tensorflow_itself_sees_beside_a_driver(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gpu, "DRIVER", tmp_path)
+    gpu._asked.cache_clear()
+    wanted = "tensorflow" if tf.config.list_physical_devices("GPU") else "openvino-int8"
+    assert pick_engine("auto", "int8")[0] == wanted
+    gpu._asked.cache_clear()

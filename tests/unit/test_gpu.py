@@ -44,9 +44,9 @@ def play(monkeypatch: pytest.MonkeyPatch, folder: Path, code: str) -> None:
 
 @pytest.mark.usefixtures("_driver")
 def test_a_driver_without_cudas_libraries_is_no_gpu_and_the_reason_says_what_to_install(
-    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")  # on a machine with a GPU, too
+    play(monkeypatch, tmp_path, PLAYED.format(seen="[]"))
     engine, reason = pick_engine("auto", "int8")
     assert engine == "openvino-int8"
     assert "TensorFlow sees no GPU" in reason
