@@ -80,31 +80,32 @@ def run_demo(settings: Settings, data: Path | None, options: Sequence[str] = ())
 
 
 def services(settings: Settings) -> list[Service]:
-    """The three that a person opens."""
-    return [
-        Service(
-            "mlflow",
-            settings.address(settings.mlflow_port),
-            "/health",
-            settings.mlflow_port,
-            "LEAFGATE_MLFLOW_PORT",
-            ("--no-link",),  # its output is a log file, which is no place for a token
-        ),
-        Service(
-            "serve",
-            settings.address(settings.api_port),
-            "/health",
-            settings.api_port,
-            "LEAFGATE_API_PORT",
-        ),
-        Service(
-            "dashboard",
-            settings.address(settings.dashboard_port),
-            "/_stcore/health",
-            settings.dashboard_port,
-            "LEAFGATE_DASHBOARD_PORT",
-        ),
-    ]
+    """The three that a person opens; without MLflow where a server of it is configured."""
+    mlflow = Service(
+        "mlflow",
+        settings.address(settings.mlflow_port),
+        "/health",
+        settings.mlflow_port,
+        "LEAFGATE_MLFLOW_PORT",
+        ("--no-link",),  # its output is a log file, which is no place for a token
+    )
+    api = Service(
+        "serve",
+        settings.address(settings.api_port),
+        "/health",
+        settings.api_port,
+        "LEAFGATE_API_PORT",
+    )
+    dashboard = Service(
+        "dashboard",
+        settings.address(settings.dashboard_port),
+        "/_stcore/health",
+        settings.dashboard_port,
+        "LEAFGATE_DASHBOARD_PORT",
+    )
+    return (
+        [api, dashboard] if settings.tracking_uri.startswith("http") else [mlflow, api, dashboard]
+    )
 
 
 def _train_and_gate(data: Path | None, options: Sequence[str]) -> bool:
@@ -263,7 +264,8 @@ def farewell(
     """What a newcomer needs now: addresses, user, and a line that works when pasted."""
     from registry import sign_in_link
 
-    _, api, dashboard = (part.address for part in parts)
+    address = {part.command: part.address for part in parts}
+    mlflow = sign_in_link(settings) if "mlflow" in address else settings.mlflow_address
     folder = data.expanduser().resolve() if data else settings.var_dir / "demo" / "leaves"
     state = (
         "The classifier passed the gate and is in production."
@@ -276,14 +278,14 @@ def farewell(
             "",
             state,
             "",
-            f"  dashboard  {dashboard}",
-            f"  API        {api}/docs",
-            f"  MLflow     {sign_in_link(settings)}",
+            f"  dashboard  {address['dashboard']}",
+            f"  API        {address['serve']}/docs",
+            f"  MLflow     {mlflow}",
             f"  sign in    user {USER}, password {account.password}",
             "",
             "Classify an image from another terminal:",
             "",
-            f"  {curl_line(api, account.password, _first_image(folder))}",
+            f"  {curl_line(address['serve'], account.password, _first_image(folder))}",
             "",
             "Ctrl-C stops everything.",
         ]
@@ -308,9 +310,16 @@ def curl_line(api: str, password: str, image: Path) -> str:
 
 
 def _first_image(folder: Path) -> Path:
-    from training.data.layout import find_layout
+    """One of the images, wherever they lie below the folder."""
+    from leafgate.images import SUFFIXES
 
-    return next(file for part in find_layout(folder).folders for file in part.files)
+    found = (
+        file
+        for file in sorted(folder.rglob("*"))
+        if file.suffix.lower() in SUFFIXES
+        and not any(part.startswith((".", "__")) for part in file.relative_to(folder).parts)
+    )
+    return next(found, Path("leaf.jpg"))
 
 
 def _wait(processes: Mapping[str, subprocess.Popen[bytes]], logs: Path) -> None:

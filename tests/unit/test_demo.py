@@ -77,6 +77,33 @@ def test_the_last_words_hold_the_link_that_signs_in_to_mlflow(
     assert account.password in words
 
 
+def test_with_a_server_of_mlflow_the_demo_starts_none_and_links_to_it(
+    settings: Settings, colour_folder: Path
+) -> None:
+    (settings.var_dir / "demo").mkdir(parents=True)
+    account = make_account(settings)
+    uri = "http://ada:pw@mlflow.example:5000"
+    there = settings.model_copy(update={"mlflow_tracking_uri": uri})
+    parts = services(there)
+    assert [part.command for part in parts] == ["serve", "dashboard"]
+    words = farewell(there, parts, account, colour_folder, True).split()
+    assert words[words.index("MLflow") + 1] == "http://mlflow.example:5000"
+
+
+def test_the_curl_line_names_an_image_wherever_the_images_lie(
+    settings: Settings, tmp_path: Path
+) -> None:
+    (settings.var_dir / "demo").mkdir(parents=True)
+    account = make_account(settings)
+    for name in ("train/rust/a.jpg", "__MACOSX/train/rust/._a.jpg", ".cache/x/b.png"):
+        (tmp_path / "set" / name).parent.mkdir(parents=True)
+        (tmp_path / "set" / name).write_bytes(b"pixels")
+    words = farewell(settings, services(settings), account, tmp_path / "set", True)
+    assert str(tmp_path / "set" / "train/rust/a.jpg") in words
+    (tmp_path / "none").mkdir()
+    assert "curl" in farewell(settings, services(settings), account, tmp_path / "none", True)
+
+
 def test_a_port_in_use_is_told_before_anything_is_trained(settings: Settings) -> None:
     import socket
 
