@@ -3,7 +3,7 @@
 import streamlit as st
 
 from dashboard.client import ApiClient
-from dashboard.guard import problems_shown
+from dashboard.guard import problems_shown, show_problem
 from dashboard.known_browsers import known_browsers
 from dashboard.session import KEY, NOTICE, browser_cookie, visitor_address
 from leafgate.settings import Settings
@@ -23,7 +23,7 @@ def sign_in_page(settings: Settings) -> None:
     if asked:
         browser, known, name = browser_cookie(), known_browsers(), nfc(name)
         if lacking := _lacking(name, password):
-            st.error(lacking)
+            show_problem(*lacking)
             return
         with problems_shown():
             device = known.find(browser, name)
@@ -35,9 +35,12 @@ def sign_in_page(settings: Settings) -> None:
             st.rerun()
 
 
-def _lacking(name: str, password: str) -> str:
-    """What is still to be entered, as a sentence; empty where nothing is."""
-    lacking = [
-        what for what, text in (("user name", name.strip()), ("password", password)) if not text
-    ]
-    return f"Enter a {' and a '.join(lacking)}." if lacking else ""
+def _lacking(name: str, password: str) -> tuple[str, str] | None:
+    """What is left out, and what to do; None where nothing is. The API need not be asked."""
+    if not name.strip():
+        return (
+            ("the user name is empty", "enter a user name")
+            if password
+            else ("user name and password are empty", "enter a user name and a password")
+        )
+    return None if password else ("the password is empty", "enter a password")

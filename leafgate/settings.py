@@ -3,8 +3,9 @@
 Nothing reads settings at import: they are built at the edge (CLI, server start) and handed in.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -16,9 +17,7 @@ from leafgate.file_names import is_utf8
 from leafgate.hosts import for_clients, in_url, is_loopback, without_brackets
 from leafgate.sqlite_url import sqlite_url
 from leafgate.url_secrets import require_readable
-
-if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
+from leafgate.validation_words import assignment_problem, name_of
 
 ENV_FILE = Path(".env")
 URLS = (
@@ -309,7 +308,7 @@ def load_settings(**overrides: object) -> Settings:
     try:
         settings = Settings(**overrides)  # type: ignore[arg-type]
     except ValidationError as error:
-        problems = "; ".join(f"{_named(item)}: {item['msg']}" for item in error.errors())
+        problems = "; ".join(_problem(item) for item in error.errors(include_url=False))
         raise UserError(f"bad settings: {problems}", "correct the environment or .env") from None
     for name, value in settings:
         _require_utf8(name, value)
@@ -331,10 +330,10 @@ def _require_utf8(name: str, value: object) -> None:
         )
 
 
-def _named(item: "ErrorDetails") -> str:
-    """The variable of a bad value, with the value where people may see it."""
-    path = [str(part) for part in item["loc"]]
-    variable = f"LEAFGATE_{'.'.join(path).upper()}"
-    field = Settings.model_fields.get(path[0]) if path else None
-    is_open = field is not None and path[0] not in URLS and "SecretStr" not in str(field.annotation)
-    return f"{variable}={item['input']!r}" if is_open else variable
+def _problem(item: Mapping[str, Any]) -> str:
+    """What is wrong with one variable, with the value where people may see it."""
+    name = name_of(item)
+    field = Settings.model_fields.get(name)
+    is_open = field is not None and name not in URLS and "SecretStr" not in str(field.annotation)
+    variable = f"LEAFGATE_{name.upper()}" if name else ""
+    return assignment_problem(variable, item, is_secret=not is_open)

@@ -26,6 +26,7 @@ from serving.database import reached_database
 from serving.decode_budget import DecodeBudget
 from serving.decoding import Decoding
 from serving.description import describe, introduction
+from serving.head_requests import HeadAsGet
 from serving.identities import Identities
 from serving.key_source import key_source
 from serving.limits import SpentBudgets, counts_of, limits_health, make_limiter
@@ -104,6 +105,7 @@ def create_app(settings: Settings) -> FastAPI:
         version=__version__,
         description=introduction(),
         lifespan=lifespan,
+        redirect_slashes=False,  # to another path alone: see `problems.without_slash`
         openapi_url=None,  # FastAPI's pages load scripts from elsewhere: see `routes/docs.py`
     )
     app.state.limiter = limiter
@@ -123,6 +125,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(move_routes(settings, limiter))
     app.include_router(docs_routes(lambda: app.openapi()))
     describe(app, settings.max_generate)
+    app.add_middleware(HeadAsGet)
     app.add_middleware(RefuseEarly, doors=_door)
     app.add_middleware(BodyLimit, max_bytes=body_limits(settings), settings=settings)
     app.add_middleware(AddressLimit, settings=settings)

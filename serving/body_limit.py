@@ -1,8 +1,8 @@
 """What a request's body may be: how large, how slow, and how much of all bodies together.
 
-A body is refused by its announced length, or as soon as it exceeds its bound, stalls, or no memory
-is left for it. FastAPI's own `max_body_size` stands outside all middleware: its refusals have no
-request id, no problem document and no row in the log.
+A route refuses a body by its announced length. It is refused as well as soon as it exceeds its
+bound, stalls, or no memory is left for it. FastAPI's own `max_body_size` stands outside all
+middleware: its refusals have no request id, no problem document and no row in the log.
 """
 
 import asyncio
@@ -16,8 +16,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from leafgate.settings import Settings
 from serving.addresses import client_network
-from serving.facts import Facts
-from serving.problems import send_problem
 from serving.refusals import BodyRefused
 
 OTHER_PATHS = "*"
@@ -128,23 +126,27 @@ class BodyLimit:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on with a bounded body, or refuse it."""
-        if scope["type"] != "http" or not (announced := announced_bytes(scope)):
+        if scope["type"] != "http" or not announced_bytes(scope):
             await self.app(scope, receive, send)
             return
         max_bytes = self.max_bytes.get(scope["path"], self.max_bytes[OTHER_PATHS])
-        if max_bytes < announced < math.inf:
-            await self._refuse(scope["state"]["facts"], send, int(announced), max_bytes)
-            return
+        scope["state"]["max_body_bytes"] = max_bytes
         body = Body(scope, receive, self, max_bytes)
         try:
             await self.app(scope, body.next, send)
         finally:
             body.end()
 
-    async def _refuse(self, facts: Facts, send: Send, announced: int, max_bytes: int) -> None:
-        detail = f"the body has {announced:,} bytes"
-        fix = f"send at most {max_bytes:,}"
-        await send_problem(send, facts, 413, "body_too_large", detail, fix)
+
+def require_small(scope: Scope) -> None:
+    """Raises BodyRefused `body_too_large` where the announced length is beyond the bound.
+
+    For routes: where there is none, or none of that method, the answer is the same for all sizes.
+    """
+    announced, max_bytes = announced_bytes(scope), scope["state"].get("max_body_bytes", math.inf)
+    if max_bytes < announced < math.inf:
+        detail, fix = f"the body has {int(announced):,} bytes", f"send at most {max_bytes:,}"
+        raise BodyRefused(413, "body_too_large", detail, fix)
 
 
 def announced_bytes(scope: Scope) -> float:

@@ -62,7 +62,9 @@ def _complete(document: Document) -> None:
     components = document["components"]
     for replaced in ("HTTPValidationError", "ValidationError"):
         components["schemas"].pop(replaced, None)
-    components["schemas"]["Problem"] = Problem.model_json_schema()
+    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    components["schemas"].update(problem.pop("$defs"))
+    components["schemas"]["Problem"] = problem
     components["examples"] = {name: _example(name) for name in CODES}
     components["headers"] = HEADERS
     for path, operations in document["paths"].items():
@@ -100,7 +102,7 @@ def _complete_operation(path: str, operation: Document) -> None:
     given = {int(status) for status in responses}
     added = {500, *(() if path in NOT_LIMITED else (429,))}
     if "requestBody" in operation:
-        added |= {400, 408, 413, 422, 503}
+        added |= {400, 408, 413, 415, 422, 503}
     if operation.get("security"):
         added |= {401}
     fastapis_own = {422} if "HTTPValidationError" in str(responses.get("422")) else set()
@@ -123,4 +125,4 @@ def _example(name: str) -> Document:
         code=name,
         request_id="01989f6e-7d3a-7c55-b1a0-2f3c4d5e6f70",
     )
-    return {"summary": name, "value": value.model_dump()}
+    return {"summary": name, "value": value.model_dump(exclude_none=True)}

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic.config import JsonDict
+from pydantic_core import PydanticKnownError
 
 from registry import FEWEST_STEPS, MAX_SEED, MOST_STEPS, Prediction
 from serving.answers import Ranked, UsedModel
@@ -56,14 +57,14 @@ class GenerateBody(GenerateAsk):
     @classmethod
     def _number(cls, value: object) -> object:
         if isinstance(value, bool | str):
-            raise ValueError("a whole number is wanted")
+            raise PydanticKnownError("int_type")
         return value
 
     @field_validator("readings", mode="before")
     @classmethod
     def _truth(cls, value: object) -> object:
         if not isinstance(value, bool):
-            raise ValueError("true or false is wanted")
+            raise PydanticKnownError("bool_type")
         return value
 
 

@@ -5,7 +5,8 @@ scopes that a route's dependencies ask for are known when it is added, and check
 route needs no entry anywhere. Use it as `route_class` of every router.
 """
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from fastapi import Request, Response
@@ -14,7 +15,8 @@ from fastapi.routing import APIRoute
 
 from leafgate.errors import UserError
 from serving.auth import authenticate, current_user, require_scope
-from serving.body_limit import announced_bytes
+from serving.body_kinds import BodyKind
+from serving.body_limit import announced_bytes, require_small
 from serving.forms import BoundedRequest, FormLimits
 from serving.limits import budget_of, require_budget
 
@@ -30,16 +32,15 @@ class GuardedRoute(APIRoute):
         """The handler, behind the checks."""
         handle, limits = super().get_route_handler(), FormLimits.of(self.dependant)
         scopes, kind = scopes_of(self.dependant), budget_of(self.endpoint)
+        takes = BodyKind.of(self.dependant)
 
         async def guarded(request: Request) -> Response:
+            require_small(request.scope)
             if scopes is not None:
-                try:
+                with body_unread(request):
                     claims = await authenticate(request)
                     for scope in scopes:
                         require_scope(claims, scope)
-                except UserError:
-                    request.state.is_body_unread = True
-                    raise
                 if (door := getattr(request.state, "door", None)) is not None:
                     door.require_room(claims.subject)
             if len(request.headers.get("content-type", "")) > MAX_CONTENT_TYPE:
@@ -48,11 +49,24 @@ class GuardedRoute(APIRoute):
                     "send a shorter one",
                     code="bad_request",
                 )
+            if takes is not None and announced_bytes(request.scope):
+                with body_unread(request):
+                    takes.require(request)
             if kind is not None and announced_bytes(request.scope) > SMALL_BODY_BYTES:
                 require_budget(request, kind)
             return await handle(BoundedRequest(request.scope, request.receive, limits))
 
         return guarded
+
+
+@contextmanager
+def body_unread(request: Request) -> Iterator[None]:
+    """Note, where the block raises UserError, that nothing of the body was read."""
+    try:
+        yield
+    except UserError:
+        request.state.is_body_unread = True
+        raise
 
 
 def scopes_of(dependant: Dependant) -> list[str] | None:

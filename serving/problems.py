@@ -1,6 +1,6 @@
 """Errors as problem documents (RFC 9457, `application/problem+json`) with stable codes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -10,18 +10,28 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 from slowapi.errors import RateLimitExceeded
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import Send
 
 from leafgate.errors import UserError
 from leafgate.strict_json import dump_json
 from serving.facts import Facts, facts_of, writable
+from serving.head_requests import asked_method, takes_head
+from serving.invalid_requests import what_is_wrong
 from serving.limits import retry_seconds
 from serving.refusals import CODE_OF_STATUS, CODES, STATUS_OF_CODE, BodyRefused
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = 5
 SHOWN_CHARACTERS = 80  # of a value in a message
-SECRET_FIELDS = frozenset(("password", "client_secret"))
+UNREADABLE = "There was an error parsing the body"  # FastAPI's words for any other error
+
+
+class WrongValue(BaseModel):
+    """One value of a request that is wrong. field: the path to it, such as `body.class`."""
+
+    field: str
+    message: str
 
 
 class Problem(BaseModel):
@@ -34,6 +44,9 @@ class Problem(BaseModel):
     fix: str
     code: str = Field(examples=sorted(CODES))
     request_id: str
+    errors: list[WrongValue] | None = Field(
+        None, description="of `invalid_request` alone: each value that is wrong"
+    )
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -56,9 +69,16 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
-def problem_body(status: int, code: str, detail: str, fix: str, request_id: str) -> bytes:
+def problem_body(
+    status: int,
+    code: str,
+    detail: str,
+    fix: str,
+    request_id: str,
+    errors: Sequence[Mapping[str, str]] = (),
+) -> bytes:
     """The document as JSON; what a full service writes most often, so without a model's detour."""
-    problem = {
+    problem: dict[str, Any] = {
         "type": "about:blank",
         "title": HTTPStatus(status).phrase,
         "status": status,
@@ -67,6 +87,10 @@ def problem_body(status: int, code: str, detail: str, fix: str, request_id: str)
         "code": code,
         "request_id": request_id,
     }
+    if errors:
+        problem["errors"] = [
+            {name: writable(text) for name, text in each.items()} for each in errors
+        ]
     return dump_json(problem).encode()
 
 
@@ -87,11 +111,12 @@ def problem_response(
     detail: str,
     fix: str,
     retry_after: float | None = None,
+    errors: Sequence[Mapping[str, str]] = (),
 ) -> Response:
     """The answer, with the headers that its status calls for; the code goes into the log row."""
     facts = facts_of(request)
     facts.error_code = code
-    body = problem_body(status, code, detail, fix, facts.request_id)
+    body = problem_body(status, code, detail, fix, facts.request_id, errors)
     return Response(body, status, _headers(status, retry_after), media_type=MEDIA_TYPE)
 
 
@@ -130,6 +155,8 @@ async def _user_error(request: Request, error: Exception) -> Response:
     status = STATUS_OF_CODE.get(error.code, 400)
     wait = getattr(error, "retry_after_seconds", None)  # of a TryLater
     answer = problem_response(request, status, error.code, error.problem, error.fix, wait)
+    if error.code == "unsupported_encoding":
+        answer.headers["Accept-Encoding"] = "identity"  # RFC 9110, 15.5.16
     if getattr(request.state, "is_body_unread", False) and _has_body(request):
         answer.headers["Connection"] = "close"
     return answer
@@ -142,17 +169,11 @@ def _has_body(request: Request) -> bool:
 
 async def _invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101
-    found = "; ".join(dict.fromkeys(_told(item) for item in error.errors()))  # some come twice
-    fix = "correct the request; /docs describes it"
-    return problem_response(request, 422, "invalid_request", found, fix)
-
-
-def _told(item: Mapping[str, Any]) -> str:
-    place = [str(part) for part in item["loc"]]
-    told = f"{'.'.join(place)[:SHOWN_CHARACTERS]}: {item['msg']}"
-    if item["type"] == "missing" or SECRET_FIELDS.intersection(place):
-        return told
-    return f"{told}, got {str(item['input'])[:SHOWN_CHARACTERS]!r}"
+    wrong = what_is_wrong(error.errors(), error.body)
+    detail = "; ".join(each.detail for each in wrong)
+    fix = "; ".join(dict.fromkeys(each.fix for each in wrong))
+    listed = [each.as_json() for each in wrong]
+    return problem_response(request, 422, "invalid_request", detail, fix, errors=listed)
 
 
 async def _http_error(request: Request, error: Exception) -> Response:
@@ -165,13 +186,36 @@ async def _http_error(request: Request, error: Exception) -> Response:
     code = CODE_OF_STATUS.get(status, "http_error")
     detail, fix, headers = str(error.detail), "see /docs", dict(error.headers or {})
     if status == HTTPStatus.NOT_FOUND:
+        if (elsewhere := without_slash(request)) is not None:
+            return Response(status_code=307, headers={"Location": elsewhere})
         detail, fix = f"there is no {path}", "see /docs for what there is"
     elif status == HTTPStatus.METHOD_NOT_ALLOWED:
-        headers["Allow"] = ", ".join(_methods(request))
-        detail, fix = f"{path} does not take {request.method}", f"use {headers['Allow']}"
+        known = _methods(request)
+        headers["Allow"] = ", ".join(known + ["HEAD"] * takes_head(known, request.url.path))
+        detail = f"{path} does not take {asked_method(request)}"
+        fix = f"use {' or '.join(known)}"
+    elif error.detail == UNREADABLE:
+        detail = "the body cannot be read: it is not JSON in UTF-8, or nested too deeply"
+        fix = "correct it; /docs says what this call takes"
     answer = problem_response(request, status, code, detail, fix)
     answer.headers.update(headers)
     return answer
+
+
+def without_slash(request: Request) -> str | None:
+    """Where the same is without slashes at its end; None where nothing is.
+
+    A path and no URL: the Host header, and so the host and scheme of a URL, are the caller's.
+    """
+    path, raw = request.scope["path"], request.scope.get("raw_path", b"").decode("latin-1")
+    shorter = path.rstrip("/")
+    if shorter in (path, "") or raw.startswith("//"):
+        return None
+    scope = {**request.scope, "path": shorter}
+    if all(route.matches(scope)[0] is Match.NONE for route in request.app.router.routes):
+        return None
+    query = request.scope["query_string"].decode("latin-1")
+    return raw.rstrip("/") + (f"?{query}" if query else "")
 
 
 def _methods(request: Request) -> list[str]:

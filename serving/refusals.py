@@ -124,13 +124,27 @@ CODES = {
         413, "the image has 10000 x 10000 = 100,000,000 pixels", "scale it down"
     ),
     "url_too_long": Code(414, "the URL has more than 65,536 bytes", "send values in the body"),
+    "unsupported_encoding": Code(
+        415,
+        "the body has the Content-Encoding 'gzip', and only uncompressed ones are taken",
+        "send it uncompressed, without the header Content-Encoding",
+    ),
+    "unsupported_media_type": Code(
+        415,
+        "the body is of the type 'image/jpeg', and /predict takes multipart/form-data",
+        "send a form with the file `file`: `curl -F file=@leaf.jpg`",
+    ),
     "not_an_image": Code(415, "the file is not an image", "send one of JPEG, PNG, WEBP"),
     "unreadable_image": Code(422, "the JPEG image cannot be read", _EXPORT),
     "out_of_range": Code(422, "n=1000", "ask for 1 to 256 images"),
     "class_not_supported": Code(422, "class=rust", "leave the class out: this model has none"),
     "unknown_class": Code(422, "class=moss", "ask for one of healthy, rust"),
     "too_many_images": Code(422, "100 images in one request", "send at most 64"),
-    "invalid_request": Code(422, "body.file: Field required", "correct the request"),
+    "invalid_request": Code(
+        422,
+        "no image was sent",
+        "send it as the form's file `file`: `curl -F file=@leaf.jpg`",
+    ),
     "too_many_parts": Code(422, "the form has more than 1 file", "send only what /docs names"),
     "no_reason": Code(422, "promote without a reason", "say why, in `reason`"),
     "too_many_requests": Code(429, "more than 600 per 1 minute requests", _WAIT),

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from leafgate.class_names import class_name
 from leafgate.errors import UserError
 from leafgate.file_names import is_utf8, path_text
+from leafgate.validation_words import assignment_problem, name_of
 
 OnConflict = Literal["exclude", "error"]
 ON_CONFLICT = "pictures that are filed under more than one class: exclude from every side, or error"
@@ -65,8 +66,7 @@ def make_config(kind: type[Config], values: dict[str, object]) -> Config:
         return kind(**values)
     except ValidationError as error:
         problems = [
-            f"{'.'.join(map(str, item['loc']))}={item['input']!r} ({item['msg']})"
-            for item in error.errors()
+            assignment_problem(name_of(item), item) for item in error.errors(include_url=False)
         ]
         known = ", ".join(kind.model_fields)
         raise UserError(f"bad settings: {'; '.join(problems)}", f"known are: {known}") from None
