@@ -80,9 +80,8 @@ def _guarded(render: Callable[[], None]) -> Callable[[], None]:
 
 def _sidebar(settings: Settings, name: str) -> None:
     st.caption(f"Signed in as **{plain(name)}**")
-    if st.button("Sign out"):
-        sign_out()
-        st.rerun()
+    # Called before the page runs: a run of before that ends meanwhile would reset the button.
+    st.button("Sign out", on_click=sign_out)
     with problems_shown():
         require_signed_in(settings)
         for model in models(client(settings)):

@@ -5,12 +5,13 @@ What is asked through it, with typed answers, is in `dashboard.calls`, a file a 
 
 import time
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any
 
 import httpx
 
+from dashboard.waiting import waited_for
 from leafgate.clients import DASHBOARD, user_agent
 from leafgate.proxies import proxy_of
 from leafgate.url_secrets import shown_url
@@ -109,7 +110,9 @@ class ApiClient:
                 0,
             ) from error
         try:
-            answer = http.request(method, path, headers=self._headers, **content)
+            answer = waited_for(
+                partial(http.request, method, path, headers=self._headers, **content)
+            )
         except httpx.TransportError as error:
             raise ApiProblem(
                 f"the API at {shown_url(self._base_url)} does not answer ({error})",

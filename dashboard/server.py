@@ -50,6 +50,10 @@ def options(settings: Settings) -> dict[str, Any]:
         "server.disconnectedSessionTTL": RESUME_SECONDS,
         "global.developmentMode": False,
         "browser.gatherUsageStats": False,
+        # One run of a session at a time: else a run starts for a click while the one before still
+        # waits for the API, and when that ends it resets what was clicked. Runs that wait for the
+        # API end early instead: see `dashboard/waiting.py`.
+        "runner.fastReruns": False,
         "client.showErrorDetails": "none",
         "client.toolbarMode": "minimal",
         "client.allowedOrigins": [],  # pages that may steer this one from around it

@@ -1,5 +1,7 @@
 """Where everybody without a good token is: name and password, asked until they fit."""
 
+import secrets
+
 import streamlit as st
 
 from dashboard.client import ApiClient
@@ -9,6 +11,8 @@ from dashboard.session import KEY, NOTICE, browser_cookie, visitor_address
 from leafgate.settings import Settings
 from leafgate.unicode_forms import nfc
 
+FORM = "sign-in form"
+
 
 def sign_in_page(settings: Settings) -> None:
     """The page."""
@@ -16,9 +20,14 @@ def sign_in_page(settings: Settings) -> None:
     st.caption("Sign in to diagnose leaves, make synthetic ones and watch the service.")
     if notice := st.session_state.pop(NOTICE, ""):
         st.info(notice)
-    with st.form("sign-in"):
-        name = st.text_input("User name", autocomplete="username")
-        password = st.text_input("Password", type="password", autocomplete="current-password")
+    # Fields of their own for each sign-in: a browser keeps what was typed into those of before
+    # until a run of a page has ended, and would show it again after signing out.
+    form = st.session_state.setdefault(FORM, secrets.token_hex(4))
+    with st.form(f"sign-in {form}"):
+        name = st.text_input("User name", autocomplete="username", key=f"user name {form}")
+        password = st.text_input(
+            "Password", type="password", autocomplete="current-password", key=f"password {form}"
+        )
         asked = st.form_submit_button("Sign in", type="primary")
     if asked:
         browser, known, name = browser_cookie(), known_browsers(), nfc(name)

@@ -61,7 +61,9 @@ def test_the_token_is_in_no_address_cookie_or_storage(page: Page, stack: Stack) 
 
 def test_signing_out_shows_the_form_and_forgets_the_pages(page: Page, stack: Stack) -> None:
     page.get_by_role("button", name="Sign out").click()
-    expect(page.get_by_label("User name")).to_be_visible()
+    expect(page.get_by_text("Signed in as")).to_have_count(0)  # the form of before may stand yet
+    expect(page.get_by_label("User name")).to_have_value("")
+    expect(page.get_by_role("textbox", name="Password")).to_have_value("")
     expect(page.get_by_test_id("stSidebarNavLink")).to_have_count(0)
 
 
