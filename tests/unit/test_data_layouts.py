@@ -233,3 +233,12 @@ def test_a_class_of_broken_links_says_so(tmp_path: Path) -> None:
     (tmp_path / "c" / "1.png").symlink_to("/nowhere/1.png")
     with pytest.raises(UserError, match=r"class c has no usable image .*a broken link"):
         scan_folder(tmp_path)
+
+
+def test_folders_a_hundred_levels_deep_are_left_out(tmp_path: Path) -> None:
+    root = classes(tmp_path / "images")
+    deep = root / "a" / "/".join(["d"] * 150)
+    deep.mkdir(parents=True)
+    scan = scan_folder(root)
+    assert scan.counts == {"a": 6, "b": 6}
+    assert "more than 100 folders deep" in told(scan)

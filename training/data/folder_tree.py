@@ -15,6 +15,7 @@ from leafgate.file_names import path_text
 from leafgate.images import SUFFIXES
 
 HIDDEN = "hidden, or made by the operating system or a program"
+DEEPEST = 100
 SYSTEM_NAMES = frozenset(
     {
         "__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "$recycle.bin",
@@ -133,6 +134,8 @@ class _Walk:
             found.left_out.append(LeftOut(f"{told}/" if path.is_dir() else told, files, HIDDEN))
         elif path.is_dir():
             reason = self._leads_back(path) if entry.is_symlink() else ""
+            if place.count("/") >= DEEPEST:
+                reason = f"more than {DEEPEST} folders deep"
             if reason:
                 found.left_out.append(LeftOut(f"{told}/", 0, reason))
             else:
