@@ -50,6 +50,14 @@ def _spellings(text: str) -> Iterator[str]:
             yield unicodedata.normalize(form, text)  # type: ignore[arg-type]
 
 
+def is_at(file: Path, text: str) -> bool:
+    """Whether the end of the file's path is what `path_text` wrote as `text`."""
+    if file.as_posix().endswith(f"/{text}"):
+        return True
+    depth = text.count("/") + 1
+    return path_text(Path(*file.parts[-depth:])) == text
+
+
 def is_utf8(text: str) -> bool:
     """Whether UTF-8 can write the text: it has no surrogates."""
     try:

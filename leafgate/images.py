@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, PngImagePlugin, UnidentifiedImageError
 
 from leafgate.errors import ImageError, UserError
+from leafgate.file_names import path_text
 from leafgate.image_limits import REDUCED, bounded_header, require_few_pieces, too_large
 from leafgate.image_limits import ImageLimits as ImageLimits
 from leafgate.image_samples import in_eight_bits, samples_of
@@ -233,7 +234,7 @@ def load_images(
             opened = OpenedImage(data, wanted_size=size)
             images[index] = resized(opened.read(channels, size), size)
         except ImageError as error:
-            problem = f"{paths[index]}: {error.problem}"
+            problem = f"{path_text(paths[index])}: {error.problem}"
             raise ImageError(problem, error.fix, code=error.code) from error
 
     with ThreadPoolExecutor(DECODE_THREADS) as pool:

@@ -3,6 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from leafgate.file_names import path_text
 from leafgate.images import Pixels
 from leafgate.metrics.generative import SIDE, evenly, thumbnails
 from leafgate.metrics.manifold import distance_rows
@@ -79,7 +80,9 @@ def draw_memorised(evidence: GeneratorEvidence, verdict: Verdict) -> bytes | Non
         large(np.stack([evidence.images[made], image]))
         for (made, _, _), image in zip(pairs, learnt, strict=True)
     ]
-    captions = [["", wrapped(like.train_files[row].name, SIDE * 4)] for _, row, _ in pairs]
+    captions = [
+        ["", wrapped(path_text(like.train_files[row].name), SIDE * 4)] for _, row, _ in pairs
+    ]
     return sheet(rows, captions=captions, headings=["generated", "learnt from"])
 
 

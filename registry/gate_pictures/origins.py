@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from leafgate.file_names import is_at
 from registry.checks import Verdict
 from registry.checks.evidence import ClassifierEvidence, Evidence
 from registry.checks.logged_figures import LOGGED, measured
@@ -29,7 +30,7 @@ def draw_no_leak(evidence: Evidence, verdict: Verdict) -> bytes | None:
 
 def _file(evidence: ClassifierEvidence, path: str) -> Path | None:
     """The file of an evaluation image, by its path in the manifest."""
-    return next((file for file in evidence.files if file.as_posix().endswith(f"/{path}")), None)
+    return next((file for file in evidence.files if is_at(file, path)), None)
 
 
 def draw_logged_figures(evidence: ClassifierEvidence, verdict: Verdict) -> bytes | None:

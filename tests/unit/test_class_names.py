@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from leafgate.class_names import class_name, class_names, find_class, look_alikes, same_class
-from leafgate.file_names import disk_path, path_text
+from leafgate.file_names import disk_path, is_at, path_text
 
 NFD = unicodedata.normalize("NFD", "café")
 
@@ -80,6 +80,13 @@ def test_a_file_whose_name_is_not_utf8_has_a_text_and_is_found_by_it(tmp_path: P
         assert disk_path(tmp_path, text).read_bytes() == name
     assert path_text(os.fsdecode(b"caf\xe9.png")) == "caf%E9.png"
     assert path_text("café%20.png") == "café%20.png"
+
+
+def test_a_file_is_known_by_the_text_of_its_path() -> None:
+    root = Path("/a") / os.fsdecode(b"d\xe9")
+    for name in ("50%.png", "x/café.png", os.fsdecode(b"x/caf\xe9 50%.png")):
+        assert is_at(root / name, path_text(name))
+    assert not is_at(root / "y/café.png", "x/café.png")
 
 
 def test_a_missing_file_keeps_the_path_that_was_written(tmp_path: Path) -> None:
