@@ -15,7 +15,7 @@ from leafgate.errors import UserError
 from leafgate.images import decode, encode_png
 from leafgate.manifest import SIDES, Manifest, ManifestRow, file_digest
 from leafgate.settings import Settings
-from registry import STAGING, Generator, ModelStore, ModelVersion
+from registry import STAGING, Generator, ModelStore, ModelVersion, run_manifest
 from tests.folders import images
 from training.gan import train as training
 from training.gan.config import GanConfig
@@ -157,6 +157,19 @@ def test_only_the_training_side_is_learnt_from(
     monkeypatch.setattr(training, "train", look)
     with pytest.raises(StoppedError):
         training.train_generator(settings, data, SMALL.model_copy(update={"classes": ("rust",)}))
+
+
+def test_the_gate_finds_the_split_of_a_generator_of_some_classes(
+    settings: Settings, data: Manifest
+) -> None:
+    config = SMALL.model_copy(update={"classes": ("rust",), "epochs": 1, "test_samples": 16})
+    version = training.train_generator(settings, data, config)
+    store = ModelStore(settings)
+    assert Generator.load(store.folder(version)).description.classes == ("rust",)
+    found = run_manifest(store, version)
+    assert found is not None
+    assert found.digest == data.digest
+    assert store.client.get_run(version.run_id).data.metrics["test_real_images"] == IMAGES["test"]
 
 
 def test_a_finished_job_leaves_nothing_to_resume(

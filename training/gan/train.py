@@ -55,7 +55,7 @@ def train_generator(
         described = describe(config, gan, classes)
         live = live_generator(gan, described)
         train(gan, live, data, validation, config, run, unfinished)
-        version = _finish(run, gan, described, config, chosen, unfinished, validation)
+        version = _finish(run, gan, described, config, manifest, unfinished, validation)
     unfinished.remove()
     return version
 
@@ -107,11 +107,15 @@ def _finish(
     unfinished: UnfinishedRun,
     validation: Validation,
 ) -> ModelVersion:
-    """Store the best epoch, measure what was stored, and register it."""
+    """Store the best epoch, measure what was stored, and register it.
+
+    manifest: as the run has it, with the classes that were not learnt from.
+    """
     with tempfile.TemporaryDirectory() as parent:
         folder = Path(parent) / "model"
         folder.mkdir()
         store_generator(stored_network(gan), described, folder)
         stored = Generator.load(folder, run.settings.engine)
-        log_outcome(run, stored, config, manifest, unfinished, validation)
+        chosen = of_classes(manifest, described.classes)
+        log_outcome(run, stored, config, chosen, unfinished, validation)
         return run.register("generator", folder, run.settings.generator_name, manifest)
