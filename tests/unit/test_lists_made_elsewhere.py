@@ -177,6 +177,23 @@ def test_a_list_for_half_of_the_images_is_no_proof(tmp_path: Path) -> None:
     assert any("1 of 7 rows" in line and "gone/1.png" in line for line in report.lines())
 
 
+def test_images_that_a_list_does_not_name_are_grouped_by_their_names(tmp_path: Path) -> None:
+    shot = "rust/00a6039c-e425-4f7d-81b1-d6b0e668517e___RS_HL 18"
+    scan = scan_of(f"{shot}64.JPG", f"{shot}65.JPG", "rust/x.png", "rust/y.png")
+    file = groups_csv(tmp_path, ["rust/x.png", "rust/y.png"])
+    groups = [[image.path for image in group] for group in leaf_groups(scan, file)]
+    assert groups == [[f"{shot}64.JPG", f"{shot}65.JPG"], ["rust/x.png"], ["rust/y.png"]]
+
+
+def test_a_leaf_map_never_had_all_images(tmp_path: Path) -> None:
+    scan = big_scan()
+    file = tmp_path / "leaf-map.json"
+    file.write_text('{"0": ["rust:::1.0"], "1": ["rust:::2.0"]}')
+    report = find_leaks(scan, split(scan), file)
+    assert report.unproven == ()
+    assert any("10 of 12 images have no group" in note for note in report.notes)
+
+
 def test_groups_in_another_case_are_still_held_against_the_split(tmp_path: Path) -> None:
     scan = big_scan()
     manifest = split(scan)

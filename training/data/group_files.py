@@ -17,6 +17,7 @@ from leafgate.tables import read_table
 from training.data.folder import FolderScan, FoundImage
 from training.data.named_images import find_images
 
+LEAF_MAP = ".json"
 FIX = "write CSV with the columns path and group, or give PlantVillage's leaf-map.json"
 
 
@@ -47,6 +48,11 @@ class FoundGroups:
     loose: tuple[tuple[str, str], ...]
 
     @property
+    def is_to_name_all(self) -> bool:
+        """Whether an image without a group is a gap: PlantVillage's map never had all images."""
+        return self.file.suffix.lower() != LEAF_MAP
+
+    @property
     def pairs(self) -> Iterator[tuple[int, int]]:
         """Places of images that are in one group, each with the next."""
         members: dict[str, list[int]] = defaultdict(list)
@@ -66,7 +72,7 @@ class FoundGroups:
         if self.unmatched_images:
             told.append(
                 f"{len(self.unmatched_images)} of {self.images} images have no group in "
-                f"{self.file}, copies aside each is its own: {first_of(self.unmatched_images)}"
+                f"{self.file}, names and looks alone group them: {first_of(self.unmatched_images)}"
             )
         if self.loose:
             path, image = self.loose[0]
@@ -85,7 +91,7 @@ def find_groups(scan: FolderScan, file: Path) -> FoundGroups:
     """
     if not file.is_file():
         raise UserError(f"no file of groups {file}", "check the path given to --groups")
-    if file.suffix.lower() == ".json":
+    if file.suffix.lower() == LEAF_MAP:
         found = _from_leaf_map(scan.images, file)
     else:
         found = _from_table(scan, file)

@@ -1,7 +1,8 @@
 """Leaf groups: images that must stay on one side of a split, since they show the same thing.
 
 Joined are files with the same bytes, near copies (perceptual hash), and shots of one leaf as
-PlantVillage's names tell them. A file of one's own (patients, plots, leaves) replaces the names.
+PlantVillage's names tell them. A file of one's own (patients, plots, leaves) replaces the names
+of the images that it has.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -31,9 +32,13 @@ def leaf_groups(scan: FolderScan, file: Path | None = None) -> list[Group]:
 
 
 def groups_by(scan: FolderScan, found: FoundGroups | None) -> list[Group]:
-    """Likewise, by groups that were found in a file; None: by the files' names."""
+    """Likewise, by groups that were found in a file; images that it does not name, and all without
+    one, by their own names.
+    """
     images = scan.images
-    known = found.pairs if found else same_leaf_pairs(images)
+    unnamed = [place for place in range(len(images)) if not found or place not in found.groups]
+    by_name = same_leaf_pairs([images[place] for place in unnamed])
+    known = [*(found.pairs if found else ()), *((unnamed[a], unnamed[b]) for a, b in by_name)]
     pairs = [*known, *_same_bytes(images), *near_pairs([image.look for image in images])]
     return [[images[i] for i in group] for group in joined(len(images), pairs)]
 

@@ -136,6 +136,8 @@ def _unproven(
     other = [row.path for at, row in row_of.items() if row.sha256 != scan.images[at].sha256]
     if other:
         yield f"{len(other)} images have changed since the split was made: {first_of(other)}"
-    alone = [scan.images[place].path for place in row_of if named and place not in named.groups]
-    if named and alone:
+    if named is None or not named.is_to_name_all:
+        return
+    alone = [scan.images[place].path for place in row_of if place not in named.groups]
+    if alone:
         yield f"{len(alone)} images of the split have no group in {named.file}: {first_of(alone)}"
