@@ -65,7 +65,7 @@ class SplitOrigin:
             files = sum(map(len, self.conflicts))
             told.append(
                 f"excluded: {files} files of {len(self.conflicts)} pictures that are filed under "
-                "more than one class (conflicts=error refuses them)"
+                "more than one class (--conflicts error refuses them)"
             )
             told += [f"  {' = '.join(paths)}" for paths in self.conflicts[:LISTED]]
             if len(self.conflicts) > LISTED:
