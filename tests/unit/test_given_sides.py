@@ -157,6 +157,15 @@ def test_folders_beside_the_sides_are_left_out_by_name(tmp_path: Path) -> None:
     assert "left out README.md (1 file)" in told
 
 
+def test_two_folders_of_one_side_and_an_empty_one_are_named(tmp_path: Path) -> None:
+    sides(tmp_path, train=6, train_more=3, val=2)
+    (tmp_path / "test").mkdir()
+    scan = scan_folder(tmp_path)
+    assert "train in train/, train_more/, validation in val/" in scan.summary()
+    assert "left out test/: holds no image" in scan.summary()
+    assert counted(split(scan))["test"] >= 2
+
+
 def test_the_augmented_set_of_kaggle_is_read_as_it_is(tmp_path: Path) -> None:
     sides(tmp_path / "Plants(Augmented)" / "Plants(Augmented)", train=8, valid=3)
     shutil.copytree(tmp_path / "Plants(Augmented)", tmp_path / "plants(augmented)")

@@ -128,7 +128,7 @@ def scan_folder(
     for folder in layout.folders:
         if classes[folder.name] not in used:
             raise UserError(*_no_images(folder, (*skipped, *layout.left_out)))
-    sides = {side: ", ".join(map(path_text, places)) for side, places in layout.sides.items()}
+    sides = {side: "/, ".join(map(path_text, places)) for side, places in layout.sides.items()}
     return FolderScan(
         root,
         tuple(images),

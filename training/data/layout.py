@@ -148,6 +148,9 @@ def _split_above_classes(tree: Folder) -> Layout | None:
         return None
     layout = Layout(left_out=[folder.leave(FLAT) for folder in flat])
     layout.left_out += _beside(others, [top for _, top, _ in found])
+    layout.left_out += [
+        folder.leave("holds no image") for folder in tree.folders if not folder.all_images
+    ]
     layout.left_out += _loose(tree, "files beside the folders of the sides")
     for side, top, parent in found:
         given = side if len(sides) > 1 else None
