@@ -17,7 +17,7 @@ from leafgate.hosts import for_clients, in_url
 from leafgate.ports import listen
 from leafgate.settings import Settings
 from registry.artifact_places import artifact_root
-from registry.connection import mlflow_uri, open_mlflow
+from registry.connection import mlflow_uri, open_mlflow, registry_errors
 from registry.mlflow_auth import RequireToken
 from registry.mlflow_token import mlflow_token, sign_in_link, token_file
 
@@ -94,7 +94,8 @@ def _mlflow_app(settings: Settings) -> Any:  # noqa: ANN401 - MLflow's ASGI app
     }
     from mlflow.server.handlers import initialize_backend_stores
 
-    initialize_backend_stores(store, store, artifacts.as_uri())
+    with registry_errors(settings):
+        initialize_backend_stores(store, store, artifacts.as_uri())
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Starlette's, of what MLflow imports
         from mlflow.server.fastapi_app import app

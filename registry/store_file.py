@@ -93,6 +93,12 @@ def unreachable(settings: Settings, error: Exception) -> UserError:
                 place = str(file.absolute())
                 fix = fix.format(file=place, quoted=shlex.quote(place))
                 return UserError(f"MLflow's store {place} {problem}", fix, "registry_error")
+    if getattr(error, "error_code", "") == "RESOURCE_DOES_NOT_EXIST":
+        return UserError(
+            f"MLflow at {shown_url(settings.tracking_uri)} has it no more: {without_secrets(said)}",
+            "it was deleted there: put back a backup of MLflow's store, or train again",
+            code="registry_error",
+        )
     return UserError(
         f"MLflow at {shown_url(settings.tracking_uri)} answered: {without_secrets(said)}",
         f"check {SETTING} and that the server is up"

@@ -19,6 +19,7 @@ from pwdlib.hashers.argon2 import Argon2Hasher
 from pydantic import SecretStr
 
 from leafgate.settings import Settings
+from leafgate.sqlite_url import sqlite_file
 from serving.app import create_app
 from serving.server import server_config
 from sql import add_user, migrate, open_database
@@ -183,17 +184,14 @@ def prepare_database(settings: Settings) -> None:
 
     A new SQLite file is a copy of the one first made for that state and key.
     """
-    file, of = (
-        Path(settings.database.removeprefix("sqlite:///")),
-        (settings.var_dir, settings.audit_key),
-    )
-    fresh = settings.database.startswith("sqlite") and not file.exists()
-    if fresh and of in _prepared:
+    file, of = sqlite_file(settings.database), (settings.var_dir, settings.audit_key)
+    fresh = file is not None and not file.exists()
+    if file is not None and fresh and of in _prepared:
         file.write_bytes(_prepared[of])
         return
     _add_users(settings)
     vouch_for_production(settings)
-    if fresh:
+    if file is not None and fresh:
         with closing(sqlite3.connect(file)) as made:
             _prepared[of] = made.serialize()
 

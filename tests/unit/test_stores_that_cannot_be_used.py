@@ -214,3 +214,9 @@ def test_a_command_ends_in_two_lines(stored: Settings) -> None:
 def test_mlflow_prints_no_stack_of_its_own(stored: Settings) -> None:
     ModelStore(stored).versions(MODEL)
     assert logging.getLogger("mlflow.store.db.utils").level == logging.CRITICAL
+
+
+def test_a_run_that_is_gone_is_not_blamed_on_the_store(stored: Settings) -> None:
+    with pytest.raises(UserError, match="has it no more") as refused:
+        ModelStore(stored).artifact_uri("0" * 32)
+    assert "train again" in refused.value.fix
