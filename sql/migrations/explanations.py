@@ -7,7 +7,7 @@ pruned rows nobody knows which of the diagnoses were explanations; those stay.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from datetime import datetime
 from itertools import groupby
 from typing import Any
@@ -28,7 +28,6 @@ from sql.tallies import (
     Tally,
     hour_of,
     part_of,
-    settled_parts,
     summed,
     was_told,
 )
@@ -122,24 +121,72 @@ def _explained(connection: sa.Connection) -> Tallies:
 def _change(
     connection: sa.Connection, explained: Tallies, change: Callable[[Tallies, Tallies], Tallies]
 ) -> None:
-    """Put `change(counts, explained)` of each day in the place of its counts of diagnoses."""
+    """Put `change(counts, explained)` in the place of what is counted under the same keys."""
     by_day: dict[datetime, Tallies] = defaultdict(dict)
     for key, counted in explained.items():
         by_day[key[1].replace(hour=0)][key] = counted
-    every = _named(tuple(DIAGNOSES), ("", SETTLED_HOURS, SETTLED_DAYS))
     for day, of_day in by_day.items():
         within = (hourly.c.hour_utc >= day, hourly.c.hour_utc < day + DAY)
-        counts = sa.and_(hourly.c.dimension.in_(every), *within)
-        rows = connection.execute(sa.select(hourly).where(counts)).mappings().all()
-        is_settled = any(row["dimension"].endswith(SETTLED_HOURS) for row in rows)
-        found: Tallies = defaultdict(Tally)
-        for key, counted in summed(rows).items():
-            if not key[0].endswith(SETTLED_DAYS):
-                found[key[0].removesuffix(SETTLED_HOURS), *key[1:]].add(counted)
-        if found:
-            connection.execute(hourly.delete().where(counts))
-            kept = change(found, of_day)
-            insert_rows(connection, hourly, settled_parts(kept) if is_settled else part_of(kept))
+        for dimension in DIAGNOSES:
+            of = sa.and_(hourly.c.dimension.in_(_named((dimension,), LEVELS)), *within)
+            hours = {key: each for key, each in of_day.items() if key[0] == dimension}
+            rows = _rows(connection, of, hours)
+            is_settled = any(row["dimension"].endswith(SETTLED_HOURS) for row in rows)
+            changed = change(_as_hours(summed(rows)), hours)
+            _replace(connection, rows, part_of(changed, SETTLED_HOURS if is_settled else ""))
+            if is_settled:
+                _sum_up(connection, dimension, day, hours)
+
+
+def _sum_up(connection: sa.Connection, dimension: str, day: datetime, hours: Tallies) -> None:
+    """Make the counts of a settled day anew from its settled hours, of the keys that changed."""
+    keys = {(dimension, day, *key[2:]) for key in hours}
+    found: Tallies = defaultdict(Tally)
+    of_hours = sa.and_(
+        hourly.c.dimension == dimension + SETTLED_HOURS,
+        hourly.c.hour_utc >= day,
+        hourly.c.hour_utc < day + DAY,
+    )
+    for key, counted in summed(_rows(connection, of_hours, keys, by_day=True)).items():
+        found[dimension, day, *key[2:]].add(counted)
+    of_day = sa.and_(hourly.c.dimension == dimension + SETTLED_DAYS, hourly.c.hour_utc == day)
+    rows = _rows(connection, of_day, keys, by_day=True)
+    _replace(connection, rows, part_of(found, SETTLED_DAYS))
+
+
+def _rows(
+    connection: sa.Connection,
+    of: sa.ColumnElement[bool],
+    keys: Container[Key],
+    by_day: bool = False,
+) -> list[sa.RowMapping]:
+    """Rows of `hourly` under these keys, which have the dimension without its level."""
+    found = []
+    for row in connection.execute(sa.select(hourly).where(of)):
+        hour = row.hour_utc.replace(hour=0) if by_day else row.hour_utc
+        dimension = row.dimension.partition("/")[0]
+        if (dimension, hour, row.name, row.class_name, row.model_version) in keys:
+            found.append(row._mapping)
+    return found
+
+
+def _replace(
+    connection: sa.Connection, rows: Sequence[sa.RowMapping], by: Sequence[dict[str, Any]]
+) -> None:
+    of = ("dimension", "hour_utc", "part", "number")
+    if rows:
+        key = sa.and_(*(hourly.c[name] == sa.bindparam(f"of_{name}") for name in of))
+        known = [{f"of_{name}": row[name] for name in of} for row in rows]
+        connection.execute(hourly.delete().where(key), known)
+    insert_rows(connection, hourly, by)
+
+
+def _as_hours(counts: Tallies) -> Tallies:
+    """Without the level that they are settled at."""
+    found: Tallies = defaultdict(Tally)
+    for key, counted in counts.items():
+        found[key[0].removesuffix(SETTLED_HOURS), *key[1:]].add(counted)
+    return found
 
 
 def _taken_out(counts: Tallies, explained: Tallies) -> Tallies:
