@@ -17,6 +17,7 @@ from leafgate.url_secrets import require_readable
 from sql.busy import is_busy
 from sql.connections import driver_errors, opened
 from sql.database_file import watch_file
+from sql.inserting import MAX_PARAMETERS, tell_types
 from sql.rights import lacks_rights
 
 log = logging.getLogger(__name__)
@@ -136,6 +137,7 @@ def _is_pyodbc(url: sa.URL) -> bool:
 
 def _prepare_pyodbc(engine: sa.Engine) -> None:
     """Neither a data source's name nor a driver's tells which one it is; the driver itself does."""
+    tell_types(engine)
 
     @sa.event.listens_for(engine, "connect", insert=True)
     def _on_connect(connection: Any, _record: object) -> None:  # noqa: ANN401 - pyodbc's
@@ -154,12 +156,13 @@ def bulk_is_safe(driver: str) -> bool:
 
 
 def do_without_bulk(dialect: Any) -> None:  # noqa: ANN401 - of mssql+pyodbc
-    """Several rows in one INSERT instead, made by SQLAlchemy.
+    """Several rows in one INSERT instead, made by `sql.inserting`, or by SQLAlchemy elsewhere.
 
-    The driver is not told the lengths of parameters: FreeTDS mistakes that of long texts.
+    Elsewhere the driver is not told the lengths of parameters: FreeTDS mistakes that of long texts.
     """
     dialect.fast_executemany = False
     dialect.use_insertmanyvalues_wo_returning = True
+    dialect.insertmanyvalues_max_parameters = MAX_PARAMETERS
     dialect.bind_typing = BindTyping.NONE
 
 

@@ -32,7 +32,7 @@ def _serve(server: socket.socket) -> None:
                     kind = _read(connection)
                     said = PRELOGIN_ANSWER if kind == PRELOGIN else DONE
                     if kind == LOGIN:
-                        said = _acknowledged() + DONE
+                        said = acknowledged() + DONE
                     head = struct.pack(">BBHHBB", ANSWER, 1, len(said) + 8, 0, 1, 0)
                     connection.sendall(head + said)
 
@@ -50,7 +50,7 @@ def _read(connection: socket.socket) -> int:
     return int(kind)
 
 
-def _acknowledged() -> bytes:
+def acknowledged() -> bytes:
     """LOGINACK of TDS 7.4."""
     name = "nobody"
     body = b"\x01" + b"\x74\x00\x00\x04" + bytes([len(name)]) + name.encode("utf-16-le")
