@@ -93,6 +93,15 @@ def test_folders_of_one_class_are_joined_and_told(tmp_path: Path) -> None:
     assert len(split(scan).rows) == 12
 
 
+def test_folders_that_look_the_same_are_told_apart_by_code_points(tmp_path: Path) -> None:
+    write_class(tmp_path / "café", "red")
+    write_class(tmp_path / NFD, "red", first=10)
+    write_class(tmp_path / "rust", "green")
+    scan = scan_folder(tmp_path)
+    assert scan.counts == {"café": 8, "rust": 4}
+    assert any("'cafe\\u0301' and 'café'" in warning for warning in scan.warnings)
+
+
 def test_names_that_look_alike_are_told_and_kept_apart(tmp_path: Path) -> None:
     for folder, colour in (("Healthy", "red"), ("healthy", "green"), ("rust", "blue")):
         write_class(tmp_path / folder, colour)

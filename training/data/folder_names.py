@@ -1,5 +1,6 @@
 """From class folders to classes, with warnings where a name may not be what was meant."""
 
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 
@@ -47,4 +48,9 @@ def name_warnings(classes: dict[str, str]) -> tuple[str, ...]:
 
 
 def _listed(names: Iterable[str]) -> str:
-    return " and ".join(map(repr, names))
+    return " and ".join(map(_shown, names))
+
+
+def _shown(name: str) -> str:
+    """In quotes; with code points where it would look like its normal form."""
+    return repr(name) if unicodedata.is_normalized("NFC", name) else ascii(name)
