@@ -10,6 +10,7 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from tests.commands import environment, free_port, service
 from tests.dashboard_tab import PATIENCE, Tab, browser, tab
+from tests.integration.test_api_answers import eventually
 from tests.small_server import SmallServer, ok, serving
 
 TOKEN = {"access_token": "t", "expires_in": 3600, "scope": "", "user": "ada"}
@@ -62,8 +63,7 @@ def test_the_form_is_there_while_the_api_is_still_silent(
         typed = {ids["User name"]: "ada", ids["Password"]: "secret"}
         click(each, {**typed, ids["Sign in"]: True})
         read_until(each, "Sign out")
-        while len(silent.bodies) < 2:  # the page asks, and waits
-            pass
+        assert eventually(lambda: len(silent.bodies) == 2)  # the page asks, and waits
         # A browser still knows the fields of the form: no run has ended since.
         each.run({**typed, each.widgets["Sign out"]: True})
         assert "User name" in each.widgets
