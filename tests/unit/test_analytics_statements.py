@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from sqlalchemy.dialects import mssql
+from sqlalchemy.sql import visitors
 
 from sql import Span, analytics
 from sql.analytics import Member, Only, Reference
@@ -82,6 +83,32 @@ def test_sql_server_is_asked_in_its_own_words_and_within_its_bounds(
         assert len(parameters) <= MOST_PARAMETERS
         if "ORDER BY" in text:
             assert "TOP" in text or "OFFSET" in text
+
+
+def test_no_statement_groups_or_sorts_by_what_is_a_parameter(log: sa.Engine) -> None:
+    """SQL Server takes each parameter for another one: a column that is grouped by such an
+    expression is not the one that is selected (error 8120). Nor does it sort by one (408), or take
+    a condition for a value.
+    """
+    with listening(log) as statements:
+        ask_everything(log, LONG)
+    assert len(statements) > 40
+    for statement, _ in statements:
+        for each in visitors.iterate(statement):
+            if not isinstance(each, sa.Select):
+                continue
+            by = [*each._group_by_clauses, *each._order_by_clauses]
+            by += list(each.selected_columns) if each._distinct else []
+            bound = [part for one in by for part in visitors.iterate(one) if is_parameter(part)]
+            assert not bound, str(each)
+            for column in each.selected_columns:
+                assert not isinstance(column.type, sa.Boolean) or isinstance(column, sa.Column)
+            if each._offset_clause is not None:
+                assert each._order_by_clauses
+
+
+def is_parameter(part: object) -> bool:
+    return isinstance(part, sa.BindParameter)
 
 
 def test_a_long_time_of_days_in_a_zone_that_cuts_hours_is_counted_right(log: sa.Engine) -> None:
