@@ -115,9 +115,16 @@ class ModelStore:
             self.set_tag(version.name, version.version, key, value)
 
     def set_tag(self, name: str, version: int, key: str, value: str) -> None:
-        """Write one tag on the version of that number."""
+        """Write one tag on the version of that number, though another process adds it just now."""
+        from mlflow.exceptions import MlflowException
+
         with registry_errors(self.settings):
-            self.client.set_model_version_tag(name, str(version), key, value)
+            try:
+                self.client.set_model_version_tag(name, str(version), key, value)
+            except MlflowException as error:
+                if "UNIQUE constraint failed" not in str(error):
+                    raise
+                self.client.set_model_version_tag(name, str(version), key, value)
 
     def run_metrics(self, version: ModelVersion) -> dict[str, float]:
         """The metrics that the version's run logged, last value of each."""
