@@ -173,7 +173,7 @@ def add_readings(found: Tallies, row: Fields) -> None:
 
 def is_diagnosis(row: Fields) -> bool:
     """Whether a row of `predictions` is one: told to a caller, and no explanation. Its request's
-    `endpoint` may be among the fields.
+    `endpoint` may be among the fields: a process of before `0008` marks no explanation.
     """
     return was_told(row) and not row["explanation"] and row.get("endpoint") != EXPLAIN
 

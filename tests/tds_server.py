@@ -3,7 +3,8 @@
 It knows no T-SQL of its own: what SQLite understands is run there (a multi-row INSERT, a SELECT by
 ids), what a driver or SQLAlchemy asks beside is answered from a table, and everything is noted:
 statements, and how many parameters of which types came with each. It shows what a driver really
-sends, and is no test of what SQL Server would say to it.
+sends. Of what SQL Server refuses and SQLite takes it knows only what was once written here by
+mistake, so that it is no test of all that SQL Server would say.
 """
 
 import re
@@ -29,6 +30,8 @@ MAX_PARAMETERS, MAX_ROWS = 2100, 1000  # SQL Server's own bounds
 PACKET = 4096
 COLLATION = bytes.fromhex("0904d00034")
 ROWS, COUNTED, MORE = 0, 0x10, 0x01
+
+PARAMETER = re.compile(r"@P\d+|\?")
 
 Value = Any
 # What SQLAlchemy asks a SQL Server that it does not know yet; one column each.
@@ -218,6 +221,10 @@ class _Session:
         for asked, told in KNOWN:
             if asked in words:
                 return ["told"], [(told,)], 0
+        _require_t_sql(statement.sql)
+        if renamed := re.fullmatch(r"exec sp_rename '(\w+)', '(\w+)'", words):
+            self.database.execute("ALTER TABLE {} RENAME TO {}".format(*renamed.groups()))
+            return [], [], 0
         if not self.database.in_transaction:
             self.database.execute("BEGIN")
         names = {f"P{place}": value for place, value in enumerate(statement.values, 1)}
@@ -230,6 +237,17 @@ class _Session:
         columns = [each[0] for each in cursor.description or ()]
         count = cursor.rowcount - (self.server.lost if words.startswith("insert") else 0)
         return columns, cursor.fetchall() if columns else [], count
+
+
+def _require_t_sql(sql: str) -> None:
+    """Refuse what SQLite understands and SQL Server does not, of what was written here before."""
+    if re.search(r"\bALTER TABLE\b.*\bRENAME\b", sql, re.IGNORECASE | re.DOTALL):
+        raise Refusal(102, "Incorrect syntax near 'RENAME'.")
+    if re.search(r"\bLIMIT\b", sql, re.IGNORECASE):
+        raise Refusal(102, "Incorrect syntax near 'LIMIT'.")
+    grouped = re.search(r"\bGROUP BY\b(.*)", sql, re.IGNORECASE | re.DOTALL)
+    if grouped and PARAMETER.search(re.split(r"\bHAVING\b|\bORDER BY\b", grouped[1])[0]):
+        raise Refusal(8120, "Column is invalid in the select list: not in the GROUP BY clause")
 
 
 def _as_sql_server_says(error: sqlite3.Error) -> Refusal:

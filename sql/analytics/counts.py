@@ -162,8 +162,7 @@ def of_rows(asked: Asked, ranges: Sequence[Range]) -> sa.Select[Any]:
         return counted_requests().where(within(requests.c.at_utc, ranges))
     if asked.dimension == READING:
         return counted_readings().where(within(generations.c.at_utc, ranges))
-    query = counted_predictions().where(within(predictions.c.at_utc, ranges))
-    return query if asked.dimension == "class" else with_their_requests(query)
+    return with_their_requests(counted_predictions()).where(within(predictions.c.at_utc, ranges))
 
 
 def within(column: sa.ColumnElement[datetime], ranges: Sequence[Range]) -> sa.ColumnElement[bool]:

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from sql.connections import opened
-from sql.records import naive_utc
+from sql.records import EXPLAIN, naive_utc
 from sql.schema import predictions, requests
 
 MOST_ROWS = 1000
@@ -52,7 +52,7 @@ def recent_requests(
         raise ValueError(f"a limit of {limit} requests: between 1 and {MOST_ROWS}")
     with opened(engine) as connection:
         rows = connection.execute(newest(limit, before)).all()
-        told = _told(connection, [row.id for row in rows])
+        told = _told(connection, [row.id for row in rows if row.endpoint != EXPLAIN])
     return tuple(
         LoggedRequest(row[0], row[1].replace(tzinfo=UTC), *row[2:], *told.get(row[0], (None, None)))
         for row in rows
@@ -74,6 +74,5 @@ def newest(limit: int, before: LoggedRequest | None) -> sa.Select[Any]:
 def _told(connection: sa.Connection, ids: list[str]) -> dict[str, tuple[str, float]]:
     """Class and confidence by the id of requests with one image, which is the prediction's too."""
     columns = (predictions.c.id, predictions.c.class_name, predictions.c.confidence)
-    of_diagnoses = (predictions.c.id.in_(ids), predictions.c.explanation == sa.false())
-    query = sa.select(*columns).where(*of_diagnoses)
+    query = sa.select(*columns).where(predictions.c.id.in_(ids))
     return {identifier: (name, sure) for identifier, name, sure in connection.execute(query)}

@@ -32,9 +32,11 @@ from sql.records import Rows, rows_of
 from sql.refusals import is_duplicate
 from sql.schema import feedback, generations, predictions, requests
 from sql.storing import store
+from tests.databases import rename_table
 from tests.requirements import freetds
 from tests.running_log import PATIENCE, START, counted, entry, ids, stored_ids
 from tests.tds_server import Refusal, Statement, TdsServer, tds_server
+from tests.unit.test_many_requests import sums
 
 
 @pytest.fixture
@@ -242,3 +244,37 @@ def test_a_rollback_that_the_server_refuses_hides_nothing(
         delete_user(engine, "nobody", "ada")
     assert raised.value.code == "no_such_user"
     assert tries
+
+
+def test_counts_are_summed_up_by_a_statement_that_the_server_takes(
+    server: TdsServer, engine: sa.Engine, behind: sa.Engine
+) -> None:
+    store(engine, many(40))
+    told, stored = sums(engine), sums(behind)  # of times the server has texts
+    assert {tuple(map(str, row)) for row in told} == {
+        (each[0], f"{each[1]}.000000", *map(str, each[2:])) for each in stored
+    }
+    assert any("GROUP BY" in each.sql for each in server.statements)
+
+
+def test_a_table_is_renamed_in_the_server_s_way(
+    server: TdsServer, engine: sa.Engine, behind: sa.Engine
+) -> None:
+    with engine.begin() as connection:
+        rename_table(connection, "predictions", "away")
+    assert {"away", "requests"} <= set(sa.inspect(behind).get_table_names())
+
+
+@pytest.mark.parametrize(
+    ("words", "number"),
+    [
+        ("ALTER TABLE predictions RENAME TO away", "102"),
+        ("SELECT id FROM requests LIMIT 1", "102"),
+        ("SELECT replace(id, ?, 'b') FROM requests GROUP BY replace(id, ?, 'b')", "8120"),
+    ],
+)
+def test_what_other_databases_take_is_refused_here(
+    engine: sa.Engine, words: str, number: str
+) -> None:
+    with engine.connect() as connection, pytest.raises(DBAPIError, match=number):
+        connection.exec_driver_sql(words, ("a",) * words.count("?"))
