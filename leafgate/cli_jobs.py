@@ -77,9 +77,14 @@ def data_scarce(
     seed: Seed = 0,
 ) -> None:
     """Copy at most N images of each class, to see how a model does with few."""
+    from training.data.conflicts import counted, find_conflicts
     from training.data.scarcity import make_scarce
 
-    kept = make_scarce(_scan(data), out, per_class, seed)
+    scan = _scan(data)
+    conflicts = find_conflicts(scan)
+    kept = make_scarce(scan, out, per_class, seed)
+    if conflicts:
+        say(f"left out: {counted(conflicts)}; `leafgate data report` shows them")
     say(*(f"{count:6d}  {name}" for name, count in kept.items()), f"in {out}")
 
 

@@ -63,9 +63,12 @@ class SplitOrigin:
             )
         if self.conflicts:
             files = sum(map(len, self.conflicts))
+            pictures = f"{len(self.conflicts)} pictures that are"
+            if len(self.conflicts) == 1:
+                pictures = "1 picture that is"
             told.append(
-                f"excluded: {files} files of {len(self.conflicts)} pictures that are filed under "
-                "more than one class (--conflicts error refuses them)"
+                f"excluded: {files} files of {pictures} filed under more than one class "
+                "(--conflicts error refuses them)"
             )
             told += [f"  {' = '.join(paths)}" for paths in self.conflicts[:LISTED]]
             if len(self.conflicts) > LISTED:

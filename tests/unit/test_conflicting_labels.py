@@ -167,8 +167,17 @@ def test_a_training_refuses_them_before_it_begins(
 def test_a_class_that_is_all_in_conflict_is_named(root: Path) -> None:
     (root / "twin").mkdir()
     pairs = [(f"blue/{n:03d}.png", f"twin/{n}.png") for n in range(3)]
-    with pytest.raises(UserError, match=r"class twin has 3 images, 3 of them filed .* 0 different"):
+    with pytest.raises(UserError, match=r"class twin has 3 images, all 3 of them filed"):
         split(copied(root, *pairs))
+
+
+def test_a_scarce_copy_has_neither_file_of_such_a_picture(root: Path, tmp_path: Path) -> None:
+    scan = copied(root, *PAIRS)
+    command = ["data", "scarce", "--data", str(root), "--out", str(tmp_path / "few")]
+    done = CliRunner().invoke(app, [*command, "--per-class", "99"])
+    assert "left out: 2 pictures are filed under more than one class (4 files)" in done.output
+    left = {image.path for image in scan_folder(tmp_path / "few").images}
+    assert left == {image.path for image in scan.images} - {path for pair in PAIRS for path in pair}
 
 
 def test_the_demo_refuses_them_where_asked_to(

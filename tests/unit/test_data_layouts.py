@@ -242,3 +242,45 @@ def test_folders_a_hundred_levels_deep_are_left_out(tmp_path: Path) -> None:
     scan = scan_folder(root)
     assert scan.counts == {"a": 6, "b": 6}
     assert "more than 100 folders deep" in told(scan)
+
+
+def test_classes_too_small_to_divide_are_named_together(tmp_path: Path) -> None:
+    classes(tmp_path)
+    images(tmp_path / "one", 1)
+    images(tmp_path / "two", 2)
+    with pytest.raises(UserError, match=r"class one has 1 image .*; class two has 2 images"):
+        split(scan_folder(tmp_path))
+
+
+def test_classes_that_groups_leave_nothing_of_are_told_why(tmp_path: Path) -> None:
+    scan = scan_folder(classes(tmp_path / "data"))
+    rows = "".join(
+        f"{name}/{number}.png,patient {number}\n" for name in "ab" for number in range(6)
+    )
+    (tmp_path / "groups.csv").write_text(f"path,group\n{rows}")
+    with pytest.raises(UserError, match="6 of them in one group with"):
+        split(scan, groups_file=tmp_path / "groups.csv")
+
+
+def test_class_folders_without_an_image_are_named_together(tmp_path: Path) -> None:
+    classes(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "video").mkdir()
+    (tmp_path / "video" / "x.mp4").write_text("")
+    with pytest.raises(UserError, match=r"class empty has no .*; class video has no usable image"):
+        scan_folder(tmp_path)
+
+
+@pytest.mark.parametrize("suffix", [".jfif", ".JPE"])
+def test_other_suffixes_of_jpeg_are_read(suffix: str, tmp_path: Path) -> None:
+    classes(tmp_path)
+    (tmp_path / "a" / "0.png").rename(tmp_path / "a" / f"0{suffix}")
+    assert scan_folder(tmp_path).counts == {"a": 6, "b": 6}
+
+
+def test_a_folder_without_images_is_told_what_it_holds(tmp_path: Path) -> None:
+    (tmp_path / "set.zip").write_bytes(b"PK")
+    images(tmp_path / "__MACOSX" / "a", 2)
+    with pytest.raises(UserError, match=r"it holds 1 x \.zip, __MACOSX/ \(left out\)") as raised:
+        scan_folder(tmp_path)
+    assert "unpack the archive" in raised.value.fix

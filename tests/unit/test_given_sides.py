@@ -122,6 +122,26 @@ def test_classes_that_are_only_tested_on_are_named_together(tmp_path: Path) -> N
     assert "--resplit" in raised.value.fix
 
 
+def test_a_class_with_nearly_the_name_of_a_learnt_one_is_told_which(tmp_path: Path) -> None:
+    classes(tmp_path / "train", ("Early Blight", "rust"))
+    classes(tmp_path / "test", ("early_blight", "rust"), 3)
+    with pytest.raises(UserError, match=r"the training images have 'Early Blight'"):
+        split(scan_folder(tmp_path))
+
+
+def test_classes_too_small_to_take_a_side_from_are_named_together(tmp_path: Path) -> None:
+    classes(tmp_path / "train", ("a", "b"), 6)
+    classes(tmp_path / "train", ("c", "d"), 1)
+    classes(tmp_path / "test", ("a", "b", "c", "d"), 2)
+    with pytest.raises(UserError, match=r"images of class c, .* images of class d, "):
+        split(scan_folder(tmp_path))
+
+
+def test_an_evaluation_folder_is_the_test_side(tmp_path: Path) -> None:
+    sides(tmp_path, training=6, validation=2, evaluation=3)
+    assert counted(split(scan_folder(tmp_path))) == {"train": 12, "validation": 4, "test": 6}
+
+
 def test_a_class_that_is_not_tested_on_is_told(tmp_path: Path) -> None:
     sides(tmp_path, train=6, val=2, test=3)
     classes(tmp_path / "train", ("c",), 6)

@@ -1,7 +1,7 @@
 """A folder of class folders, read honestly: what is usable, and what was skipped and why."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -125,9 +125,9 @@ def scan_folder(
     images = sorted((i for i in read if isinstance(i, FoundImage)), key=lambda item: item.path)
     skipped = tuple(item for item in read if isinstance(item, Skipped))
     used = {image.class_name for image in images}
-    for folder in layout.folders:
-        if classes[folder.name] not in used:
-            raise UserError(*_no_images(folder, (*skipped, *layout.left_out)))
+    empty = [folder for folder in layout.folders if classes[folder.name] not in used]
+    if empty:
+        raise UserError(*_no_images(empty, (*skipped, *layout.left_out)))
     sides = {side: "/, ".join(map(path_text, places)) for side, places in layout.sides.items()}
     return FolderScan(
         root,
@@ -168,13 +168,22 @@ def _under_one_name(read: list[FoundImage | Skipped]) -> list[FoundImage | Skipp
     return [*kept.values(), *taken]
 
 
-def _no_images(folder: ClassFolder, skipped: tuple[Skipped | LeftOut, ...]) -> tuple[str, str]:
-    reasons = [
-        item.reason for item in skipped if item.path.startswith(f"{path_text(folder.place)}/")
-    ]
-    detail = f" ({len(reasons)} files skipped, the first: {reasons[0]})" if reasons else ""
-    name = class_name(folder.name)
-    return f"class {name} has no usable image{detail}", "add images or remove its folder"
+def _no_images(
+    empty: Sequence[ClassFolder], skipped: tuple[Skipped | LeftOut, ...]
+) -> tuple[str, str]:
+    """Problem and remedy for all class folders without an image that can be used."""
+    told = []
+    for folder in empty:
+        place = f"{path_text(folder.place)}/"
+        reasons = [item.reason for item in skipped if item.path.startswith(place)]
+        detail = f" ({len(reasons)} files skipped, the first: {reasons[0]})" if reasons else ""
+        told.append(f"class {class_name(folder.name)} has no usable image{detail}")
+    remedy = (
+        "add images or remove its folder"
+        if len(empty) == 1
+        else ("add images, or remove these folders")
+    )
+    return "; ".join(told), remedy
 
 
 def read_folder(root: Path, classes_needed: bool = True) -> FolderScan:

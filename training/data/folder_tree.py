@@ -5,6 +5,7 @@ that lead back into it are not, and neither are loops.
 """
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,6 +14,7 @@ from pathlib import Path
 from leafgate.errors import UserError
 from leafgate.file_names import path_text
 from leafgate.images import SUFFIXES
+from training.data.masks import MASK_FILE, mask_files
 
 HIDDEN = "hidden, or made by the operating system or a program"
 DEEPEST = 100
@@ -22,6 +24,7 @@ SYSTEM_NAMES = frozenset(
         "system volume information", "@eadir", "#recycle", "lost+found", "__pycache__",
     }
 )  # fmt: skip
+ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".7z", ".rar"})
 
 
 @dataclass(frozen=True)
@@ -121,13 +124,16 @@ class _Walk:
         links = [entry for entry in entries if entry.is_symlink()]
         for entry in (*(each for each in entries if not each.is_symlink()), *links):
             self._take(found, entry)
+        masks = mask_files(found.files)
+        found.left_out += [LeftOut(_below(place, file.name), 1, MASK_FILE) for file in masks]
+        found.files = [file for file in found.files if file not in masks]
         found.folders.sort(key=lambda folder: folder.name)
         found.files.sort(key=lambda file: file.name)
         return found
 
     def _take(self, found: Folder, entry: os.DirEntry[str]) -> None:
         place = f"{found.place}/{entry.name}" if found.place else entry.name
-        told = path_text(place)
+        told = _below(found.place, entry.name)
         path = Path(entry.path)
         if is_system(entry.name):
             files = sum(len(names) for _, _, names in os.walk(path)) if path.is_dir() else 1
@@ -161,6 +167,11 @@ class _Walk:
         return ""
 
 
+def _below(place: str, name: str) -> str:
+    """The path of a file or folder in `place`, for a person."""
+    return path_text(f"{place}/{name}" if place else name)
+
+
 def is_system(name: str) -> bool:
     """Whether a file or folder of this name is none of a data set."""
     return name.startswith(".") or name.lower() in SYSTEM_NAMES
@@ -176,3 +187,20 @@ def _no_file(path: Path, link: bool) -> str:
     if os.path.lexists(path.parent / target) and not path.exists():
         return f"a link that leads to itself or to a broken one ({path_text(target)})"
     return f"a broken link, to {path_text(target)}"
+
+
+def no_images(tree: Folder) -> tuple[str, str]:
+    """Problem and remedy for a folder without images, with what it holds in place of them."""
+    kinds = Counter(path_text(file.suffix.lower()) or "no suffix" for file in tree.all_files)
+    left_out = [item.path for folder in tree.walk() for item in folder.left_out]
+    held = [f"{number:,} x {kind}" for kind, number in kinds.most_common(5)]
+    held += [f"{path} (left out)" for path in left_out[:3]]
+    fix = f"expected {path_text(tree.path)}/<class>/<image>, an image being one of "
+    fix += f"{', '.join(SUFFIXES)}"
+    if kinds.keys() & ARCHIVES:
+        fix += "; unpack the archive first"
+    return (
+        f"no class folders in {path_text(tree.path)}, and no images"
+        + (f"; it holds {', '.join(held)}" if held else ""),
+        fix,
+    )

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
+from leafgate.class_names import look_alikes
 from leafgate.errors import UserError
 from leafgate.manifest import SIDES, Manifest, ManifestRow, Side
 from training.data.folder import FolderScan
@@ -43,6 +44,7 @@ def keep_given(
     there = Counter((i.class_name, sides[i.path]) for group in groups for i in group)
     carved: dict[str, int] = {}
     told: list[str] = []
+    too_few: dict[str, tuple[int, list[Side]]] = {}
     for number, name in enumerate(scan.counts):
         lacking = [side for side in SIDES[1:] if side not in scan.sides]
         if classes_needed and not there[name, "validation"] and "validation" not in lacking:
@@ -57,13 +59,15 @@ def keep_given(
             whole = sum(shares[side] for side in ("train", *lacking))
             ways: Shares = {side: shares[side] / whole for side in ("train", *lacking)}
             own = _only_in_training(name, groups, sides)
-            if len(own) <= len(lacking) and not classes_needed:
+            if len(own) <= len(lacking):
+                too_few[name] = len(own), lacking
                 continue
-            _refuse_too_few(name, len(own), lacking)
             for side, group in share_out(number, own, ways):
                 if side != "train":
                     carved[side] = carved.get(side, 0) + len(group)
                     sides.update((image.path, side) for image in group)
+    if classes_needed:
+        _refuse_too_few(too_few)
     rows = [
         ManifestRow(
             image.path, image.class_name, sides[image.path], group_name(group), image.sha256
@@ -124,15 +128,19 @@ def _refuse_unlearnt(scan: FolderScan, groups: Sequence[Group]) -> None:
 
 
 def _alike(name: str, learnt: Sequence[str]) -> str:
-    known = [other for other in learnt if other.casefold() == name.casefold()]
+    known = [other for other in learnt if look_alikes((other, name))]
     return f" (the training images have {known[0]!r}: give both one name)" if known else ""
 
 
-def _refuse_too_few(name: str, groups: int, lacking: Sequence[Side]) -> None:
-    if groups <= len(lacking):
-        raise UserError(
+def _refuse_too_few(too_few: Mapping[str, tuple[int, Sequence[Side]]]) -> None:
+    """too_few: groups in training and the sides that are to be taken from them, by class."""
+    if too_few:
+        told = [
             f"the folders have no {' and no '.join(lacking)} images of class {name}, and its "
-            f"training images show {groups} different things (copies and shots of one leaf count "
-            "once): too few to take some",
+            f"training images show {groups} different thing{'' if groups == 1 else 's'}"
+            for name, (groups, lacking) in too_few.items()
+        ]
+        raise UserError(
+            f"{'; '.join(told)} (copies and shots of one leaf count once): too few to take some",
             "add images, or have all images divided anew with --resplit",
         )

@@ -5,7 +5,6 @@ Understood are `<class>/<image>`, with folders of images in a class; the same in
 and copies of the whole beside itself, as archives of Kaggle hold them.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -15,15 +14,11 @@ from leafgate.class_names import class_name
 from leafgate.errors import UserError
 from leafgate.file_names import path_text
 from leafgate.manifest import SIDES, Side
-from training.data.folder_tree import Folder, LeftOut, read_tree
+from training.data.folder_tree import Folder, LeftOut, no_images, read_tree
+from training.data.masks import MASK_FOLDER, is_mask_folder
+from training.data.side_names import side_of
 
-SIDE_WORDS: dict[str, Side] = {
-    **dict.fromkeys(("train", "training", "trainset", "traindata", "trn"), "train"),
-    **dict.fromkeys(
-        ("val", "valid", "validation", "validate", "valset", "validset", "dev"), "validation"
-    ),
-    **dict.fromkeys(("test", "testing", "tests", "testset", "testdata", "tst"), "test"),
-}
+IMAGE_WORDS = frozenset({"images", "image", "imgs", "img", "photos", "pictures", "original"})
 READ_FROM = "the images are read from"
 DOCUMENTS = frozenset(
     {
@@ -69,7 +64,7 @@ def find_layout(root: Path, classes_needed: bool = True) -> Layout:
     """
     tree = read_tree(root)
     if not tree.all_images and not (classes_needed and tree.folders):
-        raise UserError(*_nothing(tree))
+        raise UserError(*no_images(tree))
     try:
         found = _find(tree, classes_needed)
     except UserError:
@@ -91,23 +86,8 @@ def find_layout(root: Path, classes_needed: bool = True) -> Layout:
     return found
 
 
-def side_of(name: str) -> Side | None:
-    """The side that a folder of this name holds: `Training_Set`, `valid`, `test-images`."""
-    spaced = re.sub("(?<=[a-z])(?=[A-Z])", " ", name)  # TrainSet
-    words = re.findall("[a-z]+", f"{name} {spaced}".lower())
-    named = {SIDE_WORDS[word] for word in words if word in SIDE_WORDS}
-    return named.pop() if len(named) == 1 else None
-
-
 def _names(layout: Layout) -> set[str]:
     return {class_name(folder.name) for folder in layout.folders}
-
-
-def _nothing(tree: Folder) -> tuple[str, str]:
-    return (
-        f"no class folders in {path_text(tree.path)}, and no images",
-        f"expected {path_text(tree.path)}/<class>/<image>",
-    )
 
 
 def _one_class(tree: Folder, found: Layout | None) -> Layout:
@@ -251,8 +231,9 @@ def _further_down(tree: Folder, strict: bool) -> Layout | None:
     if not filled or any(folder.images for folder in filled):
         return None
     flat = [folder for folder in filled if side_of(folder.name) and not _class_parent(folder)]
-    rest = [folder for folder in filled if folder not in flat]
-    if not rest:
+    masks = [folder for folder in filled if _holds_masks(folder, filled)]
+    rest = [folder for folder in filled if folder not in (*flat, *masks)]
+    if not rest or (len(rest) > 1 and all(map(_has_folder_of_images, rest))):
         return None
     chosen, copies = _one_of_copies(tree, rest)
     layout = _find(chosen, strict)
@@ -260,6 +241,7 @@ def _further_down(tree: Folder, strict: bool) -> Layout | None:
         layout.notes.insert(0, f"{READ_FROM} {path_text(chosen.place)}/")
     empty = [folder for folder in tree.folders if not folder.all_images]
     layout.left_out += [folder.leave(FLAT) for folder in flat]
+    layout.left_out += [folder.leave(MASK_FOLDER) for folder in masks]
     layout.left_out += [copy.leave(f"a copy of {path_text(chosen.place)}/") for copy in copies]
     layout.left_out += [folder.leave("holds no image") for folder in empty]
     layout.left_out += _loose(tree, f"files beside {path_text(chosen.place)}/")
@@ -291,6 +273,17 @@ def _entry(file: Path) -> tuple[str, str, int]:
     return file.parent.name.lower(), file.name, file.stat().st_size
 
 
+def _holds_masks(folder: Folder, beside: Sequence[Folder], may_be_class: bool = False) -> bool:
+    others = [file for each in beside if each is not folder for file in each.all_images]
+    return is_mask_folder(folder.name, folder.all_images, others, may_be_class)
+
+
+def _has_folder_of_images(top: Folder) -> bool:
+    """`<class>/images/<image>`, with masks beside or without."""
+    inner = [folder for folder in top.filled if not _holds_masks(folder, top.filled)]
+    return len(inner) == 1 and bool(inner[0].images) and _plain(inner[0].name) in IMAGE_WORDS
+
+
 # -- Class folders
 
 
@@ -308,6 +301,8 @@ def _classes(tree: Folder, strict: bool, side: Side | None = None) -> Layout:
         inner = {_plain(each.name) for each in _wrapped(folder).filled}
         if not folder.images and len(inner & names) * 2 >= max(len(inner), 1) and inner:
             layout.left_out.append(_nested_copy(folder, tree))
+        elif folder.images and _holds_masks(folder, tree.folders, may_be_class=True):
+            layout.left_out.append(folder.leave(MASK_FOLDER))
         elif folder.all_images or (strict and not _documents(folder)):
             layout.folders.append(_class(folder, side, names, layout))
         else:
@@ -357,6 +352,8 @@ def _class(top: Folder, side: Side | None, names: Iterable[str], layout: Layout)
         images = {(file.name, file.stat().st_size) for file in folder.all_images}
         if images and images <= own:
             layout.left_out.append(folder.leave("a copy of the images in the folder above"))
+        elif is_mask_folder(folder.name, folder.all_images, _not_in(folder, top)):
+            layout.left_out.append(folder.leave(MASK_FOLDER))
         elif _plain(folder.name) in others:
             layout.left_out.append(
                 folder.leave(f"has the name of another class, inside class {path_text(top.name)}")
@@ -371,6 +368,11 @@ def _class(top: Folder, side: Side | None, names: Iterable[str], layout: Layout)
             f"subfolders ({shown}) are taken too"
         )
     return ClassFolder(top.place, top.name, side, tuple(files))
+
+
+def _not_in(folder: Folder, top: Folder) -> list[Path]:
+    inside = set(folder.all_images)
+    return [file for file in top.all_images if file not in inside]
 
 
 def _loose(tree: Folder, reason: str) -> list[LeftOut]:

@@ -9,13 +9,15 @@ import numpy as np
 from leafgate.errors import UserError
 from leafgate.file_names import disk_path
 from leafgate.manifest import SIDES
+from training.data.conflicts import find_conflicts
 from training.data.folder import FolderScan
 
 
 def make_scarce(scan: FolderScan, out: Path, per_class: int, seed: int = 0) -> dict[str, int]:
     """Copy (hard links where they can be) at most `per_class` images of each class into `out`.
 
-    Of each class on each side, where the folders give sides.
+    Of each class on each side, where the folders give sides. Pictures that are filed under more
+    than one class are left out: a copy of one of their files would look like a sure label.
 
     Returns the number kept of each class. Raises UserError where `out` holds files already.
     """
@@ -25,6 +27,7 @@ def make_scarce(scan: FolderScan, out: Path, per_class: int, seed: int = 0) -> d
         raise UserError(f"{out} is not empty", "choose another folder or remove it")
     beside = out.with_name(f".{out.name}.{os.getpid()}")
     kept: dict[str, int] = {}
+    doubtful = {path for conflict in find_conflicts(scan) for path in conflict.paths}
     try:
         for number, class_name in enumerate(scan.counts):
             kept[class_name] = 0
@@ -33,6 +36,7 @@ def make_scarce(scan: FolderScan, out: Path, per_class: int, seed: int = 0) -> d
                     image.path
                     for image in scan.images
                     if (image.class_name, image.side) == (class_name, side)
+                    and image.path not in doubtful
                 )
                 seeds = [seed, number, *([place] if side else [])]
                 picked = np.random.default_rng(seeds).permutation(len(paths))[:per_class]

@@ -118,13 +118,14 @@ def _divide(
     by_class: dict[str, list[Group]] = defaultdict(list)
     for group in groups:
         by_class[_class_of(group)].append(group)
+    if classes_needed:
+        _refuse_too_small(scan, by_class, groups, excluded)
     small: list[Group] = []
-    for number, (class_name, images) in enumerate(scan.counts.items()):
+    for number, class_name in enumerate(scan.counts):
         own = sorted(by_class[class_name], key=group_name)
         if len(own) < len(SIDES) and not classes_needed:
             small += own
             continue
-        _refuse_too_few(class_name, images, len(own), excluded[class_name])
         yield from _rows(share_out(number, own, shares))
     if len(small) >= len(SIDES):
         yield from _rows(share_out(len(scan.counts), small, shares))
@@ -173,16 +174,51 @@ def _shared_out(order: Sequence[Group], shares: Shares) -> list[tuple[Side, Grou
     return placed
 
 
-def _refuse_too_few(class_name: str, images: int, groups: int, excluded: int) -> None:
-    if groups >= len(SIDES):
+def _refuse_too_small(
+    scan: FolderScan,
+    by_class: Mapping[str, Sequence[Group]],
+    groups: Sequence[Group],
+    excluded: Mapping[str, int],
+) -> None:
+    """Raise a UserError that names every class with too few groups for all sides."""
+    small = {
+        name: images for name, images in scan.counts.items() if len(by_class[name]) < len(SIDES)
+    }
+    if not small:
         return
-    left = (
-        f", {excluded} of them filed under another class too; the {images - excluded} others show"
-        if excluded
-        else " that show"
+    mixed = Counter(
+        image.class_name
+        for group in groups
+        for image in group
+        if image.class_name != _class_of(group)
     )
+    told = [
+        _why_too_small(name, images, len(by_class[name]), excluded[name], mixed[name])
+        for name, images in small.items()
+    ]
+    doubtful = any(excluded[name] for name in small)
     raise UserError(
-        f"class {class_name} has {images} images{left} {groups} different things "
-        "(copies and shots of one leaf count once)",
-        f"decide which class is right, or: {MORE}" if excluded else MORE,
+        f"{'; '.join(told)} (copies and shots of one leaf count once)",
+        f"decide which class is right, or: {MORE}" if doubtful else MORE,
     )
+
+
+def _why_too_small(name: str, images: int, groups: int, excluded: int, mixed: int) -> str:
+    """excluded: images under another class too; mixed: those grouped with more of another class."""
+    told = f"class {name} has {_counted(images, 'image')}"
+    if excluded == images:
+        which = f"all {images} of them" if images > 1 else "which is"
+        return f"{told}, {which} filed under another class too"
+    if excluded:
+        told += f", {excluded} of them filed under another class too"
+    if mixed:
+        told += f", {mixed} of them in one group with more images of another class"
+    others = images - excluded - mixed
+    show = f"{'s' if others == 1 else ''} {_counted(groups, 'different thing')}"
+    if others == images:
+        return f"{told} that show{show}"
+    return f"{told}; the {_counted(others, 'other')} show{show}" if others else told
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
