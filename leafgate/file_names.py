@@ -31,12 +31,13 @@ def disk_path(root: Path, text: str) -> Path:
     """Return the file in `root` that `path_text` gave this text for.
 
     A file of exactly that name comes first, so a `%` in an ordinary name means itself. Then come
-    names that another system has normalised or written with backslashes.
+    names that another system has normalised or written with backslashes. None of these leads to
+    where the text itself does not: `..%2F` and its like are no way out of `root`.
     """
     file = root / text
     if os.path.lexists(file):
         return file
-    others = (root / other for other in _spellings(text))
+    others = (root / other for other in _spellings(text) if _way(other) == _way(text))
     return next((other for other in others if os.path.lexists(other)), file)
 
 
@@ -48,6 +49,17 @@ def _spellings(text: str) -> Iterator[str]:
     if not text.isascii():
         for form in ("NFC", "NFD"):
             yield unicodedata.normalize(form, text)  # type: ignore[arg-type]
+
+
+def _way(text: str) -> tuple[bool, int]:
+    """Whether a path is absolute, and how often it goes up."""
+    return text.startswith("/"), text.split("/").count("..")
+
+
+def is_within(root: Path, file: Path) -> bool:
+    """Whether the file lies in `root` by its name; links are not followed."""
+    place, folder = (os.path.normpath(each.absolute()) for each in (file, root))
+    return Path(place).is_relative_to(folder)
 
 
 def is_at(file: Path, text: str) -> bool:

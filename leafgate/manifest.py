@@ -14,7 +14,7 @@ from typing import Literal, get_args
 
 from leafgate.class_names import class_name
 from leafgate.errors import UserError
-from leafgate.file_names import disk_path, path_text
+from leafgate.file_names import disk_path, is_within, path_text
 from leafgate.files import whole
 from leafgate.split_origin import SplitOrigin, origin_file
 from leafgate.tables import TableRow, read_table
@@ -80,8 +80,17 @@ class Manifest:
         return hashlib.sha256(lines.encode()).hexdigest()
 
     def file(self, row: ManifestRow) -> Path:
-        """Where the row's image lies on this machine."""
-        return disk_path(self.root, row.path)
+        """Where the row's image lies on this machine. Raises UserError for a path that leads out of
+        the data folder: a list made elsewhere must not name the files of this machine.
+        """
+        file = disk_path(self.root, row.path)
+        if not is_within(self.root, file):
+            raise UserError(
+                f"the manifest names {row.path[:200]}, which is not in the data folder {self.root}",
+                "write paths relative to the data folder, or give the folder that holds the images",
+                code="bad_manifest",
+            )
+        return file
 
     def groups_on_two_sides(self) -> tuple[str, ...]:
         """Leaf groups that leak: empty for a sound split."""

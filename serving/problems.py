@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import unquote
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -209,13 +210,15 @@ def without_slash(request: Request) -> str | None:
     """
     path, raw = request.scope["path"], request.scope.get("raw_path", b"").decode("latin-1")
     shorter = path.rstrip("/")
-    if shorter in (path, "") or raw.startswith("//"):
+    short = raw.rstrip("/")
+    # A slash that is written as %2F would stay, and lead here again.
+    if shorter in (path, "") or raw.startswith("//") or unquote(short) != shorter:
         return None
     scope = {**request.scope, "path": shorter}
     if all(route.matches(scope)[0] is Match.NONE for route in request.app.router.routes):
         return None
     query = request.scope["query_string"].decode("latin-1")
-    return raw.rstrip("/") + (f"?{query}" if query else "")
+    return short + (f"?{query}" if query else "")
 
 
 def _methods(request: Request) -> list[str]:

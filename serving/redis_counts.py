@@ -134,7 +134,8 @@ class RedisCounts:
                 # Once, for a connection that was closed while it lay idle; never after a timeout.
                 retry=Retry(NoBackoff(), 1, supported_errors=(redis.ConnectionError,)),
             )
-        except ValueError as error:
+            self.client.connection_pool.make_connection()  # refuses options that it does not know
+        except (ValueError, TypeError) as error:
             fix = "set it to redis://HOST:6379/0, or leave it out to count in memory"
             raise UserError(f"LEAFGATE_REDIS_URL cannot be used ({error})", fix) from None
         self.name = uuid4().hex

@@ -7,6 +7,7 @@ What was verified once is remembered, and its times are checked at every use.
 """
 
 import hashlib
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -40,6 +41,8 @@ OPTIONS = {f"require_{claim}": claim != "aud" for claim in REQUIRED_CLAIMS} | {
     f"verify_{claim}": False for claim in ("iat", "nbf", "jti", "at_hash")
 }
 MAX_TOKEN_CHARACTERS = 16 * 1024  # 80 groups in a token of Entra are 5 kB
+BEFORE_TOKEN = re.compile("^(authorization:)?bearer", re.IGNORECASE)
+WHOLE_TOKEN = re.compile(r"([A-Za-z0-9_-]+\.){2}[A-Za-z0-9_-]+=*")
 REMEMBERED, MAX_REMEMBERED_SCOPES = 4096, 100
 DEVICE_SECONDS = 30 * 24 * 3600
 # What hostile headers and claims make jose raise: it foresees only some of them.
@@ -189,8 +192,10 @@ def token_id_of(token: str) -> tuple[str, float]:
 
     Both are as the token claims, unverified. Raises UserError where it is no token.
     """
-    token = token.strip().removeprefix("Bearer ").strip()
+    token = BEFORE_TOKEN.sub("", re.sub(r"[\s\"']", "", token))  # as it is copied from a terminal
     try:
+        if not WHOLE_TOKEN.fullmatch(token):  # its digest would be another than the service's
+            raise ValueError("it is not three parts of Base64url with dots between them")
         told = jwt.get_unverified_claims(token)
         return revoked_as(told, token), forgotten_at(expiry_of(told))
     except BROKEN as error:

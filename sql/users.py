@@ -25,6 +25,12 @@ STANDARD_PLAN = "standard"
 MAX_NAME_CHARACTERS = 100
 SHOWN_CHARACTERS = 40  # of a name that is refused
 TICK = timedelta(milliseconds=1)  # the smallest difference that is stored
+# How a database is asked for names with a character beyond ASCII.
+BEYOND_ASCII = {
+    "sqlite": ("GLOB", "*[^ -~]*"),
+    "postgresql": ("~", "[^ -~]"),
+    "mssql": ("LIKE", "%[^ -~]%"),
+}
 
 
 @dataclass(frozen=True)
@@ -180,12 +186,17 @@ def _as_stored(connection: sa.Connection, name: str) -> str:
     """The name as it is stored, or as it is given where there is no such user.
 
     A database compares code points. Names of before may be in NFD, or in neither form, as some
-    Vietnamese keyboards type; all forms of a name begin with the same letters of ASCII.
+    Vietnamese keyboards type; all forms of a name begin with the same letters of ASCII. Anybody can
+    ask for such a name, so the database leaves out the names that are all ASCII: of a large table
+    those are most.
     """
     same = nfc(name)
     start = same[: next(at for at, each in enumerate(same + "\x80") if not each.isascii())]
-    likely = users.c.name.startswith(start, autoescape=True)
-    stored = set(connection.scalars(sa.select(users.c.name).where(likely)))
+    likely = [users.c.name.startswith(start, autoescape=True)]
+    if not same.isascii() and (beyond_ascii := BEYOND_ASCII.get(connection.dialect.name)):
+        operator, pattern = beyond_ascii
+        likely.append(users.c.name.op(operator, is_comparison=True)(pattern))
+    stored = set(connection.scalars(sa.select(users.c.name).where(*likely)))
     same_name = [each for each in (name, *forms_of(name), *sorted(stored)) if nfc(each) == same]
     return next((each for each in same_name if each in stored), name)
 

@@ -80,6 +80,8 @@ def test_a_slash_at_the_end_leads_to_the_path_without_it(
 def test_what_there_is_not_is_told_whatever_the_size(api: RunningApi, size: int) -> None:
     for path in ("/nothing", "/nothing/", "//evil.example/", "//predict/", "/predict/x/", "/"):
         assert announced(api, "POST", path, size).status == 404, path
+    for path in ("/health%2F", "/health/%2F", "/predict%2f%2F", "/health%2F/"):  # no circle
+        assert announced(api, "GET", path, size).status == 404, path
     for method, path in (("PUT", "/predict"), ("POST", "/health"), ("DELETE", "/feedback")):
         answer = announced(api, method, path, size)
         assert (answer.status, answer.json()["code"]) == (405, "method_not_allowed")

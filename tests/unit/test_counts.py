@@ -188,6 +188,7 @@ def test_plans_are_read_and_an_unknown_one_is_standard() -> None:
         ("token_limit", "ten a minute", "LEAFGATE_TOKEN_LIMIT"),
         ("move_limit", "seldom", "LEAFGATE_MOVE_LIMIT"),
         ("redis_url", "http://here", "LEAFGATE_REDIS_URL"),
+        ("redis_url", "redis://here/0?pasword=x", "LEAFGATE_REDIS_URL"),
     ],
 )
 def test_a_limit_that_is_none_stops_the_start(name: str, value: str, told: str) -> None:

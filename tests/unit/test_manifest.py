@@ -1,5 +1,6 @@
 """The split manifest names a data set for good."""
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -29,6 +30,31 @@ def test_changed_and_missing_files_are_named(colour_manifest: Manifest) -> None:
     rows = (replace(first, sha256="0" * 64), replace(second, path="red/gone.png"))
     assert colour_manifest.changed_files(rows) == [first.path, "red/gone.png"]
     assert colour_manifest.changed_files(colour_manifest.rows) == []
+
+
+@pytest.mark.parametrize(
+    "way", ["../{}", "{root}/../{}", "red/../../{}", "..%2F{}", "%2E%2E/{}", "..\\{}", "{abs}"]
+)
+def test_a_manifest_names_no_file_beside_the_data_folder(
+    way: str, colour_manifest: Manifest, tmp_path: Path
+) -> None:
+    root, secret = tmp_path / "data", tmp_path / "secret.png"
+    (root / "red").mkdir(parents=True)
+    secret.write_bytes(b"not for everybody")
+    digest = hashlib.sha256(secret.read_bytes()).hexdigest()
+    path = way.format("secret.png", root=root, abs=str(secret).replace("/", "%2F"))
+    row = replace(colour_manifest.rows[0], path=path, sha256=digest)
+    manifest = Manifest(root, (row,))
+    try:
+        assert manifest.changed_files([row]) == [path]
+    except UserError as error:
+        assert "not in the data folder" in error.problem
+
+
+def test_a_path_in_the_data_folder_may_be_absolute(colour_manifest: Manifest) -> None:
+    first = colour_manifest.rows[0]
+    row = replace(first, path=str(colour_manifest.root.absolute() / first.path))
+    assert colour_manifest.changed_files([row]) == []
 
 
 def test_a_group_on_two_sides_is_found(colour_manifest: Manifest) -> None:

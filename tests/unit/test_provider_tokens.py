@@ -349,6 +349,30 @@ def test_every_token_can_be_revoked(make: Any, tmp_path: Path, jti: str | None) 
     database.dispose()
 
 
+@pytest.mark.parametrize(
+    "copied",
+    [
+        lambda token: "\n".join(token[at : at + 64] for at in range(0, len(token), 64)),
+        lambda token: f"{token[:30]}  {token[30:]}",
+        lambda token: f"Authorization: Bearer {token}",
+        lambda token: f"bearer {token}\r\n",
+        lambda token: f"'{token}'",
+    ],
+    ids=["wrapped", "with blanks", "with its header", "lower case", "quoted"],
+)
+def test_a_copied_token_is_revoked_as_the_service_knows_it(make: Any, copied: Any) -> None:
+    told = {**SHAPES["okta"], "jti": None}
+    token = encoded(told)
+    assert token_id_of(copied(token))[0] == read(make(told["iss"]), token).token_id
+
+
+@pytest.mark.parametrize("changed", ["=.", "!.", "..", "é."])
+def test_what_is_no_whole_token_is_not_said_to_be_revoked(changed: str) -> None:
+    token = encoded({**SHAPES["okta"], "jti": None}).replace(".", changed, 1)
+    with pytest.raises(UserError, match="no token"):
+        token_id_of(token)
+
+
 def test_a_revocation_outlives_the_leeway_and_an_expiry_in_the_far_future(tmp_path: Path) -> None:
     from sql import migrate
 

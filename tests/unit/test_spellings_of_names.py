@@ -1,6 +1,8 @@
 """One name or password in several Unicode forms is one name or password."""
 
 import unicodedata
+from datetime import datetime
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -74,6 +76,23 @@ def test_a_name_of_before_is_found_as_it_was_stored(database: sa.Engine, stored:
     assert find_user(database, "viêt") is None
     delete_user(database, "việt", "admin")
     assert len(list_users(database)) == 5
+
+
+def test_a_stranger_cannot_have_every_name_of_a_large_table_read(database: sa.Engine) -> None:
+    one = {"password_hash": "hash", "scopes": "predict", "created_at_utc": datetime(2026, 1, 1)}
+    names = [f"user{number}@leaf.example" for number in range(500)]
+    with database.begin() as connection:
+        connection.execute(users.insert(), [{"name": each, **one} for each in [*names, "Zoë"]])
+    asked: list[tuple[str, Any]] = []
+    sa.event.listen(database, "before_cursor_execute", lambda *told: asked.append(told[2:4]))
+    for name in ("é", "useré", nfd("ü"), "漢字"):
+        assert find_user(database, name) is None
+    found = find_user(database, nfd("Zoë"))
+    assert found is not None
+    assert found.name == "Zoë"
+    with database.connect() as connection:
+        read = [len(connection.exec_driver_sql(*each).all()) for each in list(asked)]
+    assert sum(read) < 10
 
 
 def test_two_users_of_before_whose_names_differ_only_in_form_stay_two(database: sa.Engine) -> None:
