@@ -87,6 +87,8 @@ def shown(value: object) -> str:
 def assignment_problem(name: str, item: Mapping[str, Any], is_secret: bool = False) -> str:
     """What is wrong with `name=value`, as in the environment or on the command line."""
     rule = rule_of(item)
+    if item["type"] == "extra_forbidden" and not is_secret:
+        return f"{name}={shown(item['input'])}: there is no setting {name!r}"
     if item["type"] in WITHOUT_VALUE or is_secret or not name:
         return f"{name or 'what is given'} {rule}"
     return f"{name}={shown(item['input'])} {rule}"

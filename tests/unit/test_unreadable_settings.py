@@ -82,7 +82,7 @@ def test_bad_values_are_named_and_secrets_among_them_not_quoted(
     monkeypatch.setenv("LEAFGATE_API_PORT", "high")
     with pytest.raises(UserError, match="LEAFGATE_API_PORT='high'"):
         load_settings()
-    with pytest.raises(UserError, match="LEAFGATE_JWT_SECRET: ") as refused:
+    with pytest.raises(UserError, match="LEAFGATE_JWT_SECRET must be text") as refused:
         load_settings(api_port=1, jwt_secret={SECRET: SECRET}, database_url=[SECRET])
     assert SECRET not in str(refused.value)
 

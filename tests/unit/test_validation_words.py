@@ -59,7 +59,7 @@ class Kinds(BaseModel):
         ({"numbers": 7}, "numbers=7 must be a list"),
         ({"table": 7}, "table=7 must be an object of names and values"),
         ({"inner": {"count": "x"}}, "count='x' must be a whole number"),
-        ({"cuont": 1}, "cuont is unknown"),
+        ({"cuont": 1}, "cuont=1: there is no setting 'cuont'"),
     ],
 )
 def test_every_rule_has_words(values: dict[str, Any], told: str) -> None:
