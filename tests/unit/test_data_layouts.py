@@ -284,3 +284,11 @@ def test_a_folder_without_images_is_told_what_it_holds(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"it holds 1 x \.zip, __MACOSX/ \(left out\)") as raised:
         scan_folder(tmp_path)
     assert "unpack the archive" in raised.value.fix
+
+
+def test_of_many_classes_that_are_too_small_the_first_are_named(tmp_path: Path) -> None:
+    classes(tmp_path)
+    for number in range(15):
+        images(tmp_path / f"person {number:02d}", 1)
+    with pytest.raises(UserError, match=r"class person 11 has .*; and 3 more \("):
+        split(scan_folder(tmp_path))

@@ -251,6 +251,19 @@ def test_a_leak_is_found_however_the_manifest_writes_paths(change: Callable[[str
     assert leak.images == (("healthy/1.png", "train"), ("healthy/again.png", "test"))
 
 
+def test_a_leak_that_the_manifest_knows_itself_counts_once() -> None:
+    scan = scan_of("healthy/1.png", "healthy/2.png", "rust/1.png")
+    scan = replace(scan, images=(*scan.images, replace(scan.images[0], path="healthy/again.png")))
+    sides: tuple[Side, ...] = ("train", "train", "validation", "test")
+    (row, *_) = split(big_scan()).rows
+    rows = tuple(
+        replace(row, path=i.path.replace("/", "\\"), sha256=i.sha256, side=s, group=i.sha256[:16])
+        for i, s in zip(scan.images, sides, strict=True)
+    )
+    (leak,) = find_leaks(scan, Manifest(scan.root, rows)).leaks
+    assert leak.images == (("healthy/1.png", "train"), ("healthy/again.png", "test"))
+
+
 @pytest.mark.parametrize(
     ("change", "problem"),
     [

@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from leafgate.class_names import class_name
-from leafgate.errors import ImageError, UserError
+from leafgate.errors import ImageError, UserError, listed
 from leafgate.file_names import path_text
 from leafgate.images import DECODE_THREADS, SUFFIXES, decode
 from leafgate.manifest import Side
@@ -183,7 +183,7 @@ def _no_images(
         if len(empty) == 1
         else ("add images, or remove these folders")
     )
-    return "; ".join(told), remedy
+    return listed(told), remedy
 
 
 def read_folder(root: Path, classes_needed: bool = True) -> FolderScan:

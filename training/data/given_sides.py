@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
 from leafgate.class_names import look_alikes
-from leafgate.errors import UserError
+from leafgate.errors import UserError, listed
 from leafgate.manifest import SIDES, Manifest, ManifestRow, Side
 from training.data.folder import FolderScan
 from training.data.leaf_groups import Group, group_name
@@ -141,6 +141,6 @@ def _refuse_too_few(too_few: Mapping[str, tuple[int, Sequence[Side]]]) -> None:
             for name, (groups, lacking) in too_few.items()
         ]
         raise UserError(
-            f"{'; '.join(told)} (copies and shots of one leaf count once): too few to take some",
+            f"{listed(told)} (copies and shots of one leaf count once): too few to take some",
             "add images, or have all images divided anew with --resplit",
         )

@@ -80,8 +80,9 @@ def find_leaks(scan: FolderScan, manifest: Manifest, groups_file: Path | None = 
         for group in found
         if len({side_of[path] for path in group if path in side_of}) > 1
     }
+    named_here = {row.path: paths[place] for place, row in row_of.items()}
     leaks |= {
-        Leak(tuple(sorted((row.path, str(row.side)) for row in rows)))
+        Leak(tuple(sorted((named_here.get(row.path, row.path), str(row.side)) for row in rows)))
         for rows in _claimed(manifest).values()
         if len({row.side for row in rows}) > 1
     }

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from leafgate.errors import UserError
+from leafgate.errors import UserError, listed
 from leafgate.manifest import SIDES, Manifest, ManifestRow, Side
 from leafgate.split_origin import SplitOrigin
 from training.config import OnConflict
@@ -198,7 +198,7 @@ def _refuse_too_small(
     ]
     doubtful = any(excluded[name] for name in small)
     raise UserError(
-        f"{'; '.join(told)} (copies and shots of one leaf count once)",
+        f"{listed(told)} (copies and shots of one leaf count once)",
         f"decide which class is right, or: {MORE}" if doubtful else MORE,
     )
 
