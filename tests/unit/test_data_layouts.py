@@ -292,3 +292,36 @@ def test_of_many_classes_that_are_too_small_the_first_are_named(tmp_path: Path) 
         images(tmp_path / f"person {number:02d}", 1)
     with pytest.raises(UserError, match=r"class person 11 has .*; and 3 more \("):
         split(scan_folder(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["a - Copy", "a (1)", "a copy", "a - Kopie (2)", "Copy of a"])
+def test_a_copied_class_folder_is_left_out(name: str, tmp_path: Path) -> None:
+    classes(tmp_path)
+    shutil.copytree(tmp_path / "a", tmp_path / name)
+    scan = scan_folder(tmp_path)
+    assert scan.counts == {"a": 6, "b": 6}
+    assert f"left out {name}/ (6 files): a copy of a/" in told(scan)
+
+
+def test_a_folder_that_is_named_as_a_copy_and_holds_more_is_a_class(tmp_path: Path) -> None:
+    classes(tmp_path)
+    shutil.copytree(tmp_path / "a", tmp_path / "a (1)")
+    image(tmp_path / "a (1)" / "new.png")
+    assert set(scan_folder(tmp_path).counts) == {"a", "a (1)", "b"}
+
+
+def test_a_copied_folder_of_a_side_is_left_out(tmp_path: Path) -> None:
+    sides(tmp_path, train=6, test=3)
+    shutil.copytree(tmp_path / "test", tmp_path / "test - Copy")
+    scan = scan_folder(tmp_path)
+    assert scan.counts == {"a": 9, "b": 9}
+    assert "left out test - Copy/ (6 files): a copy of test/" in told(scan)
+
+
+def test_pictures_beside_a_folder_of_sides_are_no_class(tmp_path: Path) -> None:
+    sides(tmp_path / "dataset", train=6, test=3)
+    images(tmp_path / "samples", 4)
+    scan = scan_folder(tmp_path)
+    assert scan.counts == {"a": 9, "b": 9}
+    assert set(scan.sides) == {"train", "test"}
+    assert "left out samples/ (4 files): images without class folders" in told(scan)

@@ -24,6 +24,13 @@ SYSTEM_NAMES = frozenset(
         "system volume information", "@eadir", "#recycle", "lost+found", "__pycache__",
     }
 )  # fmt: skip
+DOCUMENTS = frozenset(
+    {
+        ".txt", ".csv", ".tsv", ".xml", ".json", ".md", ".rst", ".yaml", ".yml", ".html", ".htm",
+        ".py", ".ipynb", ".pdf", ".doc", ".docx", ".xls", ".xlsx", ".log", ".mat", ".npy", ".npz",
+        ".h5", ".pkl", ".pt", ".parquet", ".zip", ".gz", ".tar",
+    }
+)  # fmt: skip
 ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".7z", ".rar"})
 
 
@@ -204,3 +211,9 @@ def no_images(tree: Folder) -> tuple[str, str]:
         + (f"; it holds {', '.join(held)}" if held else ""),
         fix,
     )
+
+
+def holds_documents(folder: Folder) -> bool:
+    """Whether it holds files, and none that might be a picture of a kind that cannot be read."""
+    files = folder.all_files
+    return bool(files) and all(file.suffix.lower() in DOCUMENTS for file in files)

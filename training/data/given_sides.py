@@ -138,6 +138,7 @@ def _refuse_too_few(too_few: Mapping[str, tuple[int, Sequence[Side]]]) -> None:
         told = [
             f"the folders have no {' and no '.join(lacking)} images of class {name}, and its "
             f"training images show {groups} different thing{'' if groups == 1 else 's'}"
+            f"{'' if groups else ' that no other side shows too'}"
             for name, (groups, lacking) in too_few.items()
         ]
         raise UserError(

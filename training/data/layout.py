@@ -14,19 +14,13 @@ from leafgate.class_names import class_name
 from leafgate.errors import UserError
 from leafgate.file_names import path_text
 from leafgate.manifest import SIDES, Side
-from training.data.folder_tree import Folder, LeftOut, no_images, read_tree
+from training.data.copied_folders import content, entry_of, left_as_copies, named_copies
+from training.data.folder_tree import Folder, LeftOut, holds_documents, no_images, read_tree
 from training.data.masks import MASK_FOLDER, is_mask_folder
 from training.data.side_names import side_of
 
 IMAGE_WORDS = frozenset({"images", "image", "imgs", "img", "photos", "pictures", "original"})
 READ_FROM = "the images are read from"
-DOCUMENTS = frozenset(
-    {
-        ".txt", ".csv", ".tsv", ".xml", ".json", ".md", ".rst", ".yaml", ".yml", ".html", ".htm",
-        ".py", ".ipynb", ".pdf", ".doc", ".docx", ".xls", ".xlsx", ".log", ".mat", ".npy", ".npz",
-        ".h5", ".pkl", ".pt", ".parquet", ".zip", ".gz", ".tar",
-    }
-)  # fmt: skip
 FLAT = "images without class folders: their classes are unknown"
 
 
@@ -109,18 +103,19 @@ def _find(tree: Folder, strict: bool) -> Layout:
         or _split_below_classes(tree)
         or _split_without_classes(tree, strict)
         or _further_down(tree, strict)
+        or _beside_loose_folders(tree, strict)
         or _classes(tree, strict)
     )
 
 
 # -- Folders that are split already
-
-
 def _split_above_classes(tree: Folder) -> Layout | None:
     """`train/<class>/<image>`."""
     named = [(side_of(folder.name), folder) for folder in tree.filled]
     labelled = [(side, top, _class_parent(top)) for side, top in named if side]
     found = [(side, top, parent) for side, top, parent in labelled if parent is not None]
+    copies = named_copies([top for _, top, _ in found])
+    found = [each for each in found if each[1].place not in copies]
     sides = {side for side, _, _ in found}
     flat = [top for side, top, parent in labelled if parent is None]
     others = [folder for side, folder in named if side is None]
@@ -128,6 +123,7 @@ def _split_above_classes(tree: Folder) -> Layout | None:
         return None
     layout = Layout(left_out=[folder.leave(FLAT) for folder in flat])
     layout.left_out += _beside(others, [top for _, top, _ in found])
+    layout.left_out += left_as_copies(tree, copies)
     layout.left_out += [
         folder.leave("holds no image") for folder in tree.folders if not folder.all_images
     ]
@@ -147,11 +143,11 @@ def _split_above_classes(tree: Folder) -> Layout | None:
 def _beside(others: Sequence[Folder], sides: Sequence[Folder]) -> list[LeftOut]:
     """Folders that lie beside those of the sides."""
     names = ", ".join(path_text(side.name) for side in sides)
-    known = {entry for side in sides for entry in _content(side)}
+    known = {entry for side in sides for entry in content(side)}
     return [
         folder.leave(
             f"a copy of the folders {names}"
-            if _content(folder) <= known
+            if content(folder) <= known
             else f"beside the folders {names}: its side is unknown"
         )
         for folder in others
@@ -248,11 +244,29 @@ def _further_down(tree: Folder, strict: bool) -> Layout | None:
     return layout
 
 
+def _beside_loose_folders(tree: Folder, strict: bool) -> Layout | None:
+    """Folders of sides with classes lie in one folder; the others hold images, but no classes."""
+    deep = [folder for folder in tree.filled if not folder.images]
+    if len(deep) != 1 or deep == tree.filled:
+        return None
+    layout = _split_above_classes(_wrapped(deep[0]))
+    if layout is None or not layout.sides:
+        return None
+    layout.notes.insert(0, f"{READ_FROM} {path_text(deep[0].place)}/")
+    layout.left_out += [
+        folder.leave(FLAT if folder.images else "holds no image")
+        for folder in tree.folders
+        if folder is not deep[0]
+    ]
+    layout.left_out += _loose(tree, f"files beside {path_text(deep[0].place)}/")
+    return layout
+
+
 def _one_of_copies(tree: Folder, folders: Sequence[Folder]) -> tuple[Folder, list[Folder]]:
     """The folder that holds all that the others hold. Raises UserError where there is none."""
-    chosen = max(folders, key=lambda folder: len(_content(folder)))
-    whole = _content(chosen)
-    if any(_content(folder) - whole for folder in folders):
+    chosen = max(folders, key=lambda folder: len(content(folder)))
+    whole = content(chosen)
+    if any(content(folder) - whole for folder in folders):
         names = ", ".join(path_text(folder.place) for folder in folders[:8])
         first = path_text(folders[0].path)
         raise UserError(
@@ -262,15 +276,6 @@ def _one_of_copies(tree: Folder, folders: Sequence[Folder]) -> tuple[Folder, lis
             "its folder",
         )
     return chosen, [folder for folder in folders if folder is not chosen]
-
-
-def _content(folder: Folder) -> set[tuple[str, str, int]]:
-    """Of each image: the folder that it is in, its name and size."""
-    return {_entry(file) for file in folder.all_images}
-
-
-def _entry(file: Path) -> tuple[str, str, int]:
-    return file.parent.name.lower(), file.name, file.stat().st_size
 
 
 def _holds_masks(folder: Folder, beside: Sequence[Folder], may_be_class: bool = False) -> bool:
@@ -296,24 +301,22 @@ def _classes(tree: Folder, strict: bool, side: Side | None = None) -> Layout:
             "family=conditional) learns from them as they are",
         )
     names = {_plain(folder.name) for folder in tree.folders if folder.images}
+    copies = named_copies(tree.filled)
     layout = Layout(left_out=_loose(tree, "files beside the class folders"))
+    layout.left_out += left_as_copies(tree, copies)
     for folder in tree.folders:
+        if folder.place in copies:
+            continue
         inner = {_plain(each.name) for each in _wrapped(folder).filled}
         if not folder.images and len(inner & names) * 2 >= max(len(inner), 1) and inner:
             layout.left_out.append(_nested_copy(folder, tree))
         elif folder.images and _holds_masks(folder, tree.folders, may_be_class=True):
             layout.left_out.append(folder.leave(MASK_FOLDER))
-        elif folder.all_images or (strict and not _documents(folder)):
+        elif folder.all_images or (strict and not holds_documents(folder)):
             layout.folders.append(_class(folder, side, names, layout))
         else:
             layout.left_out.append(folder.leave("holds no image"))
     return layout
-
-
-def _documents(folder: Folder) -> bool:
-    """Whether it holds files, and none that might be a picture of a kind that cannot be read."""
-    files = folder.all_files
-    return bool(files) and all(file.suffix.lower() in DOCUMENTS for file in files)
 
 
 def _wrapped(folder: Folder) -> Folder:
@@ -329,10 +332,10 @@ def _plain(name: str) -> str:
 
 def _nested_copy(folder: Folder, tree: Folder) -> LeftOut:
     beside = {
-        _entry(file) for other in tree.folders if other is not folder for file in other.all_images
+        entry_of(file) for other in tree.folders if other is not folder for file in other.all_images
     }
     images = folder.all_images
-    new = sum(_entry(file) not in beside for file in images)
+    new = sum(entry_of(file) not in beside for file in images)
     told = "a copy of the class folders beside it"
     if new:
         told = f"the class folders beside it again; {new:,} of its {len(images):,} images are "
