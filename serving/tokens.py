@@ -162,8 +162,10 @@ class Tokens:
             claims = self._decoded(token, keys, fitting, self.settings.jwt_audience)
         except ExpiredSignatureError:
             raise UserError("the token has expired", SIGN_IN, code="token_expired") from None
-        except BROKEN as error:
+        except (JOSEError, ValueError) as error:
             raise invalid_token(str(error)) from None
+        except BROKEN:  # in words of Python's
+            raise invalid_token("a claim in it is not of the right kind") from None
         self._remember(known_as, claims, keys)
         return claims
 

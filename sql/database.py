@@ -61,8 +61,9 @@ def open_database(url: str, *, may_create: bool = True) -> sa.Engine:
 
 
 def _cause(error: Exception) -> str:
-    """What is wrong with a URL; a ValueError would quote part of it."""
-    return "a part of it cannot be read" if type(error) is ValueError else str(error)
+    """What is wrong with a URL, in one line; a ValueError would quote part of it."""
+    told = "a part of it cannot be read" if type(error) is ValueError else str(error)
+    return told.partition("\n")[0]
 
 
 def place_of(engine: sa.Engine) -> str:

@@ -79,8 +79,13 @@ def _from_file(file: Path) -> dict[str, object]:
         values = yaml.safe_load(file.read_text(encoding="utf-8-sig")) or {}
     except UnicodeDecodeError:
         raise UserError(f"{file} is not UTF-8 text", "save it as UTF-8") from None
-    except (yaml.YAMLError, OSError) as error:
-        raise UserError(f"{file} is not YAML ({error})", "correct the file") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f", line {mark.line + 1}" if mark is not None else ""
+        told = getattr(error, "problem", None) or str(error).partition("\n")[0]
+        raise UserError(f"{file}{place}: not YAML ({told})", "correct the file") from None
+    except OSError as error:
+        raise UserError(f"{file} cannot be read ({error.strerror})", "check its rights") from None
     if not isinstance(values, dict):
         raise UserError(f"{file} holds no settings", "write lines of `name: value`")
     return {str(name): value for name, value in values.items()}

@@ -47,10 +47,12 @@ def test_a_schema_that_is_behind_is_brought_up(tmp_path: Path) -> None:
 
 
 def test_a_url_that_is_none_is_refused_with_examples() -> None:
-    for url in ("nonsense", "oracle://x/y", "nosuch+driver://x"):
+    for url in ("nonsense", "oracle://x/y", "nosuch+driver://x", "sqlite://ada:hunter2@here/x.db"):
         with pytest.raises(UserError, match="cannot be used") as raised:
             open_database(url)
         assert "mssql+pyodbc" in raised.value.fix
+        assert "\n" not in raised.value.problem
+        assert "hunter2" not in raised.value.problem
 
 
 def test_a_server_that_is_away_is_named_without_its_password() -> None:

@@ -220,7 +220,10 @@ def test_a_required_claim_may_not(make: Any, claim: str) -> None:
     whole = SHAPES["okta"]
     missing = {name: value for name, value in whole.items() if name != claim}
     for told in ({**whole, claim: None}, missing):
-        assert refusal(make(whole["iss"]), encoded(told)) == "token_invalid"
+        with pytest.raises(UserError) as raised:
+            read(make(whole["iss"]), encoded(told))
+        assert raised.value.code == "token_invalid"
+        assert "NoneType" not in raised.value.problem  # no words of Python's
 
 
 @pytest.mark.parametrize(

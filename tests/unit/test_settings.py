@@ -93,9 +93,11 @@ def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no configuration file"):
         read_config(ClassifierConfig, tmp_path / "none.yaml", [])
     broken = tmp_path / "broken.yaml"
-    broken.write_text("a: [")
-    with pytest.raises(UserError, match="is not YAML"):
-        read_config(ClassifierConfig, broken, [])
+    for text, place in (("a: 1\nb: [", "broken.yaml, line 2"), ("a: \a", "broken.yaml")):
+        broken.write_text(text)
+        with pytest.raises(UserError, match=f"{place}: not YAML") as raised:
+            read_config(ClassifierConfig, broken, [])
+        assert "\n" not in raised.value.problem
 
 
 def test_help_lists_every_setting_with_its_default() -> None:
