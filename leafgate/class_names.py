@@ -10,6 +10,8 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 
+from leafgate.unicode_forms import LONGEST, nfc
+
 # Zero-width characters and byte order marks, which copy and paste leaves at the ends.
 INVISIBLE = "\u00ad\u200b\u200c\u200d\u2060\ufeff"
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -24,7 +26,7 @@ def class_name(name: str) -> str:
     Bytes of a folder's name that are not UTF-8 (surrogates, as `os.scandir` gives them) are read as
     Windows-1252, which holds the letters of Latin-1. Control characters become blanks.
     """
-    text = CONTROL.sub(" ", unicodedata.normalize("NFC", _readable(name)))
+    text = CONTROL.sub(" ", nfc(_readable(name)))
     while (shorter := text.strip().strip(INVISIBLE)) != text:
         text = shorter
     return text
@@ -38,6 +40,8 @@ def find_class(name: str, known: Iterable[str]) -> str | None:
     names = tuple(known)
     if name in names:
         return name
+    if len(name) > LONGEST:
+        return None
     wanted = class_name(name)
     return next((each for each in names if class_name(each) == wanted), None)
 

@@ -19,6 +19,7 @@ from registry.engine import Engine, EngineChoice, load_engine, store_network
 from registry.latent_series import MAX_SEED, Floats, latents, latents_between, require_way
 
 BATCH = 32
+SHOWN = 80  # characters of a class that there is not
 
 
 @dataclass(frozen=True)
@@ -132,14 +133,14 @@ class Generator:
             return None
         if not self.description.conditional:
             raise UserError(
-                f"class={class_name!r} cannot be asked of an unconditional generator",
+                f"class={class_name[:SHOWN]!r} cannot be asked of an unconditional generator",
                 f"leave it out; it learnt from: {known}",
                 code="class_not_supported",
             )
         found = find_class(class_name, self.description.classes)
         if found is None:
             raise UserError(
-                f"the generator knows no class {class_name!r}",
+                f"the generator knows no class {class_name[:SHOWN]!r}",
                 f"ask for one of: {known}",
                 code="unknown_class",
             )

@@ -8,9 +8,10 @@ import pytest
 import sqlalchemy as sa
 from pwdlib.hashers.argon2 import Argon2Hasher
 
+from leafgate.class_names import class_name, find_class
 from leafgate.errors import UserError
 from leafgate.pseudonyms import pseudonym
-from leafgate.unicode_forms import forms_of, nfc
+from leafgate.unicode_forms import LONGEST, forms_of, nfc
 from serving import passwords
 from serving.login_throttle import Attempt
 from serving.passwords import hash_password, password_fits, require_good_password
@@ -44,6 +45,14 @@ def test_the_forms_of_a_text_are_tried_each_once() -> None:
     assert forms_of(nfd("việt")) == ("việt", nfd("việt"))
     assert forms_of(MIXED) == ("việt", MIXED, nfd("việt"))
     assert nfc("\ud800e\u0301") == "\ud800é"
+
+
+def test_a_text_longer_than_any_name_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    long = "e" + "\u0316\u0301" * LONGEST  # to sort these takes seconds
+    with monkeypatch.context() as patched:
+        patched.setattr(unicodedata, "normalize", lambda *_: "normalised")
+        found = nfc(long), *forms_of(long), class_name(long), find_class(long, ["normalised"])
+    assert found == (long, long, long, None)
 
 
 def test_a_name_is_stored_in_nfc_and_found_in_every_form(database: sa.Engine) -> None:
