@@ -325,3 +325,15 @@ def test_pictures_beside_a_folder_of_sides_are_no_class(tmp_path: Path) -> None:
     assert scan.counts == {"a": 9, "b": 9}
     assert set(scan.sides) == {"train", "test"}
     assert "left out samples/ (4 files): images without class folders" in told(scan)
+
+
+@pytest.mark.parametrize("folders", [("images",), ("",), ("train", "test")])
+def test_labels_in_a_table_are_said_not_to_be_read(
+    folders: tuple[str, ...], tmp_path: Path
+) -> None:
+    for name in folders:
+        images(tmp_path / name, 4)
+    (tmp_path / "labels.csv").write_text("image,labels\n")
+    with pytest.raises(UserError) as raised:
+        scan_folder(tmp_path)
+    assert "labels in a table (labels.csv) are not read" in raised.value.fix

@@ -31,6 +31,7 @@ DOCUMENTS = frozenset(
         ".h5", ".pkl", ".pt", ".parquet", ".zip", ".gz", ".tar",
     }
 )  # fmt: skip
+TABLES = frozenset({".csv", ".tsv", ".xls", ".xlsx"})
 ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".7z", ".rar"})
 
 
@@ -217,3 +218,11 @@ def holds_documents(folder: Folder) -> bool:
     """Whether it holds files, and none that might be a picture of a kind that cannot be read."""
     files = folder.all_files
     return bool(files) and all(file.suffix.lower() in DOCUMENTS for file in files)
+
+
+def labels_unread(tree: Folder) -> str:
+    """A hint where a table lies with the images, which may be their labels."""
+    tables = [file.name for file in tree.all_files if file.suffix.lower() in TABLES]
+    if not tables:
+        return ""
+    return f"; labels in a table ({path_text(tables[0])}) are not read, folders alone are"

@@ -15,7 +15,14 @@ from leafgate.errors import UserError
 from leafgate.file_names import path_text
 from leafgate.manifest import SIDES, Side
 from training.data.copied_folders import content, entry_of, left_as_copies, named_copies
-from training.data.folder_tree import Folder, LeftOut, holds_documents, no_images, read_tree
+from training.data.folder_tree import (
+    Folder,
+    LeftOut,
+    holds_documents,
+    labels_unread,
+    no_images,
+    read_tree,
+)
 from training.data.masks import MASK_FOLDER, is_mask_folder
 from training.data.side_names import side_of
 
@@ -75,7 +82,8 @@ def find_layout(root: Path, classes_needed: bool = True) -> Layout:
         raise UserError(
             f"only one class folder in {path_text(root)}: {', '.join(_names(found))}",
             "a classifier, or family=conditional, needs two classes or more: add the folder of "
-            "another, or give the folder above; the other generators need no classes",
+            "another, or give the folder above; the other generators need no classes"
+            f"{labels_unread(tree)}",
         )
     return found
 
@@ -199,7 +207,8 @@ def _split_without_classes(tree: Folder, strict: bool) -> Layout | None:
         raise UserError(
             f"{path_text(tree.path)} has {names} without class folders in them",
             "put the images of each class into a folder of its own, as in train/<class>/<image>; "
-            "a generator (but family=conditional) learns from them as they are",
+            "a generator (but family=conditional) learns from them as they are"
+            f"{labels_unread(tree)}",
         )
     layout = Layout(left_out=_loose(tree, "files beside the folders of the sides"))
     layout.notes.append(f"no classes in {names}: all images are learnt as one class")
@@ -298,7 +307,7 @@ def _classes(tree: Folder, strict: bool, side: Side | None = None) -> Layout:
         raise UserError(
             f"no class folders in {path_text(tree.path)}, but {len(tree.images):,} images",
             f"expected {path_text(tree.path)}/<class>/<image>; a generator (but "
-            "family=conditional) learns from them as they are",
+            f"family=conditional) learns from them as they are{labels_unread(tree)}",
         )
     names = {_plain(folder.name) for folder in tree.folders if folder.images}
     copies = named_copies(tree.filled)
