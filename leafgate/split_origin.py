@@ -27,6 +27,9 @@ class SplitOrigin:
         Files of each picture that is filed under more than one class; they are on no side.
     notes
         What a person is to know of the sides that were given.
+    near_conflicts
+        Groups of near copies, saved again or scaled, with files of more than one class. They are
+        kept, since only looks say that they are the same.
     left_out
         What the data folder holds beside these images, and why it is not used.
 
@@ -38,6 +41,7 @@ class SplitOrigin:
     conflicts: tuple[tuple[str, ...], ...] = ()
     notes: tuple[str, ...] = ()
     left_out: tuple[str, ...] = ()
+    near_conflicts: int = 0
 
     @property
     def sides(self) -> str:
@@ -73,6 +77,12 @@ class SplitOrigin:
             told += [f"  {' = '.join(paths)}" for paths in self.conflicts[:LISTED]]
             if len(self.conflicts) > LISTED:
                 told.append(f"  and {len(self.conflicts) - LISTED} more; `leafgate data report`")
+        if self.near_conflicts:
+            groups = "1 group" if self.near_conflicts == 1 else f"{self.near_conflicts} groups"
+            told.append(
+                f"kept: {groups} of near copies with files of more than one class; `leafgate data "
+                "report` shows them"
+            )
         return told
 
     def as_dict(self) -> dict[str, object]:
@@ -99,6 +109,7 @@ class SplitOrigin:
                 conflicts=tuple(tuple(paths) for paths in found["conflicts"]),
                 notes=tuple(found["notes"]),
                 left_out=tuple(found["left_out"]),
+                near_conflicts=int(found.get("near_conflicts", 0)),
             )
         except (OSError, ValueError, KeyError, TypeError):
             return None

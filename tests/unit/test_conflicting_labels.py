@@ -6,6 +6,7 @@ from dataclasses import replace
 from html import unescape
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
@@ -60,6 +61,27 @@ def test_the_same_pixels_in_another_format_are_the_same_picture(root: Path) -> N
     manifest = split(scan_folder(root))
     assert manifest.origin is not None
     assert manifest.origin.conflicts == (("blue/005.png", "red/again.bmp"),)
+
+
+def test_a_picture_saved_again_under_another_class_is_kept_and_counted(
+    root: Path, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(0)
+    layers = [
+        Image.fromarray(rng.integers(0, 255, (cells, cells, 3), dtype=np.uint8)).resize((96, 96))
+        for cells in (3, 6, 12, 24, 48)
+    ]
+    picture = Image.fromarray(
+        np.mean([np.asarray(layer) for layer in layers], axis=0).astype(np.uint8)
+    )
+    picture.save(root / "blue" / "spots.png")
+    picture.save(root / "red" / "again.jpg", quality=80)
+    manifest = split(scan_folder(root))
+    assert manifest.origin is not None
+    assert manifest.origin.conflicts == ()
+    assert "1 group of near copies with files of more than one" in "".join(manifest.origin.lines())
+    manifest.save(tmp_path / "split.csv")
+    assert Manifest.load(tmp_path / "split.csv", root).origin == manifest.origin
 
 
 def test_copies_in_one_class_are_no_conflict(root: Path) -> None:

@@ -86,9 +86,11 @@ def split(
         rng = np.random.default_rng([seed, number])
         return _shared_out([groups[i] for i in rng.permutation(len(groups))], shares)
 
+    mixed = sum(len({image.class_name for image in group}) > 1 for group in groups)
     origin = SplitOrigin(
         conflicts=tuple(conflict.paths for conflict in found),
         left_out=(*scan.unused(), *(f"skipped {i.path}: {i.reason}" for i in scan.skipped)),
+        near_conflicts=0 if groups_file else mixed,  # a patient may have two diseases
     )
     if not scan.sides or resplit:
         excluded = Counter(name for conflict in found for name in conflict.classes)
