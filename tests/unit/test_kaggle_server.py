@@ -315,6 +315,9 @@ BAD: dict[str, tuple[bytes, str]] = {
     "out of it": (packed("../evil/rust/1.png"), "wants to write to"),
     "to the root": (packed("/evil/rust/1.png"), "wants to write to"),
     "to a drive": (packed("C:\\evil\\rust\\1.png"), "wants to write to"),
+    "a file and a folder of one name": (packed("a/rust/1.png", "a/rust"), "at once"),
+    "a folder below a file": (packed("a/rust", "a/rust/1.png"), "at once"),
+    "a well of folders": (packed("a/" * 1500 + "1.png"), "too deeply"),
     "out of it the other way": (packed("a\\..\\..\\evil\\1.png"), "wants to write to"),
 }
 

@@ -41,6 +41,13 @@ def unpack(archive: Path, out: Path) -> None:
             "download it with a browser, unpack it, and give its folder as --data",
             code="archive_unreadable",
         ) from error
+    except (IsADirectoryError, NotADirectoryError, RecursionError) as error:
+        raise UserError(
+            f"the archive {archive.name} cannot be unpacked: a name is a file's and a folder's at "
+            "once, or its folders are nested too deeply",
+            "do not use this archive",
+            code="archive_unsafe",
+        ) from error
     except DAMAGED as error:
         archive.unlink()
         raise UserError(
