@@ -216,7 +216,8 @@ def agreement_told(archive: Archive) -> str | None:
         f"be: {percent(found.value)} (95 % interval {percent(found.low)} to {percent(found.high)})."
     )
     if strange := sum(each.mark == STRANGE for each in read):
-        told += f" {strange:,} are unlike every image that it learnt from."
+        verb = "is" if strange == 1 else "are"
+        told += f" {strange:,} {verb} unlike every image that it learnt from."
     return f"{told} {NO_TEST}"
 
 

@@ -4,6 +4,7 @@ The server here speaks TDS and stores in SQLite: see tests/tds_server.py.
 """
 
 import math
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -263,6 +264,13 @@ def test_a_table_is_renamed_in_the_server_s_way(
     with engine.begin() as connection:
         rename_table(connection, "predictions", "away")
     assert {"away", "requests"} <= set(sa.inspect(behind).get_table_names())
+
+
+def test_every_test_that_renames_a_table_does_it_so() -> None:
+    tests = Path(__file__).resolve().parents[1]
+    own = re.compile(r"ALTER TABLE [a-z_]+ RENAME")
+    found = [file.name for file in tests.rglob("*.py") if own.search(file.read_text("utf-8"))]
+    assert found == [Path(__file__).name], "use tests.databases.rename_table"
 
 
 @pytest.mark.parametrize(

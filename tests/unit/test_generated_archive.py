@@ -108,7 +108,7 @@ def test_agreement_comes_with_its_interval_and_with_what_it_is_not(mixed: Archiv
     told = agreement_told(mixed)
     assert told is not None
     assert "(leaf\\-classifier version 2) reads 2 of 4" in told
-    assert "50 % (95 % interval 15 % to 85 %). 1 are unlike every image" in told
+    assert "50 % (95 % interval 15 % to 85 %). 1 is unlike every image" in told
     assert "no test of either model" in told
     unread, unasked = read_archive(packed(["rust"])), read_archive(packed([None], [RUST]))
     assert agreement_told(unread) is None
