@@ -1,7 +1,9 @@
 """What a stored classifier answers as MLflow runs it: by its own code, in a confined process."""
 
 import json
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from leafgate.settings import Settings
@@ -33,9 +35,22 @@ def pyfunc_answers(settings: Settings, stored: Path, images: Sequence[Path]) -> 
         seconds=SECONDS,
     )
     sizes = [file.stat().st_size for file in images]
-    request = dump_json({"model": str(stored), "sizes": sizes}, ensure_ascii=True).encode() + b"\n"
     pictures = (file.read_bytes() for file in images)
-    return _checked(run_confined(confined, (request, *pictures)), len(images))
+    with _plainly_named(stored) as model:
+        asked = dump_json({"model": str(model), "sizes": sizes}, ensure_ascii=True)
+        answer = run_confined(confined, (asked.encode() + b"\n", *pictures))
+    return _checked(answer, len(images))
+
+
+@contextmanager
+def _plainly_named(folder: Path) -> Iterator[Path]:
+    """The folder by a link that has no `#`, `?` or `%` of a project's name in it: MLflow's
+    `load_model` takes paths for URLs. The link is to what is above, since MLflow follows none below.
+    """
+    with tempfile.TemporaryDirectory(prefix="leafgate-model-") as parent:
+        link = Path(parent, "models")
+        link.symlink_to(folder.parent)
+        yield link / folder.name
 
 
 def _checked(answer: bytes, count: int) -> list[str]:

@@ -24,6 +24,7 @@ from registry import sandbox
 from registry.confinement import landlock_version
 from registry.pyfunc_answers import pyfunc_answers
 from registry.sandbox import Confined, SandboxFailed, run_confined
+from tests.folder_names import ALL_IN_ONE
 
 pytestmark = pytest.mark.skipif(
     landlock_version() == 0 and not os.environ.get("LEAFGATE_REQUIRE_ALL"),
@@ -275,6 +276,13 @@ def test_a_model_that_answers_badly_fails_and_harms_nobody(
     with pytest.raises(SandboxFailed, match=told) as refused:
         _run(settings, tmp_path, BARE.replace("BODY", body), {}, 1)
     assert "\x1b" not in refused.value.problem
+
+
+def test_the_model_may_lie_in_a_folder_of_any_name(tmp_path: Path) -> None:
+    project = tmp_path / "C# work" / ALL_IN_ONE
+    project.mkdir(parents=True)
+    answer = "return pd.DataFrame({'class': ['a leaf'] * len(model_input)})"
+    assert _run(_settings(project), project, BARE.replace("BODY", answer), {}, 2) == ["a leaf"] * 2
 
 
 def test_one_that_goes_on_for_ever_is_ended(
