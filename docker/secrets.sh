@@ -29,7 +29,7 @@ beside=$(mktemp "$file.XXXXXX" 2>/dev/null || mktemp)
 trap 'rm -f "$beside" "$beside.next"' EXIT
 
 # Lines end as the shell, which reads the file too, has it; the last one as well; without a byte order mark.
-unix_lines() { awk 'NR == 1 { sub(/^\357\273\277/, "") } { sub(/\r+$/, ""); print }' "$1"; }
+unix_lines() { awk 'NR == 1 { sub(/^\357\273\277/, "") } { sub(/\r+$/, ""); gsub(/\r/, "\n"); print }' "$1"; }
 
 # Write `$2` to the last line that sets `$1`, if it sets it to nothing, or to a line of its own. Changes
 # nothing, and exits 1, where it has a value.

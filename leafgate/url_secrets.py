@@ -39,6 +39,18 @@ def shown_url(url: str) -> str:
     return f"{scheme}://{rest.rpartition('@')[2].partition('?')[0]}"
 
 
+def shown_error(error: Exception) -> str:
+    """Return what went wrong with a URL, in one line.
+
+    A library that cannot read an address, or a proxy's, quotes
+    the part that it stopped at, which may be of a password.
+    """
+    if isinstance(error, ValueError) or type(error).__name__ == "InvalidURL":
+        return "a part of the address, or of the proxy's, cannot be read"
+    told = without_secrets(str(error)).partition("\n")[0][:300]
+    return f"{type(error).__name__}: {told}" if told else type(error).__name__
+
+
 def require_readable(url: str, setting: str, code: str = "bad_url") -> None:
     """Raise UserError (`code`) where a user name or password is taken for another part of the URL.
 
@@ -86,6 +98,9 @@ def _web_reads(url: str) -> bool:
     if "@" in f"{parts.path}{parts.fragment}":
         return False
     if "@" in parts.query and not _are_options(parts.query):
+        return False
+    # A blank ends the part that is left out of errors, and urlsplit drops other white space.
+    if re.search(r"[\s\x00-\x20]", url.rpartition("@")[0]):
         return False
     return parts.netloc.count("@") <= 1
 

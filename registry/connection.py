@@ -10,7 +10,7 @@ from leafgate.errors import UserError
 from leafgate.proxies import keep_own_traffic_direct
 from leafgate.settings import Settings
 from leafgate.sqlite_url import is_sqlite, readable
-from leafgate.url_secrets import require_readable, shown_url, without_secrets
+from leafgate.url_secrets import require_readable, shown_error, shown_url
 from registry.artifact_places import follow_moves
 from registry.store_file import SETTING, is_of_the_store, require_usable_file, unreachable
 
@@ -67,13 +67,8 @@ def registry_errors(settings: Settings) -> Iterator[None]:
 def unusable(settings: Settings, error: Exception) -> UserError:
     """Why MLflow's address, or a certificate for it, cannot be used at all."""
     return UserError(
-        f"MLflow at {shown_url(settings.tracking_uri)} cannot be asked: "
-        f"{without_secrets(_first_line(error))}",
+        f"MLflow at {shown_url(settings.tracking_uri)} cannot be asked: {shown_error(error)}",
         f"correct {SETTING}, the MLFLOW_TRACKING_…_CERT_PATH, or the proxy that the environment "
         "names",
         code="bad_tracking_uri",
     )
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)[:300]

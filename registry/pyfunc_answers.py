@@ -44,8 +44,10 @@ def pyfunc_answers(settings: Settings, stored: Path, images: Sequence[Path]) -> 
 
 @contextmanager
 def _plainly_named(folder: Path) -> Iterator[Path]:
-    """The folder by a link that has no `#`, `?` or `%` of a project's name in it: MLflow's
-    `load_model` takes paths for URLs. The link is to what is above, since MLflow follows none below.
+    """A path to the folder without the `#`, `?` or `%` of a project's name, by a link.
+
+    MLflow's `load_model` takes paths for URLs. The link is to the parent folder, since MLflow does
+    not follow the folder itself.
     """
     with tempfile.TemporaryDirectory(prefix="leafgate-model-") as parent:
         link = Path(parent, "models")

@@ -13,6 +13,7 @@ import httpx
 
 from leafgate.errors import UserError
 from leafgate.proxies import proxy_of
+from leafgate.url_secrets import shown_error, shown_url
 from serving.key_source import KeySource
 from serving.token_keys import KeySet, provided_keys
 
@@ -30,15 +31,16 @@ class ProvidedKeys(KeySource):
     def __init__(
         self, source: str, algorithm: str, ask_again_seconds: float = ASK_AGAIN_SECONDS
     ) -> None:
-        self.source, self.algorithm = source, algorithm
+        self.source, self.algorithm, self.place = source, algorithm, shown_url(source)
         self.ask_again_seconds = ask_again_seconds
         self._asking: asyncio.Task[None] | None = None
         try:
             super().__init__(self._read(asyncio.run(self._fetch())))
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, ImportError) as error:
             raise UserError(
-                f"the key set at {source} cannot be had ({error!r})",
-                "check LEAFGATE_JWT_JWKS, and that it can be reached from here",
+                f"the key set at {self.place} cannot be had ({self._told(error)})",
+                "check LEAFGATE_JWT_JWKS, and that it can be reached from here, by the proxy that "
+                "the environment names or without one",
                 code="no_token_key",
             ) from None
         self._asked = time.monotonic()
@@ -65,12 +67,19 @@ class ProvidedKeys(KeySource):
         try:
             self.keys = self._read(await self._fetch())
         except Exception as error:  # noqa: BLE001 - the last good set must outlive what happens
-            log.warning("the key set at %s is kept as it was: %r", self.source, error)
+            told = self._told(error)
+            log.warning("the key set at %s is kept as it was (%s)", self.place, told)
         finally:
             self._asking = None
 
     def _read(self, document: bytes) -> KeySet:
-        return provided_keys(document, self.algorithm, self.source)
+        return provided_keys(document, self.algorithm, self.place)
+
+    def _told(self, error: Exception) -> str:
+        """For the log and the start: without a password, or a key in the URL's query."""
+        if isinstance(error, httpx.HTTPStatusError):  # its own words quote the URL
+            return f"the answer was {error.response.status_code}"
+        return shown_error(error)
 
     async def _fetch(self) -> bytes:
         if not self.source.startswith(("http://", "https://")):

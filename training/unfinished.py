@@ -9,6 +9,7 @@ import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Self
 
@@ -29,6 +30,18 @@ def _names_of_store(settings: Settings) -> list[str]:
     return [file.relative_to(settings.var_dir).as_posix(), uri, f"sqlite:///{file}"]
 
 
+NEWER = {"conflicts": "exclude", "resplit": False}  # settings that older versions lack
+
+
+def _configurations(config: Mapping[str, object]) -> list[dict[str, object]]:
+    """What stands for the configuration; the first for new jobs, the other as older versions did,
+    where it says nothing that they did not know.
+    """
+    newer = {name for name, usual in NEWER.items() if config.get(name) == usual}
+    older = {name: value for name, value in config.items() if name not in newer}
+    return [dict(config), older] if newer == set(NEWER) else [dict(config)]
+
+
 @dataclass(frozen=True)
 class UnfinishedJob:
     """The folder; it need not exist yet."""
@@ -39,8 +52,8 @@ class UnfinishedJob:
     def of(cls, settings: Settings, kind: str, config: Mapping[str, object], data: str) -> Self:
         """Where this job, in this MLflow store, keeps what it has done. data: manifest digest."""
         folders = []
-        for store in _names_of_store(settings):
-            job = {"config": dict(config), "data": data, "store": [store, settings.experiment]}
+        for known, store in product(_configurations(config), _names_of_store(settings)):
+            job = {"config": known, "data": data, "store": [store, settings.experiment]}
             told = dump_json(job, sort_keys=True, ensure_ascii=True)
             digest = hashlib.sha256(told.encode()).hexdigest()
             folders.append(settings.var_dir / "training" / kind / digest[:16])

@@ -200,3 +200,12 @@ def test_an_unfinished_training_goes_on_after_a_move(tmp_path: Path) -> None:
     job("proj").begin("a-run")
     (tmp_path / "proj").rename(tmp_path / "proj2")
     assert job("proj2").run_id == "a-run"
+
+
+def test_an_unfinished_training_of_an_older_version_goes_on(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    UnfinishedJob.of(settings, "classifier", {"seed": 1}, "data").begin("a-run")
+    usual = {"seed": 1, "conflicts": "exclude", "resplit": False}
+    assert UnfinishedJob.of(settings, "classifier", usual, "data").run_id == "a-run"
+    for other in ({**usual, "conflicts": "error"}, {**usual, "resplit": True}):
+        assert UnfinishedJob.of(settings, "classifier", other, "data").run_id is None

@@ -190,3 +190,23 @@ def test_only_keys_that_are_meant_and_strong_enough_are_taken(tmp_path: Path) ->
     for document in documents:
         with pytest.raises(UserError, match="cannot be used for tokens"):
             provided_keys(json.dumps(document), "RS256", "x")
+
+
+@pytest.mark.parametrize("status", [404, 200])
+def test_the_address_of_a_key_set_is_told_without_what_signs_in_there(
+    provider: Provider, status: int
+) -> None:
+    provider.status = status  # with 200 it is a set without keys
+    url = provider.url.replace("//", "//ada:hunter2@") + "?code=hunter3"
+    with pytest.raises(UserError) as refused:
+        ProvidedKeys(url, "RS256")
+    assert provider.url in refused.value.problem
+    assert "hunter" not in str(refused.value)
+
+
+def test_no_part_of_a_proxys_password_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, "http://ada:hunter2/word@proxy.example:3128")
+    with pytest.raises(UserError, match="the proxy's, cannot be read") as refused:
+        ProvidedKeys("http://provider.example/keys", "RS256")
+    assert "hunter" not in str(refused.value)

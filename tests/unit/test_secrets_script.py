@@ -62,7 +62,7 @@ def values(file: Path) -> dict[str, str]:
     return dict(line.split("=", 1) for line in settings if "=" in line)
 
 
-@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
 @pytest.mark.parametrize("text", EMPTY + ABSENT)
 def test_what_is_empty_or_absent_gets_a_value(text: str, ending: str, tmp_path: Path) -> None:
     file = tmp_path / "env"

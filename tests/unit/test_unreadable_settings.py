@@ -168,6 +168,12 @@ def test_a_url_is_shown_without_user_password_and_options(password: str) -> None
     assert shown_url("") == ""
 
 
+def test_a_blank_in_a_password_is_refused_where_libraries_would_quote_it() -> None:
+    with pytest.raises(UserError, match="cannot be read") as refused:
+        require_readable("http://user:hunter 2@host:5000", "LEAFGATE_X")
+    assert "hunter" not in str(refused.value)
+
+
 def test_a_message_is_shown_without_them() -> None:
     said = "no answer of http://user:p@ss:w/rd@host:5000/api (timeout)"
     assert without_secrets(said) == "no answer of http://host:5000/api (timeout)"
