@@ -70,8 +70,8 @@ def test_beyond_loopback_metrics_are_closed_without_a_token(
         ("GET", "/nothing", 404, None),
         ("PUT", "/generate", 405, "GET, POST"),
         ("GET", "/predict", 405, "POST"),
-        ("POST", "/health", 405, "GET"),
-        ("OPTIONS", "/metrics", 405, "GET"),
+        ("POST", "/health", 405, "GET, HEAD"),
+        ("OPTIONS", "/metrics", 405, "GET, HEAD"),
     ],
 )
 def test_a_wrong_turn_is_told_the_way(
@@ -88,7 +88,7 @@ def test_a_wrong_turn_is_told_the_way(
         ("multipart/form-data", b"x", 400, "malformed_body"),
         ("multipart/form-data; boundary=b", b"--b\r\nno header at all", 400, "malformed_body"),
         ("multipart/form-data; boundary=b", b"--c\r\n\r\n--c--", 400, "malformed_body"),
-        ("text/plain", b"x", 422, "invalid_request"),
+        ("text/plain", b"x", 415, "unsupported_media_type"),
     ],
 )
 def test_a_body_that_is_no_form_is_a_problem_of_the_caller(
