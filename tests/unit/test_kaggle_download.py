@@ -111,6 +111,17 @@ def test_an_archive_without_images_is_refused(tmp_path: Path) -> None:
         download_plantvillage(tmp_path / "pv", make_api=lambda: PlayedKaggle(buffer.getvalue()))
 
 
+def test_a_folder_that_may_not_be_read_holds_no_token(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_path: Path) -> bool:  # as Path.is_file does to a user who is not root
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "is_file", refuse)
+    with pytest.raises(UserError, match="no Kaggle token"):
+        check_credentials({}, tmp_path)
+
+
 def test_without_credentials_the_remedy_is_told(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no Kaggle token") as raised:
         check_credentials({}, tmp_path)
@@ -118,13 +129,14 @@ def test_without_credentials_the_remedy_is_told(tmp_path: Path) -> None:
 
 
 def test_a_token_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    tmp_path /= "my home"
     file = tmp_path / ".kaggle" / "kaggle.json"
-    file.parent.mkdir()
+    file.parent.mkdir(parents=True)
     file.write_text(json.dumps({"username": "u", "key": "k"}))
     file.chmod(0o644)
     with pytest.raises(UserError, match="0644") as raised:
         check_credentials({}, tmp_path)
-    assert "chmod 600" in raised.value.fix
+    assert raised.value.fix == f"run: chmod 600 '{file}'"
     file.chmod(0o600)
     check_credentials({}, tmp_path)
 

@@ -6,6 +6,7 @@ and in `~/.kaggle`, then a user name and key in the environment and in `kaggle.j
 """
 
 import json
+import shlex
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,7 +23,7 @@ def check_credentials(environment: Mapping[str, str], home: Path) -> None:
     folder = config_folder(environment, home)
     files = [*_access_token_files(environment, home), folder / KEY_FILE]
     files.append(home / ".kaggle" / OAUTH_FILE)
-    found = [file for file in files if file.is_file()]
+    found = [file for file in files if _is_file(file)]
     for file in found:
         _require_private(file)
     named = environment.get("KAGGLE_API_TOKEN", "")
@@ -52,7 +53,7 @@ def secrets_of(environment: Mapping[str, str], home: Path) -> list[str]:
     """What must not be shown: every token and key that Kaggle's package could use here."""
     key = _settings(config_folder(environment, home) / KEY_FILE).get("key", "")
     oauth = _settings(home / ".kaggle" / OAUTH_FILE)
-    told = [_text(file) for file in _access_token_files(environment, home) if file.is_file()]
+    told = [_text(file) for file in _access_token_files(environment, home) if _is_file(file)]
     told += [environment.get(name, "") for name in ("KAGGLE_API_TOKEN", "KAGGLE_KEY")]
     told += [key, oauth.get("refresh_token", ""), oauth.get("access_token", "")]
     return [text for text in told if len(text) > 3]
@@ -63,6 +64,14 @@ def _access_token_files(environment: Mapping[str, str], home: Path) -> list[Path
     if named:  # then no other is looked at
         return [Path(named)] if _is_there(named) else []
     return [home / ".kaggle" / name for name in ACCESS_TOKENS]
+
+
+def _is_file(place: Path) -> bool:
+    """Return whether a file is there; False in a folder that may not be read."""
+    try:
+        return place.is_file()
+    except OSError:
+        return False
 
 
 def _is_there(named: str) -> bool:
@@ -82,7 +91,7 @@ def _require_private(file: Path) -> None:
     if mode & 0o077:
         raise UserError(
             f"{file} can be read by others (mode {mode:04o})",
-            f"run: chmod 600 {file}",
+            f"run: chmod 600 {shlex.quote(str(file))}",
             code="no_credentials",
         )
 
@@ -121,12 +130,13 @@ def _no_token(environment: Mapping[str, str], home: Path, found: list[Path]) -> 
         file
         for place in dict.fromkeys(others)
         for file in (place / name for name in (*ACCESS_TOKENS, KEY_FILE, OAUTH_FILE))
-        if file.is_file()
+        if _is_file(file)
     ]
     if passed_over:
         problem = f"Kaggle's package does not look for a token in {passed_over[0]}"
         right = folder if passed_over[0].name == KEY_FILE else home / ".kaggle"
-        fix = f"move it: mv {passed_over[0]} {right / passed_over[0].name}"
+        moved = shlex.join(["mv", str(passed_over[0]), str(right / passed_over[0].name)])
+        fix = f"move it: {moved}"
         return UserError(problem, fix, code="no_credentials")
     return UserError(
         f"no Kaggle token in {folder}, in {home / '.kaggle'} nor in the environment",
