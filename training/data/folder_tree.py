@@ -132,7 +132,7 @@ class _Walk:
         links = [entry for entry in entries if entry.is_symlink()]
         for entry in (*(each for each in entries if not each.is_symlink()), *links):
             self._take(found, entry)
-        masks = mask_files(found.files)
+        masks = dict.fromkeys(mask_files(found.files))
         found.left_out += [LeftOut(_below(place, file.name), 1, MASK_FILE) for file in masks]
         found.files = [file for file in found.files if file not in masks]
         found.folders.sort(key=lambda folder: folder.name)

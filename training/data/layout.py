@@ -6,7 +6,7 @@ and copies of the whole beside itself, as archives of Kaggle hold them.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from training.data.side_names import side_of
 
 IMAGE_WORDS = frozenset({"images", "image", "imgs", "img", "photos", "pictures", "original"})
 READ_FROM = "the images are read from"
+EMPTY = "holds no image"
 FLAT = "images without class folders: their classes are unknown"
 
 
@@ -132,9 +133,7 @@ def _split_above_classes(tree: Folder) -> Layout | None:
     layout = Layout(left_out=[folder.leave(FLAT) for folder in flat])
     layout.left_out += _beside(others, [top for _, top, _ in found])
     layout.left_out += left_as_copies(tree, copies)
-    layout.left_out += [
-        folder.leave("holds no image") for folder in tree.folders if not folder.all_images
-    ]
+    layout.left_out += _empty(tree)
     layout.left_out += _loose(tree, "files beside the folders of the sides")
     for side, top, parent in found:
         given = side if len(sides) > 1 else None
@@ -164,9 +163,7 @@ def _beside(others: Sequence[Folder], sides: Sequence[Folder]) -> list[LeftOut]:
 
 def _class_parent(top: Folder) -> Folder | None:
     """Where a side's class folders lie: in it, or further down. None: it has none."""
-    here = top
-    while not here.images and len(here.filled) == 1 and not here.filled[0].images:
-        here = here.filled[0]
+    here = _wrapped(top)
     inner = here.filled
     if not inner or (len(inner) == 1 and inner[0].images and side_of(inner[0].name)):
         return None
@@ -244,11 +241,10 @@ def _further_down(tree: Folder, strict: bool) -> Layout | None:
     layout = _find(chosen, strict)
     if not any(note.startswith(READ_FROM) for note in layout.notes):
         layout.notes.insert(0, f"{READ_FROM} {path_text(chosen.place)}/")
-    empty = [folder for folder in tree.folders if not folder.all_images]
     layout.left_out += [folder.leave(FLAT) for folder in flat]
     layout.left_out += [folder.leave(MASK_FOLDER) for folder in masks]
     layout.left_out += [copy.leave(f"a copy of {path_text(chosen.place)}/") for copy in copies]
-    layout.left_out += [folder.leave("holds no image") for folder in empty]
+    layout.left_out += _empty(tree)
     layout.left_out += _loose(tree, f"files beside {path_text(chosen.place)}/")
     return layout
 
@@ -262,11 +258,8 @@ def _beside_loose_folders(tree: Folder, strict: bool) -> Layout | None:
     if layout is None or not layout.sides:
         return None
     layout.notes.insert(0, f"{READ_FROM} {path_text(deep[0].place)}/")
-    layout.left_out += [
-        folder.leave(FLAT if folder.images else "holds no image")
-        for folder in tree.folders
-        if folder is not deep[0]
-    ]
+    layout.left_out += [folder.leave(FLAT) for folder in tree.filled if folder is not deep[0]]
+    layout.left_out += _empty(tree)
     layout.left_out += _loose(tree, f"files beside {path_text(deep[0].place)}/")
     return layout
 
@@ -288,7 +281,7 @@ def _one_of_copies(tree: Folder, folders: Sequence[Folder]) -> tuple[Folder, lis
 
 
 def _holds_masks(folder: Folder, beside: Sequence[Folder], may_be_class: bool = False) -> bool:
-    others = [file for each in beside if each is not folder for file in each.all_images]
+    others = (file for each in beside if each is not folder for file in each.all_images)
     return is_mask_folder(folder.name, folder.all_images, others, may_be_class)
 
 
@@ -324,7 +317,7 @@ def _classes(tree: Folder, strict: bool, side: Side | None = None) -> Layout:
         elif folder.all_images or (strict and not holds_documents(folder)):
             layout.folders.append(_class(folder, side, names, layout))
         else:
-            layout.left_out.append(folder.leave("holds no image"))
+            layout.left_out.append(folder.leave(EMPTY))
     return layout
 
 
@@ -382,9 +375,15 @@ def _class(top: Folder, side: Side | None, names: Iterable[str], layout: Layout)
     return ClassFolder(top.place, top.name, side, tuple(files))
 
 
-def _not_in(folder: Folder, top: Folder) -> list[Path]:
+def _not_in(folder: Folder, top: Folder) -> Iterator[Path]:
+    """Images of `top` that are not in `folder`."""
     inside = set(folder.all_images)
-    return [file for file in top.all_images if file not in inside]
+    yield from (file for file in top.all_images if file not in inside)
+
+
+def _empty(tree: Folder) -> list[LeftOut]:
+    """Folders without an image, at whatever depth."""
+    return [folder.leave(EMPTY) for folder in tree.folders if not folder.all_images]
 
 
 def _loose(tree: Folder, reason: str) -> list[LeftOut]:
