@@ -10,7 +10,7 @@ import pytest
 
 from leafgate.errors import UserError
 from tests.colours import colour_picture
-from training.data.kaggle_source import download_plantvillage
+from training.data.kaggle_source import download_dataset
 from training.data.kaggle_token import check_credentials
 
 FILES = {
@@ -55,7 +55,7 @@ def _token(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_colour_images_are_found_and_nothing_is_left_beside(tmp_path: Path) -> None:
     kaggle = PlayedKaggle(archive(FILES))
-    folder = download_plantvillage(tmp_path / "pv", make_api=lambda: kaggle)
+    folder = download_dataset(tmp_path / "pv", make_api=lambda: kaggle)
     assert folder.name == "color"
     assert sorted(entry.name for entry in folder.iterdir()) == ["Apple___healthy", "Apple___rust"]
     assert [entry.name for entry in tmp_path.iterdir()] == ["pv"]
@@ -64,8 +64,8 @@ def test_the_colour_images_are_found_and_nothing_is_left_beside(tmp_path: Path) 
 
 def test_what_is_there_is_not_downloaded_again(tmp_path: Path) -> None:
     kaggle = PlayedKaggle(archive(FILES))
-    first = download_plantvillage(tmp_path / "pv", make_api=lambda: kaggle)
-    assert download_plantvillage(tmp_path / "pv", make_api=lambda: kaggle) == first
+    first = download_dataset(tmp_path / "pv", make_api=lambda: kaggle)
+    assert download_dataset(tmp_path / "pv", make_api=lambda: kaggle) == first
     assert len(kaggle.calls) == 1
 
 
@@ -73,16 +73,16 @@ def test_what_is_there_is_not_downloaded_again(tmp_path: Path) -> None:
 def test_a_broken_download_is_told_kept_and_resumed(tmp_path: Path, error: BaseException) -> None:
     kaggle = PlayedKaggle(archive(FILES), error)
     with pytest.raises(UserError, match="did not deliver"):
-        download_plantvillage(tmp_path / "pv", make_api=lambda: kaggle)
+        download_dataset(tmp_path / "pv", make_api=lambda: kaggle)
     assert (tmp_path / "pv.download" / "plantvillage-dataset.zip").stat().st_size == 100
     assert not (tmp_path / "pv").exists()
-    assert download_plantvillage(tmp_path / "pv", make_api=lambda: kaggle).is_dir()
+    assert download_dataset(tmp_path / "pv", make_api=lambda: kaggle).is_dir()
 
 
 def test_a_full_disk_is_told_with_the_space_needed(tmp_path: Path) -> None:
     kaggle = PlayedKaggle(b"", OSError(errno.ENOSPC, "No space left on device"))
     with pytest.raises(UserError, match="full") as raised:
-        download_plantvillage(tmp_path / "pv", make_api=lambda: kaggle)
+        download_dataset(tmp_path / "pv", make_api=lambda: kaggle)
     assert "5 GB" in raised.value.fix
 
 
@@ -91,7 +91,7 @@ def test_a_damaged_archive_is_removed_and_nothing_half_unpacked_remains(tmp_path
     at = good.index(b"JFIF") + 200
     damaged = good[:at] + bytes([good[at] ^ 255]) + good[at + 1 :]
     with pytest.raises(UserError, match="damaged"):
-        download_plantvillage(tmp_path / "pv", make_api=lambda: PlayedKaggle(damaged))
+        download_dataset(tmp_path / "pv", make_api=lambda: PlayedKaggle(damaged))
     assert not (tmp_path / "pv").exists()
     assert not list((tmp_path / "pv.download").glob("*.zip"))
 
@@ -99,7 +99,7 @@ def test_a_damaged_archive_is_removed_and_nothing_half_unpacked_remains(tmp_path
 def test_an_archive_that_writes_elsewhere_is_refused(tmp_path: Path) -> None:
     evil = archive({"../evil/x/a.jpg": "red"})
     with pytest.raises(UserError, match="wants to write to"):
-        download_plantvillage(tmp_path / "pv", make_api=lambda: PlayedKaggle(evil))
+        download_dataset(tmp_path / "pv", make_api=lambda: PlayedKaggle(evil))
     assert not (tmp_path / "evil").exists()
 
 
@@ -108,7 +108,7 @@ def test_an_archive_without_images_is_refused(tmp_path: Path) -> None:
     with zipfile.ZipFile(buffer, "w") as opened:
         opened.writestr("readme.txt", "nothing")
     with pytest.raises(UserError, match="no images"):
-        download_plantvillage(tmp_path / "pv", make_api=lambda: PlayedKaggle(buffer.getvalue()))
+        download_dataset(tmp_path / "pv", make_api=lambda: PlayedKaggle(buffer.getvalue()))
 
 
 def test_a_folder_that_may_not_be_read_holds_no_token(

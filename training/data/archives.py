@@ -11,11 +11,11 @@ from pathlib import Path, PurePosixPath
 from leafgate.errors import UserError
 from leafgate.images import SUFFIXES
 from leafgate.progress import progress
+from training.data.folder_tree import is_system
 
 DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 ENCRYPTED = 0x1  # of a member's flags
 DAMAGED = (zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, ValueError, IndexError)
-NOT_IMAGES = ("__MACOSX",)  # the Finder's notes, named like the images that they are about
 
 
 def unpack(archive: Path, out: Path) -> None:
@@ -101,7 +101,5 @@ def class_parents(root: Path) -> set[Path]:
     return {
         root if file.parent == root else file.parent.parent
         for file in images
-        if not any(
-            part.startswith(".") or part in NOT_IMAGES for part in file.relative_to(root).parts
-        )
+        if not any(map(is_system, file.relative_to(root).parts))
     }

@@ -32,13 +32,6 @@ NOT_DATASETS = ("c", "code", "competitions", "models", "kernels", "discussions",
 LONGEST_REASON = 200
 
 
-def download_plantvillage(
-    out: Path, dataset: str = DATASET, make_api: Callable[[], Any] | None = None
-) -> Path:
-    """`download_dataset` of PlantVillage."""
-    return download_dataset(out, dataset, make_api)
-
-
 def download_dataset(
     out: Path, dataset: str = DATASET, make_api: Callable[[], Any] | None = None
 ) -> Path:
