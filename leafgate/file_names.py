@@ -6,10 +6,11 @@ stay as they are.
 """
 
 import os
-import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote_from_bytes, unquote_to_bytes
+
+from leafgate.unicode_forms import forms_of
 
 # All printable ASCII but `%`; letters and digits are safe by themselves.
 SAFE = " !\"#$&'()*+,-./:;<=>?@[\\]^_`{|}~"
@@ -46,9 +47,7 @@ def _spellings(text: str) -> Iterator[str]:
         yield os.fsdecode(unquote_to_bytes(text.encode()))
     if "\\" in text:
         yield text.replace("\\", "/")
-    if not text.isascii():
-        for form in ("NFC", "NFD"):
-            yield unicodedata.normalize(form, text)  # type: ignore[arg-type]
+    yield from forms_of(text)
 
 
 def _way(text: str) -> tuple[bool, int]:

@@ -5,7 +5,6 @@ name in front, in Unicode NFD, with another case of the suffix, or as bare file 
 is taken for an image only where it can mean no other.
 """
 
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from leafgate.class_names import class_name
 from leafgate.file_names import is_utf8, path_text
 from leafgate.images import SUFFIXES
 from leafgate.manifest import Manifest, ManifestRow
+from leafgate.unicode_forms import nfc
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def rows_of(images: Sequence[str], manifest: Manifest) -> dict[int, ManifestRow]
 
 def _cleaned(path: str) -> str:
     """In NFC, with forward slashes, without `./` and blanks at the ends."""
-    parts = unicodedata.normalize("NFC", path.strip()).replace("\\", "/").split("/")
+    parts = nfc(path.strip()).replace("\\", "/").split("/")
     return "/".join(part for part in parts if part not in ("", "."))
 
 
