@@ -1,7 +1,5 @@
 """The one error family that a person sees: what was wrong, and what to do about it."""
 
-from collections.abc import Sequence
-
 
 class UserError(Exception):
     """A foreseeable mistake. The CLI prints both sentences and exits 2; the API answers with both.
@@ -21,9 +19,3 @@ class UserError(Exception):
 
 class ImageError(UserError):
     """An image that cannot be used. code: `not_an_image`, `unreadable_image`, `image_too_large`."""
-
-
-def listed(findings: Sequence[str], shown: int = 12) -> str:
-    """Return the first findings as one sentence, and how many more there are."""
-    more = f"; and {len(findings) - shown:,} more" if len(findings) > shown else ""
-    return "; ".join(findings[:shown]) + more

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from leafgate.files import whole
 from leafgate.strict_json import dump_json
+from leafgate.wording import counted
 
 LISTED = 100  # lines on the console; the file beside the manifest has all
 
@@ -78,7 +79,7 @@ class SplitOrigin:
             if len(self.conflicts) > LISTED:
                 told.append(f"  and {len(self.conflicts) - LISTED} more; `leafgate data report`")
         if self.near_conflicts:
-            groups = "1 group" if self.near_conflicts == 1 else f"{self.near_conflicts} groups"
+            groups = counted(self.near_conflicts, "group")
             told.append(
                 f"kept: {groups} of near copies with files of more than one class; `leafgate data "
                 "report` shows them"
@@ -109,7 +110,7 @@ class SplitOrigin:
                 conflicts=tuple(tuple(paths) for paths in found["conflicts"]),
                 notes=tuple(found["notes"]),
                 left_out=tuple(found["left_out"]),
-                near_conflicts=int(found.get("near_conflicts", 0)),
+                near_conflicts=int(found["near_conflicts"]),
             )
         except (OSError, ValueError, KeyError, TypeError):
             return None

@@ -7,7 +7,8 @@ a false alarm in 5 % of cases (see `leafgate.metrics.paired`).
 import numpy as np
 
 from leafgate.metrics.paired import Comparison, compare
-from registry.checks.check import NAN, Check, at_most, choice, counted
+from leafgate.wording import counted
+from registry.checks.check import NAN, Check, at_most, choice
 from registry.checks.evidence import Champion, ClassifierEvidence, Labels
 from registry.checks.verdict import Verdict
 

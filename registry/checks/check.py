@@ -66,17 +66,6 @@ def not_measured(name: str, reason: str) -> Verdict:
     return Verdict(name, False, NAN, "measured", f"cannot be judged: {reason}")
 
 
-def counted(number: int, thing: str) -> str:
-    """`1 image`, `2 images`."""
-    return f"{number:,} {thing}" + ("" if number == 1 else "s")
-
-
-def named(things: Sequence[str], most: int = 3) -> str:
-    """The first few of `things`, and how many more there are."""
-    more = f" and {len(things) - most} more" if len(things) > most else ""
-    return ", ".join(things[:most]) + more
-
-
 def percentile(values: Sequence[float], share: float) -> float:
     """The value below which `share` of `values` lie; NaN for none."""
     if not len(values):

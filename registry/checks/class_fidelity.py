@@ -3,7 +3,8 @@
 import numpy as np
 
 from leafgate.metrics.labels import class_fidelity as share_right
-from registry.checks.check import NAN, Check, at_least, counted
+from leafgate.wording import counted
+from registry.checks.check import NAN, Check, at_least
 from registry.checks.evidence import GeneratorEvidence, Likeness
 from registry.checks.verdict import Verdict, sureness
 

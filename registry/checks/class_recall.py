@@ -3,7 +3,8 @@
 import numpy as np
 
 from leafgate.metrics.classification import class_scores, confusion
-from registry.checks.check import Check, at_least, counted
+from leafgate.wording import counted
+from registry.checks.check import Check, at_least
 from registry.checks.evidence import Answers, ClassifierEvidence
 from registry.checks.verdict import Verdict, sureness
 

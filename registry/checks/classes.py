@@ -1,6 +1,7 @@
 """The classes are those of the version in production, or more of them."""
 
-from registry.checks.check import Check, at_most, named
+from leafgate.wording import named
+from registry.checks.check import Check, at_most
 from registry.checks.evidence import ClassifierEvidence
 from registry.checks.verdict import Verdict
 

@@ -1,6 +1,7 @@
 """No image of the evaluation set, nor another shot of the same leaf, was learnt from."""
 
-from registry.checks.check import NAN, Check, counted, named
+from leafgate.wording import counted, named
+from registry.checks.check import NAN, Check
 from registry.checks.evidence import Evidence
 from registry.checks.verdict import Verdict
 

@@ -1,6 +1,7 @@
 """Pictures that are nothing the model knows are called unknown, and known ones are not."""
 
-from registry.checks.check import Check, at_most, counted
+from leafgate.wording import counted
+from registry.checks.check import Check, at_most
 from registry.checks.evidence import ClassifierEvidence
 from registry.checks.verdict import Verdict
 

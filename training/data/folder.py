@@ -8,11 +8,12 @@ from hashlib import sha256
 from pathlib import Path
 
 from leafgate.class_names import class_name
-from leafgate.errors import ImageError, UserError, listed
+from leafgate.errors import ImageError, UserError
 from leafgate.file_names import path_text
 from leafgate.images import DECODE_THREADS, SUFFIXES, decode
 from leafgate.manifest import Side
 from leafgate.progress import progress
+from leafgate.wording import listed
 from training.data.folder_names import classes_of, name_warnings
 from training.data.folder_tree import LeftOut
 from training.data.layout import ClassFolder, Layout, find_layout
@@ -178,12 +179,8 @@ def _no_images(
         reasons = [item.reason for item in skipped if item.path.startswith(place)]
         detail = f" ({len(reasons)} files skipped, the first: {reasons[0]})" if reasons else ""
         told.append(f"class {class_name(folder.name)} has no usable image{detail}")
-    remedy = (
-        "add images or remove its folder"
-        if len(empty) == 1
-        else ("add images, or remove these folders")
-    )
-    return listed(told), remedy
+    folders = "its folder" if len(empty) == 1 else "these folders"
+    return listed(told), f"add images, or remove {folders}"
 
 
 def read_folder(root: Path, classes_needed: bool = True) -> FolderScan:

@@ -4,8 +4,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 
 from leafgate.class_names import look_alikes
-from leafgate.errors import UserError, listed
+from leafgate.errors import UserError
 from leafgate.manifest import SIDES, Manifest, ManifestRow, Side
+from leafgate.wording import counted, listed
 from training.data.folder import FolderScan
 from training.data.leaf_groups import Group, group_name
 
@@ -137,7 +138,7 @@ def _refuse_too_few(too_few: Mapping[str, tuple[int, Sequence[Side]]]) -> None:
     if too_few:
         told = [
             f"the folders have no {' and no '.join(lacking)} images of class {name}, and its "
-            f"training images show {groups} different thing{'' if groups == 1 else 's'}"
+            f"training images show {counted(groups, 'different thing')}"
             f"{'' if groups else ' that no other side shows too'}"
             for name, (groups, lacking) in too_few.items()
         ]

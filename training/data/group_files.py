@@ -14,6 +14,7 @@ from leafgate.class_names import class_name
 from leafgate.errors import UserError
 from leafgate.file_names import path_text
 from leafgate.tables import read_table
+from leafgate.wording import named
 from training.data.folder import FolderScan, FoundImage
 from training.data.named_images import find_images
 
@@ -67,12 +68,12 @@ class FoundGroups:
         if self.unmatched_rows:
             told.append(
                 f"{len(self.unmatched_rows)} of {self.rows} rows of {self.file} name no image of "
-                f"the folder: {first_of(self.unmatched_rows)}"
+                f"the folder: {named(self.unmatched_rows)}"
             )
         if self.unmatched_images:
             told.append(
                 f"{len(self.unmatched_images)} of {self.images} images have no group in "
-                f"{self.file}, names and looks alone group them: {first_of(self.unmatched_images)}"
+                f"{self.file}, names and looks alone group them: {named(self.unmatched_images)}"
             )
         if self.loose:
             path, image = self.loose[0]
@@ -158,9 +159,3 @@ def _from_leaf_map(images: Sequence[FoundImage], file: Path) -> FoundGroups:
 def _shot_name(image: FoundImage) -> str:
     name = image.path.rsplit("/", 1)[-1].rsplit(".", 1)[0]
     return f"{image.class_name}/{name.split('___', 1)[-1].lower()}"
-
-
-def first_of(paths: Sequence[str]) -> str:
-    """The first three, and how many more there are."""
-    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
-    return ", ".join(paths[:3]) + more

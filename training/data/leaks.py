@@ -6,9 +6,10 @@ from pathlib import Path
 
 from leafgate.errors import UserError
 from leafgate.manifest import Manifest, ManifestRow
+from leafgate.wording import named
 from training.data.conflicts import find_conflicts
 from training.data.folder import FolderScan
-from training.data.group_files import FoundGroups, find_groups, first_of
+from training.data.group_files import FoundGroups, find_groups
 from training.data.leaf_groups import groups_by
 from training.data.named_images import rows_of
 
@@ -72,9 +73,9 @@ def find_leaks(scan: FolderScan, manifest: Manifest, groups_file: Path | None = 
     paths = [image.path for image in scan.images]
     row_of = rows_of(paths, manifest)
     _require_two_sides(scan, row_of)
-    named = find_groups(scan, groups_file) if groups_file else None
+    by_file = find_groups(scan, groups_file) if groups_file else None
     side_of = {paths[place]: str(row.side) for place, row in row_of.items()}
-    found = [{image.path for image in group} for group in groups_by(scan, named)]
+    found = [{image.path for image in group} for group in groups_by(scan, by_file)]
     leaks = {
         Leak(tuple(sorted((path, side_of[path]) for path in group if path in side_of)))
         for group in found
@@ -96,8 +97,8 @@ def find_leaks(scan: FolderScan, manifest: Manifest, groups_file: Path | None = 
         unknown=tuple(path for path in nowhere if path not in filed_twice),
         manifest_digest=manifest.digest,
         excluded=tuple(path for path in nowhere if path in filed_twice),
-        unproven=tuple(_unproven(scan, manifest, row_of, named)),
-        notes=tuple(named.lines()) if named else (),
+        unproven=tuple(_unproven(scan, manifest, row_of, by_file)),
+        notes=tuple(by_file.lines()) if by_file else (),
     )
 
 
@@ -124,7 +125,7 @@ def _unproven(
     scan: FolderScan,
     manifest: Manifest,
     row_of: dict[int, ManifestRow],
-    named: FoundGroups | None,
+    by_file: FoundGroups | None,
 ) -> Iterator[str]:
     """What the proof does not cover."""
     there = {row.path for row in row_of.values()}
@@ -132,13 +133,13 @@ def _unproven(
     if missing:
         yield (
             f"{len(missing)} of {len(manifest.rows)} images of the split are no readable images "
-            f"of {scan.root}: {first_of(missing)}"
+            f"of {scan.root}: {named(missing)}"
         )
     other = [row.path for at, row in row_of.items() if row.sha256 != scan.images[at].sha256]
     if other:
-        yield f"{len(other)} images have changed since the split was made: {first_of(other)}"
-    if named is None or not named.is_to_name_all:
+        yield f"{len(other)} images have changed since the split was made: {named(other)}"
+    if by_file is None or not by_file.is_to_name_all:
         return
-    alone = [scan.images[place].path for place in row_of if place not in named.groups]
+    alone = [scan.images[place].path for place in row_of if place not in by_file.groups]
     if alone:
-        yield f"{len(alone)} images of the split have no group in {named.file}: {first_of(alone)}"
+        yield f"{len(alone)} images of the split have no group in {by_file.file}: {named(alone)}"

@@ -11,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 
-from leafgate.errors import UserError, listed
+from leafgate.errors import UserError
 from leafgate.manifest import SIDES, Manifest, ManifestRow, Side
 from leafgate.split_origin import SplitOrigin
+from leafgate.wording import counted, listed
 from training.config import OnConflict
 from training.data.conflicts import Conflict, find_conflicts, refuse
 from training.data.folder import FolderScan
@@ -207,7 +208,7 @@ def _refuse_too_small(
 
 def _why_too_small(name: str, images: int, groups: int, excluded: int, mixed: int) -> str:
     """excluded: images under another class too; mixed: those grouped with more of another class."""
-    told = f"class {name} has {_counted(images, 'image')}"
+    told = f"class {name} has {counted(images, 'image')}"
     if excluded == images:
         which = f"all {images} of them" if images > 1 else "which is"
         return f"{told}, {which} filed under another class too"
@@ -216,11 +217,7 @@ def _why_too_small(name: str, images: int, groups: int, excluded: int, mixed: in
     if mixed:
         told += f", {mixed} of them in one group with more images of another class"
     others = images - excluded - mixed
-    show = f"{'s' if others == 1 else ''} {_counted(groups, 'different thing')}"
+    show = f"{'s' if others == 1 else ''} {counted(groups, 'different thing')}"
     if others == images:
         return f"{told} that show{show}"
-    return f"{told}; the {_counted(others, 'other')} show{show}" if others else told
-
-
-def _counted(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return f"{told}; the {counted(others, 'other')} show{show}" if others else told
