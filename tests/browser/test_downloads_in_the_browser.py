@@ -12,7 +12,16 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from sql import Entry, PredictionRecord, RequestRecord, open_database
 from sql.storing import store_entries
 from tests.browser.conftest import PATIENCE_MS, Stack
-from tests.browser.visiting import choose, no_box, open_page, png, settle, sign_in, upload
+from tests.browser.visiting import (
+    choose,
+    no_box,
+    open_page,
+    png,
+    settle,
+    sign_in,
+    take_photo,
+    upload,
+)
 
 COMMAND = "=cmd|' /C calc'!A0"
 SEPARATED = "leaf;=1+1"
@@ -137,8 +146,7 @@ def test_the_content_policy_forbids_nothing_that_a_page_needs(
         with page.expect_download():
             page.get_by_role("button", name="Download results as CSV").click()
         page.get_by_role("radio", name="Camera").click()
-        expect(page.locator("video")).to_be_visible()
-        page.get_by_role("button", name="Take Photo").click()
+        take_photo(page)
         expect(page.get_by_test_id("stImage").locator("img").first).to_be_visible()
         open_page(page, "Generate")
         page.get_by_role("button", name="Generate").last.click()

@@ -25,6 +25,7 @@ from tests.browser.visiting import (
     png,
     settle,
     sign_in,
+    take_photo,
     upload,
 )
 from tests.colours import colour_picture
@@ -112,8 +113,7 @@ def test_what_the_classifier_does_not_know_is_said_so(page: Page) -> None:
 def test_a_photo_of_the_camera_is_diagnosed(page: Page) -> None:
     page.get_by_role("radio", name="Camera").click()
     expect(page).to_have_url(re.compile("pictures=Camera"))
-    page.wait_for_function("() => (document.querySelector('video')?.videoWidth ?? 0) > 0")
-    page.get_by_role("button", name="Take Photo").click()
+    take_photo(page)
     expect(page.get_by_test_id("stMetric").filter(has_text="Model version")).to_be_visible()
     page.get_by_role("radio", name="Upload").click()
     settle(page)

@@ -126,3 +126,9 @@ def upload(page: Page, *files: FilePayload) -> None:
         settle(page)
     page.locator("input[type=file]").set_input_files(list(files))
     settle(page)
+
+
+def take_photo(page: Page) -> None:
+    """Press the button once the camera gives pictures: before that it does nothing."""
+    page.wait_for_function("() => (document.querySelector('video')?.videoWidth ?? 0) > 0")
+    page.get_by_role("button", name="Take Photo").click()
