@@ -11,6 +11,8 @@ from typing import Any, Literal, NamedTuple
 import keras
 
 from leafgate.errors import UserError
+from registry.efficientnet_lite import LITES, MEAN, SPREAD
+from training.classifier.efficientnet_lite import efficientnet_lite
 from training.classifier.resnet18 import resnet18
 
 Network = Any  # keras.Model; Keras has no type information
@@ -37,6 +39,11 @@ def _as_torch(pixels: Any) -> Any:  # noqa: ANN401 - a Keras tensor
     return keras.layers.Rescaling(1 / 58.0, offset=-2.0)(pixels)
 
 
+def _as_lite(pixels: Any) -> Any:  # noqa: ANN401 - a Keras tensor
+    """As EfficientNet-Lite was trained."""
+    return keras.layers.Rescaling(1 / SPREAD, offset=-MEAN / SPREAD)(pixels)
+
+
 def _as_is(pixels: Any) -> Any:  # noqa: ANN401 - a Keras tensor
     """Preparation is part of the network already."""
     return pixels
@@ -54,6 +61,7 @@ BACKBONES: dict[str, Backbone] = {
     ),
     "efficientnetv2b0": Backbone(APPLICATIONS.EfficientNetV2B0, _as_is),
     "mobilenetv3small": Backbone(APPLICATIONS.MobileNetV3Small, _as_is),
+    **{name: Backbone(efficientnet_lite(name), _as_lite) for name in LITES},
 }
 
 
