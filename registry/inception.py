@@ -6,9 +6,6 @@ in the weights: Keras's, not the TF-Slim ones of the paper, so values compare am
 """
 
 import hashlib
-import socket
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +17,15 @@ from leafgate.images import Pixels
 from leafgate.manifest import file_digest
 from leafgate.settings import Settings
 from registry.extractors import FeatureName, Floats, in_batches
+from registry.keras_files import FileUnavailableError, KerasFile, fetch_keras_file
 
 SIZE = 299
 POOL, ANSWERS = "avg_pool", "predictions"  # what Keras calls the last two layers
-WEIGHTS_FILE = "inception_v3_weights_tf_dim_ordering_tf_kernels.h5"
-WEIGHTS_URL = (
-    f"https://storage.googleapis.com/tensorflow/keras-applications/inception_v3/{WEIGHTS_FILE}"
+WEIGHTS = KerasFile(
+    "https://storage.googleapis.com/tensorflow/keras-applications/inception_v3/"
+    "inception_v3_weights_tf_dim_ordering_tf_kernels.h5",
+    "9a0d58056eeedaa3f26cb7ebd46da564",
 )
-WEIGHTS_MD5 = "9a0d58056eeedaa3f26cb7ebd46da564"  # what Keras itself asks for
-PATIENCE_SECONDS = 20
 REMEDY = "give the file of Keras's InceptionV3 with its top in LEAFGATE_INCEPTION_WEIGHTS"
 
 
@@ -88,30 +85,14 @@ def _weights_file(weights: str) -> Path:
 
 def _downloaded() -> Path:
     """Keras's own weights, from its cache or the network."""
-    import keras
-
     try:
-        with _patience():
-            found = keras.utils.get_file(
-                WEIGHTS_FILE, WEIGHTS_URL, cache_subdir="models", file_hash=WEIGHTS_MD5
-            )
-    except Exception as error:  # Keras raises a bare Exception, and urllib several of its own
-        problem = f"Inception's weights could not be downloaded ({_first_line(error)})"
+        return fetch_keras_file(WEIGHTS)
+    except FileUnavailableError as error:
         raise UserError(
-            problem, f"connect to the network, or {REMEDY}", code="no_weights"
+            f"Inception's weights could not be downloaded ({error})",
+            f"connect to the network, or {REMEDY}",
+            code="no_weights",
         ) from error
-    return Path(found)
-
-
-@contextmanager
-def _patience() -> Iterator[None]:
-    """Give up on a network that does not answer; Keras would wait for minutes."""
-    before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(PATIENCE_SECONDS)
-    try:
-        yield
-    finally:
-        socket.setdefaulttimeout(before)
 
 
 def load_network(weights: Path) -> Any:  # noqa: ANN401 - keras.Model

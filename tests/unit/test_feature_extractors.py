@@ -13,7 +13,8 @@ from leafgate.metrics.generative import thumbnails
 from leafgate.settings import Settings
 from registry import FeatureExtractor, ModelVersion, find_extractor
 from registry.extractors import PixelFeatures, as_rgb
-from registry.inception import ANSWERS, POOL, SIZE, load_network, prepared
+from registry.inception import ANSWERS, POOL, SIZE, WEIGHTS, load_network, prepared
+from registry.keras_files import FileUnavailableError, KerasFile
 from tests.colours import COLOURS, colour_picture
 from tests.models import store_tiny_classifier
 
@@ -186,14 +187,12 @@ def test_what_was_asked_for_and_cannot_be_had_is_refused(offline: Settings, tmp_
 def test_a_failed_download_is_told_and_auto_goes_on_without(
     offline: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import keras
-
     online = offline.model_copy(update={"inception_weights": "auto"})
 
-    def fail(*_: object, **__: object) -> str:
-        raise Exception("URL fetch failure: no route to host")  # as Keras does
+    def fail(wanted: KerasFile) -> Path:
+        raise FileUnavailableError("no route to host")
 
-    monkeypatch.setattr(keras.utils, "get_file", fail)
+    monkeypatch.setattr("registry.inception.fetch_keras_file", fail)
     with pytest.raises(UserError, match="no route to host"):
         find_extractor(online, "inception", CLASSES)
     assert find_extractor(online, "auto", CLASSES).name == "pixels"
@@ -203,18 +202,16 @@ def test_a_failed_download_is_told_and_auto_goes_on_without(
 def test_the_download_is_keras_s_own_and_is_used(
     offline: Settings, weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import keras
+    asked: list[KerasFile] = []
 
-    asked: list[str] = []
+    def fetch(wanted: KerasFile) -> Path:
+        asked.append(wanted)
+        return weights
 
-    def fetch(name: str, url: str, **_: object) -> str:
-        asked.extend((name, url))
-        return str(weights)
-
-    monkeypatch.setattr(keras.utils, "get_file", fetch)
+    monkeypatch.setattr("registry.inception.fetch_keras_file", fetch)
     online = offline.model_copy(update={"inception_weights": "auto"})
     assert find_extractor(online, "auto", CLASSES).name == "inception"
-    assert asked[1].endswith(f"keras-applications/inception_v3/{asked[0]}")
+    assert asked == [WEIGHTS]
 
 
 def test_inception_gives_its_average_pool_and_its_own_answers(
