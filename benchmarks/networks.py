@@ -84,7 +84,7 @@ def store_untrained(backbone: str, size: int, folder: Path) -> None:
     """
     keras.utils.set_random_seed(0)
     config = ClassifierConfig(backbone=backbone, weights="none", image_size=size)
-    base = LoadedBackbone(load_backbone(backbone, "none").network, "imagenet", "")
+    base = load_backbone(backbone, "none")._replace(weights="imagenet")
     network = build_network(config, base, UNTRAINED_CLASSES, size)
     labels = tuple(f"class {number}" for number in range(UNTRAINED_CLASSES))
     described = ClassifierDescription(labels, size, backbone, "none")

@@ -92,6 +92,11 @@ class Settings(BaseSettings):
     inception_weights: str = Field(
         "auto", description="auto: Keras's download, where a network allows; none; or a file"
     )
+    backbone_weights: str = Field(
+        "auto",
+        description="ImageNet weights to start from: a file, or a folder with Keras's files; auto: "
+        "its cache or download; none: no download",
+    )
 
     jwt_algorithm: Literal["HS256", "RS256", "ES256"] = "HS256"
     jwt_secret: SecretStr | None = Field(

@@ -117,13 +117,17 @@ def find_weights(name: LiteName) -> Path:
         )  # fmt: skip
     file = Path(next(iter(spec.submodule_search_locations))) / "models" / lite.file
     if not file.is_file():
-        raise UserError(f"{distribution} has no file {file}", f"{install} anew", code="no_weights")
+        raise UserError(
+            f"{distribution} has no file {file}",
+            f"{install} --force-reinstall",
+            code="damaged_weights",
+        )
     found = file_digest(file)
     if found != lite.sha256:
         raise UserError(
             f"{file} is not the file that was released: its SHA-256 is {found}, not {lite.sha256}",
-            f"{install} anew, with --force-reinstall",
-            code="no_weights",
+            f"{install} --force-reinstall",
+            code="damaged_weights",
         )
     return file
 

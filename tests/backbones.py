@@ -12,7 +12,7 @@ TINY = "tiny"
 
 def add_tiny_backbone() -> None:
     """Put it into the table, for the rest of this process."""
-    BACKBONES[TINY] = Backbone(_tiny, _prepare, last_in_branch="_2_bn", imagenet=False)
+    BACKBONES[TINY] = Backbone(_tiny, _prepare, last_in_branch="_2_bn")
 
 
 def _tiny(include_top: bool, weights: str | None, input_shape: tuple[int | None, ...]) -> Any:

@@ -59,37 +59,6 @@ def test_the_file_s_weights_are_the_ones_used(weights_file: Path, backbone: Load
     assert all(np.array_equal(a, b) for a, b in pairs)
 
 
-def test_a_file_that_holds_no_such_weights_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no weights file"):
-        load_backbone("resnet50", "nowhere.h5")
-    wrong = tmp_path / "wrong.weights.h5"
-    wrong.write_bytes(b"words")
-    with pytest.raises(UserError, match="does not hold weights"):
-        load_backbone("resnet50", str(wrong))
-
-
-def test_without_a_network_imagenet_is_refused_and_auto_goes_on_from_scratch(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def offline(*_: object, **__: object) -> None:
-        raise Exception("URL fetch failure on https://...: None -- no route to host")
-
-    monkeypatch.setattr("keras.src.applications.resnet.file_utils.get_file", offline)
-    with pytest.raises(UserError, match="could not be downloaded") as raised:
-        load_backbone("resnet50", "imagenet")
-    assert "weights=none" in raised.value.fix
-    loaded = load_backbone("resnet50", "auto")
-    assert loaded.weights == "none"
-    assert "no route to host" in loaded.note
-
-
-def test_resnet18_has_no_imagenet_weights_and_says_so() -> None:
-    with pytest.raises(UserError, match="no ImageNet weights for resnet18"):
-        load_backbone("resnet18", "imagenet")
-    loaded = load_backbone("resnet18", "auto")
-    assert (loaded.weights, loaded.note) == ("none", "there are no ImageNet weights for resnet18")
-
-
 def test_an_unknown_backbone_is_answered_with_the_known_ones() -> None:
     with pytest.raises(UserError, match="'vgg'") as raised:
         load_backbone("vgg", "none")

@@ -19,7 +19,7 @@ from registry import (
 )
 from tests.colours import COLOURS
 from tests.models import store_tiny_classifier
-from training.classifier.backbones import LoadedBackbone, load_backbone
+from training.classifier.backbones import load_backbone
 from training.classifier.config import ClassifierConfig
 from training.classifier.network import build_head, build_network, extract_head
 
@@ -78,7 +78,7 @@ def test_the_head_says_what_the_keras_network_says(network: Any) -> None:
 
 @pytest.mark.parametrize("weights", ["file", "none"])
 def test_the_head_of_a_built_network_says_what_the_network_says(weights: Any) -> None:
-    backbone = LoadedBackbone(load_backbone("resnet18", "none").network, weights, "")
+    backbone = load_backbone("resnet18", "none")._replace(weights=weights)
     network = build_network(CONFIG, backbone, CLASSES, 32)
     shaken(network.get_layer("head"))
     images = np.random.default_rng(2).uniform(0, 255, (3, 32, 32, 3)).astype(np.float32)

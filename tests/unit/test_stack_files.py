@@ -26,7 +26,7 @@ SECRETS = sorted(secrets_of_compose())
 
 # Settings that the stack has no use for: it sets where state, ports and addresses are.
 OF_ONE_MACHINE = {"host", "api_port", "dashboard_port", "mlflow_port", "var_dir", "log_format"}
-OF_THE_TRAINER = {"experiment", "inception_weights"}
+OF_THE_TRAINER = {"experiment", "inception_weights", "backbone_weights"}
 OF_THE_DASHBOARD = {"api_url", "dashboard_session_upload_mb", "dashboard_upload_mb"}
 
 

@@ -11,13 +11,26 @@ from typing import Any, Literal, NamedTuple
 import keras
 
 from leafgate.errors import UserError
-from registry.efficientnet_lite import LITES, MEAN, SPREAD
+from leafgate.manifest import file_digest
+from leafgate.progress import tell
+from registry.efficientnet_lite import LITES, MEAN, SPREAD, LiteName, find_weights
+from registry.keras_files import FileUnavailableError, KerasFile, fetch_keras_file
 from training.classifier.efficientnet_lite import efficientnet_lite
 from training.classifier.resnet18 import resnet18
 
 Network = Any  # keras.Model; Keras has no type information
-Shape = tuple[int | None, int | None, int]
 WeightsKind = Literal["imagenet", "file", "none"]
+
+FALLBACK: LiteName = "efficientnet_lite0"  # where nothing was asked for that can be had
+VARIABLE = "LEAFGATE_BACKBONE_WEIGHTS"
+AUTO, NEVER = "auto", "none"  # values of it that are no path
+SHAPE = (None, None, 3)  # pictures of any size
+REMEDY = (
+    f"connect to the network, set {VARIABLE} to a file or folder with them, take "
+    f"backbone={FALLBACK}, or train from scratch with weights=none"
+)
+KERAS_URL = "https://storage.googleapis.com/tensorflow/keras-applications"
+RESNET = f"{KERAS_URL}/resnet/{{}}_weights_tf_dim_ordering_tf_kernels_notop.h5"
 
 
 @dataclass(frozen=True)
@@ -25,13 +38,13 @@ class Backbone:
     """build: Keras application; prepare: RGB in [0, 255] to what the weights were trained on.
 
     last_in_branch: how the names of the normalisations end that close a residual branch; imagenet:
-    whether Keras offers weights.
+    where ImageNet weights come from, a file of Keras or a package; None where there are none.
     """
 
     build: Callable[..., Network]
     prepare: Callable[[Any], Any]
     last_in_branch: str = ""
-    imagenet: bool = True
+    imagenet: KerasFile | LiteName | None = None
 
 
 def _as_torch(pixels: Any) -> Any:  # noqa: ANN401 - a Keras tensor
@@ -53,24 +66,59 @@ APPLICATIONS = keras.applications
 
 BACKBONES: dict[str, Backbone] = {
     "resnet50": Backbone(
-        APPLICATIONS.ResNet50, APPLICATIONS.resnet50.preprocess_input, last_in_branch="_3_bn"
+        APPLICATIONS.ResNet50,
+        APPLICATIONS.resnet50.preprocess_input,
+        last_in_branch="_3_bn",
+        imagenet=KerasFile(RESNET.format("resnet50"), "4d473c1dd8becc155b73f8504c6f6626"),
     ),
-    "resnet18": Backbone(resnet18, _as_torch, last_in_branch="_2_bn", imagenet=False),
+    "resnet18": Backbone(resnet18, _as_torch, last_in_branch="_2_bn"),
     "resnet152": Backbone(
-        APPLICATIONS.ResNet152, APPLICATIONS.resnet50.preprocess_input, last_in_branch="_3_bn"
+        APPLICATIONS.ResNet152,
+        APPLICATIONS.resnet50.preprocess_input,
+        last_in_branch="_3_bn",
+        imagenet=KerasFile(RESNET.format("resnet152"), "ee4c566cf9a93f14d82f913c2dc6dd0c"),
     ),
-    "efficientnetv2b0": Backbone(APPLICATIONS.EfficientNetV2B0, _as_is),
-    "mobilenetv3small": Backbone(APPLICATIONS.MobileNetV3Small, _as_is),
-    **{name: Backbone(efficientnet_lite(name), _as_lite) for name in LITES},
+    "efficientnetv2b0": Backbone(
+        APPLICATIONS.EfficientNetV2B0,
+        _as_is,
+        imagenet=KerasFile(
+            f"{KERAS_URL}/efficientnet_v2/efficientnetv2-b0_notop.h5",
+            "893217f2bb855e2983157299931e43ff",
+        ),
+    ),
+    "mobilenetv3small": Backbone(
+        APPLICATIONS.MobileNetV3Small,
+        _as_is,
+        imagenet=KerasFile(
+            f"{KERAS_URL}/mobilenet_v3/weights_mobilenet_v3_small_224_1.0_float_no_top_v2.h5",
+            "d3e8ec802a04aa4fc771ee12a9a9b836",
+        ),
+    ),
+    **{name: Backbone(efficientnet_lite(name), _as_lite, imagenet=name) for name in LITES},
 }
 
 
 class LoadedBackbone(NamedTuple):
-    """A backbone without top, and where its weights come from. note: why, if not as asked."""
+    """A backbone without top, and where its weights come from, which `note` says in a sentence.
+
+    name: of the network that is used, which need not be the one asked for; file: with the weights,
+    and sha256 of it; both empty without weights.
+    """
 
     network: Network
     weights: WeightsKind
     note: str
+    name: str = ""
+    file: str = ""
+    sha256: str = ""
+
+
+class _UnavailableError(Exception):
+    """Why there are no ImageNet weights for a backbone. fix: what helps, where that is known."""
+
+    def __init__(self, reason: str, fix: str = "") -> None:
+        super().__init__(reason)
+        self.fix = fix
 
 
 def find_backbone(name: str) -> Backbone:
@@ -80,63 +128,132 @@ def find_backbone(name: str) -> Backbone:
     return BACKBONES[name]
 
 
-def load_backbone(name: str, weights: str) -> LoadedBackbone:
-    """Build the backbone, for pictures of any size, with ImageNet weights, a file's, or none.
+def choose_backbone(name: str, named: bool, weights: str, setting: str = AUTO) -> LoadedBackbone:
+    """`load_backbone`, or another network where that is better; says in a sentence what is used.
+
+    named: whether the user chose the backbone. Where not, and with weights `auto`, a network whose
+    ImageNet weights came with the installation is used in place of one whose cannot be had.
+    """
+    loaded = _choose(name, named, weights, setting)
+    tell(loaded.note)
+    return loaded
+
+
+def load_backbone(name: str, weights: str, setting: str = AUTO) -> LoadedBackbone:
+    """Build this backbone, for pictures of any size, with ImageNet weights, a file's, or none.
 
     weights: `imagenet`, `none`, `auto` (ImageNet where it can be had, else none) or a path.
-    Raises UserError where the weights cannot be downloaded or read.
+    setting: that of `backbone_weights`: a file or folder to look into first, `auto`, or `none` for
+    no download. Raises UserError where weights that are asked for cannot be had or read.
     """
-    backbone = find_backbone(name)
-    build, shape = backbone.build, (None, None, 3)
+    return _choose(name, True, weights, setting)
+
+
+def _choose(name: str, named: bool, weights: str, setting: str) -> LoadedBackbone:
+    find_backbone(name)
     if weights == "none":
-        return LoadedBackbone(build(include_top=False, weights=None, input_shape=shape), "none", "")
+        return _from_scratch(name, f"{name} learns from scratch, as weights=none asks")
     if weights not in ("imagenet", "auto"):
-        return LoadedBackbone(_from_file(build, shape, Path(weights)), "file", "")
-    if not backbone.imagenet:
-        return _without_imagenet(name, weights, build, shape)
+        return _from_file(name, Path(weights).expanduser(), "file", f"weights={weights}")
     try:
-        network = build(include_top=False, weights="imagenet", input_shape=shape)
-        return LoadedBackbone(network, "imagenet", "")
-    except Exception as error:
-        if weights == "auto":
-            note = f"ImageNet weights could not be downloaded ({_first_line(error)})"
-            network = build(include_top=False, weights=None, input_shape=shape)
-            return LoadedBackbone(network, "none", note)
+        return _with_imagenet(name, setting)
+    except _UnavailableError as error:
+        problem, fix = f"ImageNet weights of {name} cannot be had ({error})", error.fix
+    if weights == "imagenet":
+        raise UserError(problem, fix or REMEDY, code="no_weights")
+    if not named and name != FALLBACK:
+        try:
+            found = _with_imagenet(FALLBACK, setting)
+            reason = f"{FALLBACK} is used, whose weights came with the installation"
+            return found._replace(note=f"{problem}: {reason}")
+        except _UnavailableError as error:
+            problem = f"{problem}, nor those of {FALLBACK} ({error})"
+    return _from_scratch(name, f"{problem}: {name} learns from scratch")
+
+
+def _from_scratch(name: str, note: str) -> LoadedBackbone:
+    network = BACKBONES[name].build(include_top=False, weights=None, input_shape=SHAPE)
+    return LoadedBackbone(network, "none", note, name)
+
+
+def _with_imagenet(name: str, setting: str) -> LoadedBackbone:
+    """Raises _UnavailableError where there are none, UserError where a file is damaged."""
+    source = BACKBONES[name].imagenet
+    if isinstance(source, str):
+        return _from_package(source)
+    missing = ""
+    if setting not in (AUTO, NEVER):
+        given = Path(setting).expanduser()
+        if not _is_folder(given):
+            return _from_file(name, given, "file", f"{VARIABLE}={setting}")
+        if source is not None:
+            if (given / source.name).exists():
+                return _from_folder(name, given / source.name, source)
+            missing = f"{given} has no {source.name}; "
+    if source is None:
+        raise _UnavailableError("nobody offers any")
+    try:
+        file = fetch_keras_file(source, may_download=setting != NEVER)
+    except FileUnavailableError as error:
+        raise _UnavailableError(f"{missing}{error}") from error
+    return _from_file(name, file, "imagenet", "Keras's cache")
+
+
+def _from_package(name: LiteName) -> LoadedBackbone:
+    try:
+        file = find_weights(name)
+    except UserError as error:
+        if error.code == "no_weights":  # else it is there, and damaged
+            raise _UnavailableError(error.problem, error.fix) from error
+        raise
+    network = BACKBONES[name].build(include_top=False, weights="imagenet", input_shape=SHAPE)
+    note = f"{name} starts from ImageNet weights, which came with the installation"
+    return LoadedBackbone(network, "imagenet", note, name, str(file), LITES[name].sha256)
+
+
+def _from_folder(name: str, file: Path, source: KerasFile) -> LoadedBackbone:
+    """One of a folder's files that are named as in Keras's cache."""
+    if not source.is_same(file):
         raise UserError(
-            f"ImageNet weights for {name} could not be downloaded ({_first_line(error)})",
-            "connect to the network, give a file with weights=PATH, or train without: weights=none",
+            f"{file} is not the file that Keras offers under this name",
+            f"copy it again from {source.url}, or set {VARIABLE} to a file for weights of your own",
+            code="damaged_weights",
+        )
+    return _from_file(name, file, "imagenet", f"the folder of {VARIABLE}")
+
+
+def _from_file(name: str, file: Path, kind: WeightsKind, origin: str) -> LoadedBackbone:
+    """origin: what names the file, for errors and for the note."""
+    try:
+        sha256 = file_digest(file)
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
+        reason = "there is no such file" if isinstance(error, FileNotFoundError) else _words(error)
+        raise UserError(
+            f"{origin}: no weights can be read from {file} ({reason})",
+            "give the path of a Keras .h5 file, or imagenet, none, auto",
             code="no_weights",
         ) from error
-
-
-def _without_imagenet(
-    name: str, weights: str, build: Callable[..., Network], shape: Shape
-) -> LoadedBackbone:
-    if weights == "imagenet":
-        raise UserError(
-            f"there are no ImageNet weights for {name}",
-            "train it from scratch with weights=none, or use backbone=resnet50",
-            code="no_weights",
-        )
-    network = build(include_top=False, weights=None, input_shape=shape)
-    return LoadedBackbone(network, "none", f"there are no ImageNet weights for {name}")
-
-
-def _from_file(build: Callable[..., Network], shape: Shape, file: Path) -> Network:
-    if not file.is_file():
-        raise UserError(
-            f"no weights file {file}", "use imagenet, none, auto or the path of a Keras .h5 file"
-        )
-    network = build(include_top=False, weights=None, input_shape=shape)
+    network = BACKBONES[name].build(include_top=False, weights=None, input_shape=SHAPE)
     try:
         network.load_weights(file)
     except Exception as error:  # h5py, Keras and zipfile each raise their own
         raise UserError(
-            f"{file} does not hold weights of this backbone ({_first_line(error)})",
+            f"{file} does not hold weights of {name} ({_words(error)})",
             "save them from the same Keras application, built with include_top=False",
+            code="damaged_weights",
         ) from error
-    return network
+    words = "ImageNet weights" if kind == "imagenet" else "the weights of a file"
+    return LoadedBackbone(
+        network, kind, f"{name} starts from {words}: {origin}, {file}", name, str(file), sha256
+    )
 
 
-def _first_line(error: Exception) -> str:
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:  # no rights, or too long a name: it is said where it is read
+        return False
+
+
+def _words(error: Exception) -> str:
     return str(error).strip().splitlines()[0][:200] if str(error).strip() else repr(error)
