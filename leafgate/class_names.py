@@ -1,8 +1,8 @@
 """Class names, normalised once where they come in: Unicode NFC, without blanks at the ends.
 
 The same name reaches LeafGate in many spellings: macOS writes `café` in two code points for the é
-(NFD), an old archive in one byte (Latin-1), a spreadsheet with a blank at its end. Whoever reads a
-name (folder, manifest, request, setting) calls `class_name`, so that names can be compared as text.
+(NFD), an old archive in one byte (Latin-1), a spreadsheet with a blank at its end. Code that reads
+a name (folder, manifest, request, setting) calls `class_name`, so that names compare as text.
 """
 
 import re

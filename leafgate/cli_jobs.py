@@ -7,6 +7,7 @@ import typer
 from typer.core import TyperCommand
 
 from leafgate.cli_options import (
+    AnyImageFolder,
     Assignments,
     ConfigFile,
     Conflicts,
@@ -132,8 +133,8 @@ def data_leaks(
     """Prove that no leaf is on two sides of a split: exit 0, or 1 with the leaks.
 
     Exit 1 too where a part is not proven: images of the split that are missing or have changed, or
-    that the file of groups does not name. Finds the leaf groups anew, whatever the manifest says,
-    so it judges splits made elsewhere too.
+    that the file of groups does not name. The leaf groups are found again, whatever the manifest
+    says, so splits made elsewhere are judged too.
     """
     from leafgate.manifest import Manifest
     from training.data.given_sides import given_manifest
@@ -154,7 +155,12 @@ def data_leaks(
 def data_report(
     data: DataFolder,
     out: Out = Path("data-report"),
-    manifest: ManifestFile = None,
+    manifest: Annotated[
+        Path | None,
+        typer.Option(
+            help="from `leafgate data split`; else the sides that the folders give, if any"
+        ),
+    ] = None,
     log: Annotated[bool, typer.Option(help="keep it as a run in MLflow too")] = True,
 ) -> None:
     """Look at the images before training: report.html for people, report.json for machines.
@@ -179,15 +185,16 @@ def data_report(
 
 
 def _sizes(manifest: Any, scan: Any, groups_file: Path | None) -> str:  # noqa: ANN401 - imported late
-    """Images of each side, and whether groups are divided: of images without one, nobody knows."""
+    """Images of each side, leaf groups, and how many of the groups are divided."""
     from leafgate.manifest import SIDES
+    from leafgate.wording import counted
     from training.data.group_files import find_groups
 
     alone = len(find_groups(scan, groups_file).unmatched_images) if groups_file else 0
     groups = len({row.group for row in manifest.rows})
     sides = ", ".join(f"{len(manifest.side(side))} {side}" for side in SIDES)
     divided = len(manifest.groups_on_two_sides()) or "none"
-    unknown = f" (not known of {alone} images, which {groups_file} does not name)" if alone else ""
+    unknown = f" (unknown for {counted(alone, 'image')} that {groups_file} lacks)" if alone else ""
     return f"{sides} images, {groups} leaf groups, {divided} divided{unknown}"
 
 
@@ -228,7 +235,9 @@ def _manifest(
 
 
 def _checked(manifest: Any, config: Any) -> Any:  # noqa: ANN401 - imported late
-    """The manifest, which is taken as it is: what was asked of a split that is made is told."""
+    """Return the manifest as it is. Raises UserError for --resplit, and for --conflicts error where
+    it has conflicts.
+    """
     from training.data.conflicts import counted, in_manifest, refuse
 
     if config.resplit:
@@ -251,7 +260,9 @@ def _with_options(assignments: list[str] | None, conflicts: str | None, resplit:
 
 
 def _unchanged(manifest: Any) -> Any:  # noqa: ANN401 - leafgate.manifest.Manifest
-    """Without this, a manifest's digests would say what was learnt from, and be wrong."""
+    """Return the manifest. Raises UserError where a file of it is missing or changed: its digests
+    would be wrong about what the model learnt from.
+    """
     changed = manifest.changed_files(manifest.rows)
     if changed:
         raise UserError(
@@ -345,7 +356,7 @@ def train_classifier(
 
 @train_app.command("generator", cls=_GeneratorCommand)
 def train_generator(
-    data: DataFolder,
+    data: AnyImageFolder,
     assignments: Assignments = None,
     manifest: ManifestFile = None,
     groups: GroupsFile = None,

@@ -7,6 +7,7 @@ import typer
 
 from leafgate.cli_options import say, settings
 from leafgate.errors import UserError
+from leafgate.wording import counted
 
 HELD_BACK, UNSOUND = 3, 1
 
@@ -81,7 +82,7 @@ def models_list(
     for name in [model] if model else configured.model_names:
         store, records = look_at(configured, name)
         versions, held = store.versions(name), standing(records).held
-        say(f"{name}: {len(versions)} versions")
+        say(f"{name}: {counted(len(versions), 'version')}")
         for item in versions:
             verdict = item.tags.get("gate.status", "not judged")
             names = ", ".join([*item.aliases, *(["held"] if item.version in held else [])])
@@ -257,5 +258,6 @@ def _verified(store: Any, name: str, records: Any, files: bool) -> bool:  # noqa
     with progress(f"{name}: comparing stored files", len(versions)) as advance:
         changed = list(file_problems(store, versions, records, advance))
     say(*(f"  NOT SOUND  {problem}" for problem in changed))
-    say(*() if changed else [f"{agree}, and the stored files of {len(versions)} versions"])
+    stored = counted(len(versions), "version")
+    say(*() if changed else [f"{agree}, and the stored files of {stored}"])
     return not changed

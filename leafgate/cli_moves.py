@@ -10,7 +10,7 @@ from leafgate.errors import UserError
 
 ModelName = Annotated[str, typer.Argument(help="leaf-classifier or leaf-generator")]
 Number = Annotated[int, typer.Option("--version", help="its number")]
-Reason = Annotated[str, typer.Option(help="why; the audit keeps it for ever")]
+Reason = Annotated[str, typer.Option(help="why (required); the audit keeps it for ever")]
 
 
 def rollback(
@@ -33,8 +33,9 @@ def promote(
     """Put a version into production by force. Without --force only the gate does that."""
     if not force:
         raise UserError(
-            "a promotion that the gate has not judged",
-            f"use `leafgate gate {model}`, or --force with --reason",
+            "without --force only the gate promotes a version",
+            f"run `leafgate gate {model}`; to promote a version that it held back, add --force and "
+            '--reason "…"',
             code="not_judged",
         )
     _move("promote", model, version or _staged(model), reason)

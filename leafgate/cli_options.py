@@ -14,10 +14,23 @@ from leafgate.proxies import keep_own_traffic_direct
 DataFolder = Annotated[
     Path, typer.Option("--data", help="folder of class folders: DIR/<class>/<image>")
 ]
+AnyImageFolder = Annotated[
+    Path,
+    typer.Option(
+        "--data",
+        help="folder of images, with or without class folders; family=conditional needs "
+        "DIR/<class>/<image>",
+    ),
+]
 Out = Annotated[Path, typer.Option(help="where to write")]
 Seed = Annotated[int, typer.Option(help="the same seed gives the same result")]
 ManifestFile = Annotated[
-    Path | None, typer.Option("--manifest", help="from `leafgate data split`; else split anew")
+    Path | None,
+    typer.Option(
+        "--manifest",
+        help="from `leafgate data split`; else the sides of the folders (train/, val/, test/), or "
+        "a new split",
+    ),
 ]
 GroupsFile = Annotated[
     Path | None,
@@ -31,16 +44,16 @@ Conflicts = Annotated[
     str | None,
     typer.Option(
         "--conflicts",
-        help="exclude (as by default): pictures that are filed under more than one class are on "
-        "no side; error: refuse them",
+        help="exclude (the default): leave pictures that are filed under more than one class out "
+        "of every side; error: refuse them",
     ),
 ]
 Resplit = Annotated[
     bool,
     typer.Option(
         "--resplit",
-        help="divide all images anew where the folders are split already (train/, val/, test/); "
-        "else their sides are kept",
+        help="divide all images, also where the folders are split already (train/, val/, test/); "
+        "without it their sides are kept",
     ),
 ]
 ConfigFile = Annotated[Path | None, typer.Option("--config", help="YAML file of settings")]
@@ -56,8 +69,8 @@ def say(*lines: str) -> None:
 
 
 def settings() -> Any:  # noqa: ANN401 - leafgate.settings.Settings, imported late
-    """The settings in force, read when a command runs; the state folder is made private, and no
-    proxy of the environment is asked for what is ours.
+    """The settings in force, read when a command runs. The state folder is made private, and
+    connections to LeafGate's own services go past the proxies of the environment.
     """
     from leafgate.settings import load_settings
 

@@ -62,8 +62,8 @@ class Manifest:
         return _digest(map(_cells, self.rows))
 
     def has_digest(self, digest: str) -> bool:
-        """Whether it is the manifest of that digest, also where an older LeafGate reckoned it, with
-        names of classes as the folders had them.
+        """Whether this is the manifest's digest, or that of its file as it was written, which older
+        versions of LeafGate used: they did not normalise names.
         """
         return digest in (self.digest, self.written_digest)
 

@@ -27,7 +27,7 @@ class SplitOrigin:
     conflicts
         Files of each picture that is filed under more than one class; they are on no side.
     notes
-        What a person is to know of the sides that were given.
+        What a person should know about the sides that the folders give.
     near_conflicts
         Groups of near copies, saved again or scaled, with files of more than one class. They are
         kept, since only looks say that they are the same.
@@ -60,7 +60,9 @@ class SplitOrigin:
         """For a person: what is to be known before the figures are believed."""
         told = []
         if self.folders:
-            told += [f"sides {self.sides}", *self.notes]
+            told.append(f"sides {self.sides}")
+        told += self.notes
+        if self.folders:
             remedy = "; --resplit makes sides without them" if self.leaks else ""
             told.append(
                 "groups of copies or shots of one leaf that are on two of these sides: "

@@ -1,8 +1,8 @@
 """JSON that every reader takes (RFC 8259): a number that is not finite is written as null.
 
 Python's own module writes NaN and Infinity, which are no JSON: browsers, databases and other
-languages refuse the whole document for the sake of one figure. Null means "not known" to whoever
-reads. Documents of older versions still hold NaN, and are read as if they held null.
+languages refuse the whole document because of one number. Null means "not known". Documents of
+older versions still hold NaN, and are read as if they held null.
 """
 
 import json

@@ -15,7 +15,7 @@ from leafgate.validation_words import assignment_problem, name_of
 OnConflict = Literal["exclude", "error"]
 ON_CONFLICT = "pictures that are filed under more than one class: exclude from every side, or error"
 
-RESPLIT = "divide images anew that the folders give sides to (train/, val/, test/)"
+RESPLIT = "divide all images, also where the folders are split already (train/, val/, test/)"
 
 
 def on_conflict(text: str) -> OnConflict:

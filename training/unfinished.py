@@ -18,11 +18,17 @@ from leafgate.settings import Settings
 from leafgate.sqlite_url import sqlite_file
 from leafgate.strict_json import dump_json
 
+NEWER = {
+    "conflicts": "exclude",
+    "resplit": False,
+}  # settings that older versions lack, with their defaults
+
 
 def _names_of_store(settings: Settings) -> list[str]:
-    """What stands for the MLflow store; the first for new jobs, the others as older versions did.
+    """Return names of the MLflow store: the first for new jobs, the others to find older ones.
 
-    One in the state folder is named from there on: a project may be moved before a job is finished.
+    A store in the state folder is named relative to it: a project may be moved before a job is
+    finished.
     """
     uri, file = settings.tracking_uri, sqlite_file(settings.tracking_uri)
     if file is None or not file.is_relative_to(settings.var_dir):
@@ -30,12 +36,9 @@ def _names_of_store(settings: Settings) -> list[str]:
     return [file.relative_to(settings.var_dir).as_posix(), uri, f"sqlite:///{file}"]
 
 
-NEWER = {"conflicts": "exclude", "resplit": False}  # settings that older versions lack
-
-
 def _configurations(config: Mapping[str, object]) -> list[dict[str, object]]:
-    """What stands for the configuration; the first for new jobs, the other as older versions did,
-    where it says nothing that they did not know.
+    """Return forms of the configuration: the first for new jobs, the other to find jobs of older
+    versions, where all settings that they lack have their defaults.
     """
     newer = {name for name, usual in NEWER.items() if config.get(name) == usual}
     older = {name: value for name, value in config.items() if name not in newer}

@@ -20,7 +20,7 @@ from tests.commands import environment, leafgate
         (("gate", "leaf-classifier"), "has no version with alias 'staging'"),
         (("gate", "leaf-classifier", "--watch", "--version", "1"), "--watch with --version"),
         (("models", "rollback", "leaf-classifier"), "has no previous version"),
-        (("models", "promote", "leaf-classifier"), "that the gate has not judged"),
+        (("models", "promote", "leaf-classifier"), "only the gate promotes a version"),
         (("db", "ddl", "--dialect", "oracle"), "unknown dialect 'oracle'"),
         (("serve",), "LEAFGATE_JWT_SECRET is not set"),
     ],

@@ -37,7 +37,7 @@ def test_what_a_copy_holds_beyond_the_first_is_counted(tmp_path: Path) -> None:
     root = classes(tmp_path / "PlantVillage")
     shutil.copytree(root, root / "PlantVillage")
     image(root / "PlantVillage" / "a" / "new.png")
-    assert "1 of its 13 images are not among theirs" in told(scan_folder(root))
+    assert "with 1 image that they lack (of 13)" in told(scan_folder(root))
 
 
 def test_of_two_whole_copies_one_is_read(tmp_path: Path) -> None:
@@ -83,7 +83,14 @@ def test_images_in_folders_of_a_class_belong_to_it(tmp_path: Path) -> None:
     images(tmp_path / "a" / "2024", 1)
     scan = scan_folder(tmp_path)
     assert scan.counts == {"a": 9, "b": 6}
-    assert "class a: 3 images in its 2 subfolders (2023, 2024) are taken too" in told(scan)
+    assert "class a includes 3 images from 2 subfolders (2023, 2024)" in told(scan)
+
+
+def test_one_image_in_one_folder_of_a_class_is_one(tmp_path: Path) -> None:
+    classes(tmp_path)
+    images(tmp_path / "a" / "more", 1)
+    scan = scan_folder(tmp_path)
+    assert "class a includes 1 image from 1 subfolder (more)" in told(scan)
 
 
 def test_a_class_may_hold_folders_alone(tmp_path: Path) -> None:
@@ -121,7 +128,7 @@ def test_broken_links_loops_and_what_is_no_file_are_named(tmp_path: Path) -> Non
     assert "loop" in reasons["a/up/"]
     assert "a link to b/" in reasons["c/"]
     assert "no regular file" in reasons["b/pipe.png"]
-    assert "1 of them images" in reasons["loose.png"]
+    assert "images among them: 1" in reasons["loose.png"]
 
 
 def test_links_to_folders_and_files_elsewhere_are_followed_and_counted(tmp_path: Path) -> None:
@@ -132,7 +139,7 @@ def test_links_to_folders_and_files_elsewhere_are_followed_and_counted(tmp_path:
     (tmp_path / "elsewhere" / "back").symlink_to(root)
     scan = scan_folder(root)
     assert scan.counts == {"a": 7, "b": 6, "c": 4}
-    assert "files are links to files outside" in told(scan)
+    assert f"links to files outside of {root}: 1" in told(scan)
     assert "a loop" in told(scan)
 
 

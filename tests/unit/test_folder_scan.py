@@ -6,6 +6,7 @@ import pytest
 
 from leafgate.errors import UserError
 from tests.colours import colour_picture, make_colour_folder
+from tests.folders import images
 from training.data.folder import scan_folder
 
 
@@ -38,6 +39,27 @@ def test_broken_and_foreign_files_are_named_and_skipped(folder: Path) -> None:
         "blue/notes.txt",
     }
     assert "skipped green/words.jpg: the file is not an image" in scan.summary()
+
+
+@pytest.mark.parametrize(
+    ("sizes", "said"),
+    [
+        ((2, 2), "4 images in 2 classes, 2 a class"),
+        ((2, 3), "5 images in 2 classes, 2 to 3 a class"),
+    ],
+)
+def test_the_summary_says_how_large_the_classes_are(
+    sizes: tuple[int, ...], said: str, tmp_path: Path
+) -> None:
+    for name, count in zip("ab", sizes, strict=True):
+        images(tmp_path / name, count)
+    assert scan_folder(tmp_path).summary().splitlines()[0] == said
+
+
+def test_a_folder_without_classes_is_not_said_to_have_one(tmp_path: Path) -> None:
+    images(tmp_path / "any", 3)
+    summary = scan_folder(tmp_path / "any", classes_needed=False).summary()
+    assert summary.splitlines()[0] == "3 images"
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:

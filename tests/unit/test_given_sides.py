@@ -209,6 +209,9 @@ def test_the_command_says_what_the_sides_are_and_keeps_it(tmp_path: Path) -> Non
     again = CliRunner().invoke(app, [*command, "--resplit"])
     assert again.exit_code == 0, again.output
     assert "sides given" not in again.output
+    assert "the split of the folders is not used (--resplit)" in again.output
+    origin = json.loads((tmp_path / "split.origin.json").read_text())
+    assert origin["sides"] == "made by LeafGate"
     rows = Manifest.load(out, root).rows
     assert {row.side for row in rows if row.path.startswith("test/")} != {"test"}
 

@@ -299,7 +299,7 @@ def test_a_split_by_an_incomplete_list_says_what_it_does_not_know(tmp_path: Path
     options = ["--data", root, "--groups", file, "--out", tmp_path / "split.csv"]
     done = CliRunner().invoke(app, ["data", "split", *map(str, options)])
     assert done.exit_code == 0, done.stderr
-    assert f"none divided (not known of 8 images, which {file} does not name)" in done.stdout
+    assert f"none divided (unknown for 8 images that {file} lacks)" in done.stdout
     assert "8 of 12 images have no group" in done.stderr
     assert "red/000.PNG is taken for red/000.png" in done.stderr
     options = ["--data", root, "--groups", file, "--manifest", tmp_path / "split.csv"]

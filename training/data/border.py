@@ -174,7 +174,7 @@ def _leaves_learnt(truth: Indices, groups: Sequence[str], train: Indices) -> flo
 
 
 def _groups(scan: FolderScan, manifest: Manifest | None) -> list[str]:
-    """Each image's leaf group, as the manifest has it or found anew; its path where it has none."""
+    """Each image's leaf group, from the manifest or found here; its path where it has none."""
     if manifest:
         row_of = rows_of([image.path for image in scan.images], manifest)
         return [

@@ -31,7 +31,7 @@ def find_conflicts(scan: FolderScan) -> tuple[Conflict, ...]:
 
 
 def in_manifest(manifest: Manifest) -> tuple[Conflict, ...]:
-    """The same of a split that was made elsewhere, by bytes alone."""
+    """Find the conflicts in a manifest, by the bytes of the files alone."""
     return _conflicts((row.sha256, row.path, row.class_name) for row in manifest.rows)
 
 

@@ -13,7 +13,7 @@ from leafgate.file_names import path_text
 from leafgate.images import DECODE_THREADS, SUFFIXES, decode
 from leafgate.manifest import Side
 from leafgate.progress import progress
-from leafgate.wording import listed
+from leafgate.wording import counted, listed
 from training.data.folder_names import classes_of, name_warnings
 from training.data.folder_tree import LeftOut
 from training.data.layout import ClassFolder, Layout, find_layout
@@ -70,11 +70,7 @@ class FolderScan:
 
     def summary(self) -> str:
         """What was found, and the first skipped files by name, for a person."""
-        counts = self.counts
-        lines = [
-            f"{len(self.images):,} images in {len(counts)} classes, "
-            f"{min(counts.values())} to {max(counts.values())} a class"
-        ]
+        lines = [counted(len(self.images), "image") + _in_classes(self.counts)]
         lines += [f"warning: {warning}" for warning in self.warnings]
         if self.sides:
             given = ", ".join(f"{side} in {places}/" for side, places in self.sides.items())
@@ -91,6 +87,15 @@ class FolderScan:
         for item in self.left_out:
             by_reason[item.reason].append(item)
         return [line for items in by_reason.values() for line in _together(items)]
+
+
+def _in_classes(counts: Mapping[str, int]) -> str:
+    """How many classes, and their sizes; nothing where there is one class."""
+    if len(counts) < 2:
+        return ""
+    least, most = min(counts.values()), max(counts.values())
+    sizes = f"{least:,}" if least == most else f"{least:,} to {most:,}"
+    return f" in {len(counts)} classes, {sizes} a class"
 
 
 def _together(items: list[LeftOut]) -> list[str]:

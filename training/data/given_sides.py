@@ -31,12 +31,13 @@ def keep_given(
     share_out: ShareOut,
     classes_needed: bool,
 ) -> tuple[list[ManifestRow], dict[str, int], list[str]]:
-    """The rows, how many training images each lacking side took by side, and what to tell.
+    """Return the rows, how many training images were moved to each other side, and messages.
 
-    A validation or test side that the folders lack is taken from the training images, each class
-    by itself and groups whole; likewise a class that the validation folder lacks. share_out: puts
-    groups of a class on sides. classes_needed: False for a generator that learns none: a class may
-    then be on one side alone. Raises UserError where a class cannot be learnt or divided.
+    A validation or test side that the folders lack is taken from the training images, by class and
+    in whole groups; so are validation images of a class that the validation folder lacks.
+    share_out: puts groups of a class on sides. classes_needed: False for a generator that learns no
+    classes: a class may then be on one side alone. Raises UserError where a class cannot be learnt
+    or divided.
     """
     _refuse_no_training(scan)
     if classes_needed:
@@ -94,7 +95,7 @@ def _refuse_no_training(scan: FolderScan) -> None:
         raise UserError(
             f"{scan.root} has {' and '.join(scan.sides.values())}, but no folder of training "
             "images",
-            "add train/<class>/<image>, or have all images divided anew with --resplit",
+            "add train/<class>/<image>, or divide all images with --resplit",
             code="no_training_images",
         )
 
@@ -122,8 +123,7 @@ def _refuse_unlearnt(scan: FolderScan, groups: Sequence[Group]) -> None:
         )
         raise UserError(
             f"{where}: no training image, so it cannot be learnt",
-            "add training images of it, remove its folder, or have all images divided anew with "
-            "--resplit",
+            "add training images of it, remove its folder, or divide all images with --resplit",
             code="class_without_training_images",
         )
 
@@ -144,5 +144,5 @@ def _refuse_too_few(too_few: Mapping[str, tuple[int, Sequence[Side]]]) -> None:
         ]
         raise UserError(
             f"{listed(told)} (copies and shots of one leaf count once): too few to take some",
-            "add images, or have all images divided anew with --resplit",
+            "add images, or divide all images with --resplit",
         )

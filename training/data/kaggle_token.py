@@ -1,4 +1,4 @@
-"""Where Kaggle's package finds a token, so that a missing one is told before it is asked.
+"""Where Kaggle's package finds a token, so that a missing one is reported before Kaggle is asked.
 
 As `kaggle` 2.2 looks for it: an access token in `KAGGLE_API_TOKEN` (or in the file that it names)
 and in `~/.kaggle`, then a user name and key in the environment and in `kaggle.json`, then what

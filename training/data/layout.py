@@ -14,6 +14,7 @@ from leafgate.class_names import class_name
 from leafgate.errors import UserError
 from leafgate.file_names import path_text
 from leafgate.manifest import SIDES, Side
+from leafgate.wording import counted
 from training.data.copied_folders import content, entry_of, left_as_copies, named_copies
 from training.data.folder_tree import (
     Folder,
@@ -78,7 +79,7 @@ def find_layout(root: Path, classes_needed: bool = True) -> Layout:
     found.left_out += [item for folder in tree.walk() for item in folder.left_out]
     linked = sum(folder.linked for folder in tree.walk())
     if linked:
-        found.notes.append(f"{linked:,} files are links to files outside of {path_text(root)}")
+        found.notes.append(f"links to files outside of {path_text(root)}: {linked:,}")
     if classes_needed and len(_names(found)) < 2:
         raise UserError(
             f"only one class folder in {path_text(root)}: {', '.join(_names(found))}",
@@ -204,8 +205,7 @@ def _split_without_classes(tree: Folder, strict: bool) -> Layout | None:
         raise UserError(
             f"{path_text(tree.path)} has {names} without class folders in them",
             "put the images of each class into a folder of its own, as in train/<class>/<image>; "
-            "a generator (but family=conditional) learns from them as they are"
-            f"{labels_unread(tree)}",
+            f"generators need no classes, except family=conditional{labels_unread(tree)}",
         )
     layout = Layout(left_out=_loose(tree, "files beside the folders of the sides"))
     layout.notes.append(f"no classes in {names}: all images are learnt as one class")
@@ -226,8 +226,9 @@ def _in_order(sides: dict[Side, list[str]]) -> dict[Side, list[str]]:
 
 
 def _further_down(tree: Folder, strict: bool) -> Layout | None:
-    """No folder here holds images itself: it is the only one's contents that count, or of several
-    that hold the same, the first's.
+    """Read the one folder that holds the data set, or the fullest of several copies.
+
+    None where a folder here holds images itself, or each is a class with one folder of images.
     """
     filled = tree.filled
     if not filled or any(folder.images for folder in filled):
@@ -298,9 +299,10 @@ def _classes(tree: Folder, strict: bool, side: Side | None = None) -> Layout:
     """The folders in `tree`, a class each."""
     if not tree.folders:
         raise UserError(
-            f"no class folders in {path_text(tree.path)}, but {len(tree.images):,} images",
-            f"expected {path_text(tree.path)}/<class>/<image>; a generator (but "
-            f"family=conditional) learns from them as they are{labels_unread(tree)}",
+            f"no class folders in {path_text(tree.path)}, but {counted(len(tree.images), 'image')}",
+            "put the images of each class into a folder of its own, as in "
+            f"{path_text(tree.path)}/<class>/<image>; generators need no classes, except "
+            f"family=conditional{labels_unread(tree)}",
         )
     names = {_plain(folder.name) for folder in tree.folders if folder.images}
     copies = named_copies(tree.filled)
@@ -338,11 +340,12 @@ def _nested_copy(folder: Folder, tree: Folder) -> LeftOut:
     }
     images = folder.all_images
     new = sum(entry_of(file) not in beside for file in images)
-    told = "a copy of the class folders beside it"
-    if new:
-        told = f"the class folders beside it again; {new:,} of its {len(images):,} images are "
-        told += "not among theirs: move them there if they are to be used"
-    return folder.leave(told)
+    if not new:
+        return folder.leave("a copy of the class folders beside it")
+    return folder.leave(
+        f"the class folders beside it again, with {counted(new, 'image')} that they lack (of "
+        f"{len(images):,}); what is to be used has to be moved there"
+    )
 
 
 def _class(top: Folder, side: Side | None, names: Iterable[str], layout: Layout) -> ClassFolder:
@@ -369,8 +372,8 @@ def _class(top: Folder, side: Side | None, names: Iterable[str], layout: Layout)
     if taken:
         shown = ", ".join(list(taken)[:5]) + (", …" if len(taken) > 5 else "")
         layout.notes.append(
-            f"class {path_text(top.place)}: {taken.total():,} images in its {len(taken)} "
-            f"subfolders ({shown}) are taken too"
+            f"class {path_text(top.place)} includes {counted(taken.total(), 'image')} from "
+            f"{counted(len(taken), 'subfolder')} ({shown})"
         )
     return ClassFolder(top.place, top.name, side, tuple(files))
 
@@ -394,5 +397,5 @@ def _loose(tree: Folder, reason: str) -> list[LeftOut]:
     place = f"{path_text(tree.place)}/" if tree.place else ""
     shown = ", ".join(place + path_text(file.name) for file in tree.files[:3])
     shown += ", …" if len(tree.files) > 3 else ""
-    told = f"{reason}; {images:,} of them images" if images else reason
+    told = f"{reason}; images among them: {images:,}" if images else reason
     return [LeftOut(shown, len(tree.files), told)]

@@ -21,9 +21,9 @@ Pairs = Iterable[tuple[int, int]]
 def leaf_groups(scan: FolderScan, file: Path | None = None) -> list[Group]:
     """Every image in exactly one group, groups and members in path order.
 
-    file: CSV with the columns `path` and `group`, or PlantVillage's `leaf-map.json`; which of its
-    rows and of the images have no match is told. Raises UserError for a file that does not name the
-    images.
+    file: CSV with the columns `path` and `group`, or PlantVillage's `leaf-map.json`; a warning
+    counts its rows and the images that have no match. Raises UserError for a file that does not
+    name the images.
     """
     found = find_groups(scan, file) if file else None
     for line in found.lines() if found else ():
@@ -32,9 +32,7 @@ def leaf_groups(scan: FolderScan, file: Path | None = None) -> list[Group]:
 
 
 def groups_by(scan: FolderScan, found: FoundGroups | None) -> list[Group]:
-    """Likewise, by groups that were found in a file; images that it does not name, and all without
-    one, by their own names.
-    """
+    """`leaf_groups` with the groups of a file that was read already; None: without a file."""
     images = scan.images
     unnamed = [place for place in range(len(images)) if not found or place not in found.groups]
     by_name = same_leaf_pairs([images[place] for place in unnamed])

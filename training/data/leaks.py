@@ -1,4 +1,4 @@
-"""Proof that a split does not leak: the leaf groups are found anew, and none lies on two sides."""
+"""Proof that a split does not leak: the leaf groups are found again, and none lies on two sides."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -25,10 +25,10 @@ class Leak:
 class LeakReport:
     """What was looked at, and what was found.
 
-    unknown: images of the folder that have no side. excluded: those that have none since the same
-    picture is filed under another class too.
-    unproven: what the proof does not cover, in words; without it and without leaks, no group is
-    divided. notes: what a person should know of the file of groups.
+    unknown: images of the folder that have no side. excluded: images that have no side because the
+    same picture is filed under another class too. unproven: what the proof does not cover; where it
+    is empty and there are no leaks, no group is divided. notes: what a person should know about the
+    file of groups.
     """
 
     images: int
@@ -65,7 +65,7 @@ class LeakReport:
 
 
 def find_leaks(scan: FolderScan, manifest: Manifest, groups_file: Path | None = None) -> LeakReport:
-    """Group the images of `scan` anew, by names, bytes and looks, and compare with the sides.
+    """Group the images of `scan` by names, bytes and looks, and compare with the sides.
 
     Raises UserError where that would prove nothing: the manifest puts no image of the folder on a
     side, or all on one, or the file of groups names none.

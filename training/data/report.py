@@ -128,20 +128,22 @@ class DataReport:
         leaks = f", {sum(len(item.sides) > 1 for item in copies)} on two sides of the split"
         told = [
             f"{sum(self.counts.values()):,} images in {len(self.counts)} classes, the largest "
-            f"{self.imbalance_ratio:.2f} times the smallest",
-            f"{len(self.skipped)} files cannot be used",
+            f"{self.imbalance_ratio:.2f} times the smallest"
+        ]
+        if self.sides:
+            told.append(self.sides.line)
+        if self.conflicts:
+            told.append(f"{counted(self.conflicts)}: a split leaves them out")
+        told.append(f"{len(self.skipped)} files cannot be used")
+        if self.left_out:
+            files = sum(item.files for item in self.left_out)
+            told.append(f"files left out: {files:,} (places: {len(self.left_out)})")
+        told += [
             f"{len(self.exact_duplicates)} groups of identical files and "
             f"{len(self.near_duplicates)} of near copies: {mislabelled} under more than one class"
             f"{leaks if self.manifest_digest or self.sides else ''}",
             f"{len(self.outliers)} pictures are unlike the others of their class",
         ]
-        if self.left_out:
-            files = sum(item.files for item in self.left_out)
-            told.insert(2, f"files left out: {files:,} (places: {len(self.left_out)})")
-        if self.sides:
-            told.insert(1, self.sides.line)
-        if self.conflicts:
-            told.insert(2, f"{counted(self.conflicts)}: a split leaves them out")
         return [*told, self.border.verdict if self.border else self.border_untested]
 
     @property
@@ -174,6 +176,8 @@ def data_report(scan: FolderScan, manifest: Manifest | None = None, seed: int = 
     borders = np.stack([item.border for item in seen])
     names = np.array([image.class_name for image in scan.images])
     counts = scan.counts
+    row_of = rows_of(paths, judged) if judged else {}
+    side_of = {paths[place]: str(row.side) for place, row in row_of.items()}
     return DataReport(
         root=path_text(scan.root),
         manifest_digest=manifest.digest if manifest else None,
@@ -181,8 +185,8 @@ def data_report(scan: FolderScan, manifest: Manifest | None = None, seed: int = 
         imbalance_ratio=max(counts.values()) / min(counts.values()),
         sizes=_sizes(seen),
         conflicts=find_conflicts(scan),
-        exact_duplicates=_copies(scan, judged, _same_bytes(scan)),
-        near_duplicates=_copies(scan, judged, _near_copies(scan)),
+        exact_duplicates=_copies(scan, side_of, _same_bytes(scan)),
+        near_duplicates=_copies(scan, side_of, _near_copies(scan)),
         skipped=scan.skipped,
         outliers=tuple(_outliers(paths, names, np.stack([item.features for item in seen]))),
         backgrounds=tuple(background(name, borders[names == name]) for name in counts),
@@ -307,12 +311,10 @@ def _near_copies(scan: FolderScan) -> list[tuple[str, ...]]:
 
 
 def _copies(
-    scan: FolderScan, manifest: Manifest | None, groups: Iterable[tuple[str, ...]]
+    scan: FolderScan, side_of: dict[str, str], groups: Iterable[tuple[str, ...]]
 ) -> tuple[Copies, ...]:
+    """side_of: the side of each image that has one."""
     class_of = {image.path: image.class_name for image in scan.images}
-    paths = [image.path for image in scan.images]
-    row_of = rows_of(paths, manifest) if manifest else {}
-    side_of = {paths[place]: str(row.side) for place, row in row_of.items()}
 
     def among(known: dict[str, str], group: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(sorted({known[path] for path in group if path in known}))

@@ -185,7 +185,7 @@ def _given_sides(sides: GivenSides | None) -> str:
     ]
     told = (
         f"<p>Groups of copies or shots of one leaf that are on two sides: {len(sides.leaks)}. "
-        "<code>--resplit</code> divides all images anew, without them.</p>"
+        "<code>--resplit</code> makes sides without them.</p>"
         if leaks
         else "<p>No copies or shots of one leaf are on two sides.</p>"
     )

@@ -17,8 +17,7 @@ def log_data_report(run: Run, manifest: Manifest, groups_file: Path | None = Non
     """Look at the images behind a split, and prove that it does not leak.
 
     Logs data/report.html, data/report.json and data/leaks.json, and tags the run with the number of
-    leaks and with what the border of a picture tells of its class. A split that leaks is told, not
-    refused.
+    leaks and with the result of the border test. A split that leaks is reported, not refused.
     """
     scan = read_folder(manifest.root)
     with tempfile.TemporaryDirectory() as folder:

@@ -94,6 +94,8 @@ def split(
         near_conflicts=0 if groups_file else mixed,  # a patient may have two diseases
     )
     if not scan.sides or resplit:
+        if scan.sides:
+            origin = replace(origin, notes=("the split of the folders is not used (--resplit)",))
         excluded = Counter(name for conflict in found for name in conflict.classes)
         divided = _divide(scan, groups, shares, share_out, excluded, classes_needed)
         return Manifest(scan.root, tuple(sorted(divided)), origin)
