@@ -1,6 +1,7 @@
-"""`leafgate demo`: the whole loop as a user runs it first, then everything left running.
+"""`leafgate demo`: the services, and beside them the whole loop as a user runs it first.
 
-The training runs in a process of its own, so that its memory is free again once the services run.
+The services start first, all at once, while nothing else is done. The training runs in a process
+of its own, so that its memory is free again in the end; the API takes up what the gate promotes.
 """
 
 import json
@@ -19,6 +20,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 import typer
 
@@ -34,6 +37,8 @@ __all__ = ["run_demo", "run_loop"]
 
 HELD_BACK = 3
 NOT_AGAIN = "what is trained is not trained again"
+POLL_SECONDS = "2"  # between the API's looks for a promotion, where no setting says otherwise
+LOAD_SECONDS = 60  # for a promoted model to be noticed and loaded
 LAST_LINES = 12  # of a service's log, shown where it ends
 START_SECONDS = 120
 STOP_SECONDS = 15
@@ -64,19 +69,37 @@ class Service:
 
 
 def run_demo(settings: Settings, data: Path | None, options: Sequence[str] = ()) -> None:
-    """Loop, services, addresses; returns after Ctrl-C. options: of `leafgate demo`, for the loop.
+    """Services, loop, addresses; returns after Ctrl-C. options: of `leafgate demo`, for the loop.
 
-    Raises UserError where a port is taken, be it before the training or after it.
+    Raises UserError where a port is taken, or a service ends as it starts; nothing is trained then.
     """
     parts = services(settings)
-    with listening(settings, parts):
-        pass  # all ports are free, and no two are the same
-    promoted = _train_and_gate(data, options)
-    account = make_account(settings)
-    with running(settings, parts, account) as processes:
-        typer.echo(farewell(settings, parts, account, data, promoted))
-        _wait(processes, _logs(settings))
+    with listening(settings, parts) as listeners, _signals_stop_services():
+        account = make_account(settings)
+        with running(settings, parts, account, listeners) as processes:
+            promoted = _train_and_gate(data, options)
+            if promoted:
+                _await_models(settings)
+            _require_all_alive(processes, _logs(settings))
+            typer.echo(farewell(settings, parts, account, data, promoted))
+            _wait(processes, _logs(settings))
     typer.echo("stopped")
+
+
+@contextmanager
+def _signals_stop_services() -> Iterator[None]:
+    """SIGTERM, and a terminal that is closed, end the block as Ctrl-C does."""
+
+    def leave(number: int, _frame: FrameType | None) -> NoReturn:
+        sys.exit(128 + number)
+
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, leave) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def services(settings: Settings) -> list[Service]:
@@ -122,6 +145,7 @@ def make_account(settings: Settings) -> Account:
     from sql import add_user, find_user, migrate, open_database
 
     file = settings.var_dir / "demo" / "account.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
     if not file.is_file():
         made = {"jwt_secret": secrets.token_hex(32), "password": secrets.token_urlsafe(9)}
         beside = file.with_suffix(".part")
@@ -140,30 +164,31 @@ def make_account(settings: Settings) -> Account:
 
 @contextmanager
 def running(
-    settings: Settings, parts: list[Service], account: Account
+    settings: Settings, parts: list[Service], account: Account, listeners: list[socket.socket]
 ) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
-    """Start the services, wait until each answers, and stop them all in the end.
+    """Start the services at once, wait until each answers, and stop them all in the end.
 
-    Each gets a socket that is bound here, so that no other program can answer in its place. Raises
-    UserError where a port was taken since the demo began, or a service ends as it starts.
+    listeners: a socket for each, bound already, so that no other program can answer in its place;
+    they are closed here and are the services' alone. Raises UserError where one ends as it starts.
     """
     environment = {
         **os.environ,
         "LEAFGATE_VAR_DIR": str(settings.var_dir),
         "LEAFGATE_JWT_SECRET": os.environ.get("LEAFGATE_JWT_SECRET") or account.jwt_secret,
     }
+    if "model_poll_seconds" not in settings.model_fields_set:
+        environment["LEAFGATE_MODEL_POLL_SECONDS"] = POLL_SECONDS
     logs = _logs(settings)
     logs.mkdir(parents=True, exist_ok=True)
     processes: dict[str, subprocess.Popen[bytes]] = {}
     try:
-        with listening(settings, parts) as listeners:
-            for part, listener in zip(parts, listeners, strict=True):
-                processes[part.command] = _start(part, listener, environment, logs)
-        for part in parts:  # the sockets are theirs alone now: one that ends is not reached
-            _await(part, processes[part.command], logs)
-        _await_models(settings)
-        for name, process in processes.items():
-            _require_alive(name, process, logs)
+        for part, listener in zip(parts, listeners, strict=True):
+            processes[part.command] = _start(part, listener, environment, logs)
+            listener.close()
+        typer.echo(f"starting {', '.join(processes)} …", err=True)
+        for part in parts:
+            _await(part, processes, logs)
+        _require_all_alive(processes, logs)
         yield processes
     finally:
         _stop(processes)
@@ -173,15 +198,10 @@ def running(
 def listening(settings: Settings, parts: list[Service]) -> Iterator[list[socket.socket]]:
     """Sockets on the ports of all parts, at once. Raises UserError where one is taken."""
     with ExitStack() as opened:
-        try:
-            found = [
-                opened.enter_context(listen(settings.host, part.port, part.setting, at_once=True))
-                for part in parts
-            ]
-        except UserError as error:
-            fix = f"{error.fix}; then give the command again: {NOT_AGAIN}"
-            raise UserError(error.problem, fix, error.code) from error
-        yield found
+        yield [
+            opened.enter_context(listen(settings.host, part.port, part.setting, at_once=True))
+            for part in parts
+        ]
 
 
 def _start(
@@ -204,13 +224,11 @@ def _logs(settings: Settings) -> Path:
     return settings.var_dir / "demo" / "logs"
 
 
-def _await(part: Service, process: subprocess.Popen[bytes], logs: Path) -> None:
-    typer.echo(f"starting {part.command} …", err=True)
+def _await(part: Service, processes: Mapping[str, subprocess.Popen[bytes]], logs: Path) -> None:
+    """Until the part answers. Raises UserError where it takes too long, or any of them ends."""
     deadline = time.monotonic() + START_SECONDS
-    while True:
-        _require_alive(part.command, process, logs)
-        if _answers(part.address + part.probe):
-            return
+    while not _answers(part.address + part.probe):
+        _require_all_alive(processes, logs)
         if time.monotonic() > deadline:
             raise UserError(
                 f"`leafgate {part.command}` does not answer at {part.address} after "
@@ -219,6 +237,11 @@ def _await(part: Service, process: subprocess.Popen[bytes], logs: Path) -> None:
                 code="service_ended",
             )
         time.sleep(0.2)
+
+
+def _require_all_alive(processes: Mapping[str, subprocess.Popen[bytes]], logs: Path) -> None:
+    for name, process in processes.items():
+        _require_alive(name, process, logs)
 
 
 def _require_alive(name: str, process: subprocess.Popen[bytes], logs: Path) -> None:
@@ -242,17 +265,19 @@ def _last_words(name: str, logs: Path) -> str:
 
 
 def _await_models(settings: Settings) -> None:
-    """Give the models in production time to load; without one, /ready goes on answering 503."""
-    for _ in range(100):
+    """Give the API time to notice and load what was promoted; until then /ready answers 503."""
+    deadline = time.monotonic() + LOAD_SECONDS
+    while time.monotonic() < deadline:
         if _answers(f"{settings.address(settings.api_port)}/ready"):
             return
         time.sleep(0.1)
 
 
 def _answers(address: str) -> bool:
+    """Whether it answers 200 now. A bound socket takes connections before its service is there."""
     directly = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with directly.open(address, timeout=2) as answer:
+        with directly.open(address, timeout=1) as answer:
             return bool(answer.status == 200)
     except (OSError, HTTPException):
         return False

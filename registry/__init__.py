@@ -74,7 +74,7 @@ if TYPE_CHECKING:
     from registry.gate import GateResult, Question, kind_of, run_gate
     from registry.holding import hold, release
     from registry.overriding import force, rollback
-    from registry.policy import policy_without
+    from registry.policy import load_policy, policy_without
     from registry.promotion import realign, settle
     from registry.recording import adopt
     from registry.tracking import Run, start_run
@@ -88,6 +88,7 @@ ON_FIRST_USE = {
     "GateResult": "registry.gate",
     "Question": "registry.gate",
     "kind_of": "registry.gate",
+    "load_policy": "registry.policy",
     "run_gate": "registry.gate",
     "hold": "registry.holding",
     "release": "registry.holding",
@@ -181,6 +182,7 @@ __all__ = [
     "kind_of",
     "latents",
     "latents_between",
+    "load_policy",
     "one_blas_thread",
     "origin",
     "overlay",

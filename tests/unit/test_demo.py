@@ -1,7 +1,9 @@
 """The demo's own promises: recipes, secrets, and a line that can be pasted."""
 
 import json
+import os
 import shlex
+import shutil
 import stat
 import subprocess
 from dataclasses import replace
@@ -9,9 +11,17 @@ from pathlib import Path
 
 import pytest
 
+from leafgate.audit import AuditEntry
 from leafgate.demo import curl_line, farewell, make_account, run_demo, services
 from leafgate.errors import UserError
-from leafgate.loop import classifier_recipe, generator_recipe, other_images_policy
+from leafgate.gating import open_ledger
+from leafgate.loop import (
+    classifier_recipe,
+    generator_recipe,
+    other_images_policy,
+    split_images,
+    standing_verdict,
+)
 from leafgate.manifest import Manifest
 from leafgate.settings import Settings
 from registry import ModelStore, sign_in_link
@@ -22,7 +32,7 @@ from tests.commands import free_port
 from tests.models import register_tiny_classifier
 from tests.recording_proxy import set_proxies
 from tests.small_server import ok, serving
-from training.classifier.backbones import LoadedBackbone, WeightsKind
+from training.data.folder import FolderScan, read_folder
 
 
 def test_the_account_is_made_once_and_readable_by_its_owner_alone(settings: Settings) -> None:
@@ -118,23 +128,46 @@ def test_a_port_in_use_is_told_before_anything_is_trained(settings: Settings) ->
     assert not (settings.var_dir / "demo").exists()
 
 
-@pytest.mark.parametrize(("had", "backbone"), [("imagenet", "resnet50"), ("none", "resnet18")])
-def test_drawn_leaves_need_no_download_and_photographs_try_for_imagenet(
-    colour_manifest: Manifest, had: WeightsKind, backbone: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("drawn", [True, False])
+def test_the_classifier_starts_from_weights_that_came_with_the_installation(
+    colour_manifest: Manifest, drawn: bool
 ) -> None:
-    asked: list[tuple[str, str]] = []
+    recipe = classifier_recipe(colour_manifest, drawn)
+    assert (recipe.backbone, recipe.weights) == ("efficientnet_lite0", "imagenet")
+    assert 2 <= generator_recipe(colour_manifest, drawn).epochs <= 60
 
-    def load(name: str, weights: str) -> LoadedBackbone:
-        asked.append((name, weights))
-        return LoadedBackbone(None, had, "")
 
-    monkeypatch.setattr("training.classifier.backbones.load_backbone", load)
-    assert classifier_recipe(colour_manifest, drawn=True).weights == "none"
-    assert asked == []
-    recipe = classifier_recipe(colour_manifest, drawn=False)
-    assert (recipe.weights, recipe.backbone) == ("auto", backbone)
-    assert asked == [("resnet50", "auto")]
-    assert 2 <= generator_recipe(colour_manifest, drawn=False).epochs <= 60
+def test_a_version_that_was_held_back_is_judged_anew_where_the_verdict_may_change(
+    settings: Settings, colour_manifest: Manifest
+) -> None:
+    version = register_tiny_classifier(settings, manifest=colour_manifest, alias=None)
+    ledger, policy = open_ledger(settings), load_policy(None, "classifier")
+    other = settings.var_dir / "policy.yaml"
+    other.write_text("kind: classifier\nchecks:\n  enough_images: {at_least: 31}\n")
+
+    def stands(reason: str, policy_file: Path | None = None, champion: int | None = None) -> bool:
+        ledger.write(
+            AuditEntry(
+                model=version.name,
+                action="verdict",
+                by="gate",
+                from_version=champion,
+                to_version=version.version,
+                outcome="held back",
+                policy_digest=policy.digest,
+                artifact_digest=version.tags["artifact.digest"],
+                reason=reason,
+            )
+        )
+        records = ledger.sound_records(version.name)
+        return standing_verdict(ledger, records, version, policy_file) is not None
+
+    assert standing_verdict(ledger, ledger.sound_records(version.name), version, None) is None
+    assert stands("not passed: accuracy, macro_f1")
+    assert not stands("not passed: accuracy", policy_file=other)
+    assert not stands("not passed: accuracy", champion=7)
+    assert not stands("not passed: accuracy, latency")
+    assert not stands("not passed: runs")
 
 
 def test_a_demo_on_other_images_is_not_compared_with_the_one_before(
@@ -155,3 +188,39 @@ def test_a_demo_on_other_images_is_not_compared_with_the_one_before(
     file = other_images_policy(store, "leaf-classifier", other)
     asked = load_policy(file, "classifier").checks
     assert set(CHECKS["classifier"]) - set(asked) == {"champion", "classes"}
+
+
+def test_a_folder_is_read_again_only_where_something_in_it_has_changed(
+    settings: Settings,
+    colour_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = Path(shutil.copytree(colour_folder, tmp_path / "images"))
+    reads: list[Path] = []
+
+    def read(root: Path) -> FolderScan:
+        reads.append(root)
+        return read_folder(root)
+
+    monkeypatch.setattr("leafgate.loop.read_folder", read)
+    first = split_images(settings, folder)
+    told = capsys.readouterr().out
+    again = split_images(settings, folder)
+    assert (again, again.origin) == (first, first.origin)
+    assert len(reads) == 1
+    assert told in capsys.readouterr().out  # all that was said of the images is said again
+
+    split_images(settings, folder, resplit=True)
+    assert len(reads) == 2  # other options, another split
+    image = next(folder.rglob("*.png"))
+    os.utime(image, ns=(1, 1))
+    split_images(settings, folder)
+    assert len(reads) == 3
+    image.unlink()
+    assert len(split_images(settings, folder).rows) == len(first.rows) - 1
+    (folder / "notes.txt").symlink_to(tmp_path)
+    split_images(settings, folder)
+    split_images(settings, folder)
+    assert len(reads) == 6  # behind a link, anything may change
