@@ -185,7 +185,7 @@ def options() -> argparse.Namespace:
     add("--minutes", type=float, default=30, help="of training, each family")
     add("--turn", type=float, default=2.5, help="minutes between two looks")
     add("--samples", type=int, default=1024, help="pictures drawn for a look")
-    add("--features", default="classifier", help="classifier, inception, pixels or auto")
+    add("--features", default="classifier", help="lite0, classifier, inception, pixels or auto")
     add("--precision", default="auto")
     add("--seed", type=int, default=0)
     add("--out", type=Path, default=Path("generators"), help="curves.png, looks.csv, samples")
@@ -212,7 +212,7 @@ def main() -> None:
         ]
         contestants = [Contestant.of(config, manifest, train) for config in configs]
         compete(contestants, real, args)
-    kernel_name = named("kid", extractor.name)
+    kernel_name = named("kd", extractor.name)
     save(contestants, kernel_name, args.out)
     print(f"Generators at equal time, {args.image_size} px, seed {args.seed}")
     print(f"data      {data.line}")

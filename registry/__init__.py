@@ -70,7 +70,12 @@ from registry.wanted_version import Follows, InProduction, InStaging, Wanted
 if TYPE_CHECKING:
     from registry.carrying_out import carry_out
     from registry.evaluation_set import run_manifest
-    from registry.features import FeatureExtractor, find_extractor
+    from registry.features import (
+        EPOCH_FEATURES_TAG,
+        FeatureExtractor,
+        find_epoch_extractor,
+        find_extractor,
+    )
     from registry.gate import GateResult, Question, kind_of, run_gate
     from registry.holding import hold, release
     from registry.overriding import force, rollback
@@ -83,7 +88,9 @@ if TYPE_CHECKING:
 ON_FIRST_USE = {
     "carry_out": "registry.carrying_out",
     "run_manifest": "registry.evaluation_set",
+    "EPOCH_FEATURES_TAG": "registry.features",
     "FeatureExtractor": "registry.features",
+    "find_epoch_extractor": "registry.features",
     "find_extractor": "registry.features",
     "GateResult": "registry.gate",
     "Question": "registry.gate",
@@ -115,6 +122,7 @@ def __getattr__(name: str) -> object:
 __all__ = [
     "CHECK",
     "DIGEST_TAG",
+    "EPOCH_FEATURES_TAG",
     "FEWEST_STEPS",
     "MAX_SEED",
     "MOST_STEPS",
@@ -172,6 +180,7 @@ __all__ = [
     "computes_bf16",
     "drop_int8",
     "file_problems",
+    "find_epoch_extractor",
     "find_extractor",
     "force",
     "gate_picture",

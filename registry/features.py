@@ -13,8 +13,11 @@ from leafgate.settings import Settings
 from registry.extractors import FeatureName, Floats, PixelFeatures, find_classifier
 from registry.inception import find_inception
 from registry.ledger import Ledger
+from registry.lite_features import LiteFeatures
 
-FeatureChoice = Literal["auto", "inception", "classifier", "pixels"]
+FeatureChoice = Literal["auto", "inception", "lite0", "classifier", "pixels"]
+
+EPOCH_FEATURES_TAG = "features.epoch"  # of a generator's run: what chose the epoch that is stored
 
 
 class FeatureExtractor(Protocol):
@@ -44,11 +47,42 @@ class FeatureExtractor(Protocol):
 
 Finder = Callable[[Settings, tuple[str, ...], Ledger | None], FeatureExtractor]
 
-FINDERS: dict[str, Finder] = {  # the best first
+FINDERS: dict[str, Finder] = {  # in the order of `auto`: what learnt from these images comes later
     "inception": lambda settings, classes, ledger: find_inception(settings, classes),
+    "lite0": lambda settings, classes, ledger: LiteFeatures(),
     "classifier": find_classifier,
     "pixels": lambda settings, classes, ledger: PixelFeatures(),
 }
+
+
+# What chooses an epoch, by what judges it: other features, and none of those that the gate's `auto`
+# comes to first, where there is a choice.
+EPOCH_FINDERS: dict[str, tuple[FeatureChoice, ...]] = {
+    "inception": ("classifier", "lite0"),
+    "lite0": ("classifier", "pixels"),
+    "classifier": ("pixels",),
+    "pixels": ("classifier", "lite0"),
+}
+
+
+def find_epoch_extractor(
+    settings: Settings,
+    choice: FeatureChoice,
+    judge: FeatureExtractor,
+    classes: tuple[str, ...],
+    ledger: Ledger | None = None,
+) -> FeatureExtractor:
+    """The extractor that chooses the epoch: with `auto` another one than the `judge`, so that no
+    generator is measured with what it was picked by. Arguments and errors as of `find_extractor`.
+    """
+    if choice != "auto":
+        return judge if choice == judge.name else find_extractor(settings, choice, classes, ledger)
+    for name in EPOCH_FINDERS[judge.name]:
+        try:
+            return FINDERS[name](settings, classes, ledger)
+        except UserError:
+            continue
+    return PixelFeatures()
 
 
 def find_extractor(
@@ -76,7 +110,7 @@ def find_extractor(
 
 def _best(settings: Settings, classes: tuple[str, ...], ledger: Ledger | None) -> FeatureExtractor:
     refused = ""
-    for name in ("inception", "classifier"):
+    for name in ("inception", "lite0", "classifier"):
         try:
             found = FINDERS[name](settings, classes, ledger)
         except UserError as error:

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from leafgate.errors import UserError
 from leafgate.images import Pixels
 from leafgate.manifest import file_digest
 from leafgate.settings import Settings
-from registry.extractors import FeatureName, Floats, in_batches
+from registry.extractors import FeatureName, Floats, in_batches, resized
 from registry.keras_files import FileUnavailableError, KerasFile, fetch_keras_file
 
 SIZE = 299
@@ -123,13 +122,7 @@ def _compiled(network: Any) -> Any:  # noqa: ANN401 - Keras and TensorFlow have 
 
 def prepared(images: Pixels) -> Floats:
     """RGB (n, h, w, 3) uint8 at 299 pixels, in [-1, 1] but for what bicubic overshoots."""
-    sized = np.empty((len(images), SIZE, SIZE, 3), np.float32)
-    for place, image in enumerate(images):
-        for channel in range(3):  # PIL keeps fractions in one-channel images alone
-            values = Image.fromarray(image[..., channel].astype(np.float32))
-            resized = values.resize((SIZE, SIZE), Image.Resampling.BICUBIC)
-            sized[place, ..., channel] = np.asarray(resized)
-    return sized / 127.5 - 1
+    return resized(images, SIZE) / 127.5 - 1
 
 
 def _first_line(error: Exception) -> str:

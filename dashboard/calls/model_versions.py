@@ -1,5 +1,6 @@
 """Versions of the registered models: what they come to, where they come from, who moved them."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -8,6 +9,9 @@ from dashboard.client import ApiClient
 
 MOVE_SECONDS = 150.0  # the API itself gives up after 120
 Move = Literal["promote", "rollback", "hold", "release"]
+# Older versions logged the kernel distance of these features under the name that only Inception's
+# may have; shown under today's, they stand beside newer ones.
+OLD_KERNEL_NAME = re.compile(r"^(test|validation)_kid_(classifier|pixels)(?=_|$)")
 
 
 @dataclass(frozen=True)
@@ -137,7 +141,10 @@ def story(api: ApiClient, model: str, version: int) -> Story:
         params=told["params"],
         lineage=Lineage(**told["lineage"]),
         curves=tuple(
-            Curve(each["metric"], tuple((int(step), value) for step, value in each["points"]))
+            Curve(
+                todays_name(each["metric"]),
+                tuple((int(step), value) for step, value in each["points"]),
+            )
             for each in told["curves"]
         ),
         confusion=Confusion(
@@ -196,5 +203,10 @@ def _version(told: Mapping[str, Any]) -> Version:
         held=Hold(**held) if held else None,
         promoted_by=told["promoted_by"],
         promoted_at_utc=told["promoted_at_utc"],
-        metrics=told["metrics"],
+        metrics={todays_name(name): value for name, value in told["metrics"].items()},
     )
+
+
+def todays_name(metric: str) -> str:
+    """What a logged figure is called now: `test_kd_pixels` for `test_kid_pixels`."""
+    return OLD_KERNEL_NAME.sub(r"\1_kd_\2", metric)

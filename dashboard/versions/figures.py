@@ -8,12 +8,12 @@ from typing import TypeGuard
 
 MISSING = "–"
 ENDS = ("_low", "_high", "_sd")
-FEATURES = r"(?:_(inception|classifier|pixels))?"
+FEATURES = r"(?:_(inception|lite0|classifier|pixels))?"
 HEADLINES = (
     ("accuracy", "Accuracy", "higher"),
     ("macro_f1", "Macro F1", "higher"),
     ("ece", "Calibration error", "lower"),
-    ("kid", "Kernel distance", "lower"),
+    ("kid|kd", "Kernel distance", "lower"),
     ("fid|fd", "Fréchet distance", "lower"),
     ("coverage", "Coverage", "higher"),
     ("class_fidelity", "Class fidelity", "higher"),

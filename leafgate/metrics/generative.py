@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 SIDE = 32
+NOISE, NOISE_SEED = 128, 20_140_610  # pictures of pure noise, any seed but always the same
 
 
 def evenly(count: int, most: int) -> NDArray[np.int64]:
@@ -17,6 +18,15 @@ def evenly(count: int, most: int) -> NDArray[np.int64]:
     come in turn: a step through them meets some classes only, the first ones are of all.
     """
     return np.linspace(0, count - 1, min(most, count)).astype(np.int64)
+
+
+def pure_noise(like: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """128 pictures of the size and channels of `like` (n, h, w, c), every value drawn by itself.
+
+    What no generator may come near to: the far end of a scale of distances.
+    """
+    shape = (NOISE, *like.shape[1:])
+    return np.random.default_rng(NOISE_SEED).integers(0, 256, shape, np.uint8)
 
 
 def thumbnails(images: NDArray[np.uint8], side: int = SIDE) -> NDArray[np.float32]:

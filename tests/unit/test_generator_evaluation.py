@@ -26,7 +26,7 @@ from training.gan.evaluation.evidence import LabelledSide, gather
 from training.gan.evaluation.measure import GeneratorEvaluation, measure
 
 TRAIN, TEST = real_side(30, seed=1), real_side(20, seed=2)
-COMPARISONS = ("kid", "precision", "recall", "density", "coverage")
+COMPARISONS = ("precision", "recall", "density", "coverage")
 
 
 def evaluated(
@@ -58,12 +58,12 @@ def always_blue(inputs: Floats) -> Floats:
 
 def test_figures_are_named_after_the_features_they_come_from(good: GeneratorEvaluation) -> None:
     names = {figure.name for figure in good.figures}
-    assert {"fd_classifier", *(f"{name}_classifier" for name in COMPARISONS)} <= names
+    assert {f"{name}_classifier" for name in ("kd", "fd", *COMPARISONS)} <= names
     assert {"memorised_share_classifier", "memorised_ratio_classifier", "diversity"} <= names
     assert "classifier_score" in names
-    assert not names & {"fid", "kid", "inception_score", "precision"}
+    assert not names & {"fid", "kid", "kid_classifier", "inception_score", "precision"}
     pixels = {figure.name for figure in evaluated(painter(), PixelFeatures()).figures}
-    assert {"fd_pixels", "kid_pixels", "memorised_share_pixels"} <= pixels
+    assert {"fd_pixels", "kd_pixels", "memorised_share_pixels"} <= pixels
     assert not any("score" in name for name in pixels)
 
 
@@ -71,15 +71,66 @@ def test_only_inception_gives_a_fid_and_an_inception_score() -> None:
     network = ColourSense(labels=("a", "b"), name="inception")
     result = evaluated(painter(), network, ColourSense())
     names = {figure.name for figure in result.figures}
-    assert {"fid", *COMPARISONS, "inception_score", "classifier_score", "memorised_share"} <= names
+    assert {
+        "kid",
+        "fid",
+        *COMPARISONS,
+        "inception_score",
+        "classifier_score",
+        "memorised_share",
+    } <= names
     assert result["inception_score"].title.startswith("sure answers of many classes, 1 to 2")
     assert result["classifier_score"].value > 2.9
+
+
+def test_lite0_gives_distances_under_its_own_name_and_no_score() -> None:
+    network = ColourSense(labels=(), name="lite0")
+    result = evaluated(painter(), network, ColourSense())
+    names = {figure.name for figure in result.figures}
+    assert {f"{name}_lite0" for name in ("kd", "fd", *COMPARISONS)} <= names
+    assert not [name for name in result.metrics() if re.search("kid|fid(?!elity)", name)]
+    assert "inception_score" not in names
+    assert "kd_classifier" in names, "the own classifier's features are a second opinion"
+    assert evaluated(painter(), replace(network, labels=("a", "b"))).metrics().keys() == (
+        evaluated(painter(), network).metrics().keys()
+    ), "a score over ImageNet's classes would be taken for the Inception Score"
+
+
+def test_the_kernel_distance_leads_with_an_interval_between_its_two_references(
+    good: GeneratorEvaluation,
+) -> None:
+    first = good.figures[0]
+    assert first.name == "kd_classifier"
+    assert first.low < first.value < first.high
+    assert abs(first.reference) < first.high < first.noise
+    metrics = good.metrics("test")
+    for end in ("low", "high", "sd", "reference", "noise"):
+        assert f"test_kd_classifier_{end}" in metrics
+    assert good.line().startswith("kd_classifier ")
+    assert "95 % interval" in good.line()
+    assert "pure noise" in good.line()
+
+
+def test_a_frechet_distance_of_few_images_says_what_it_is_worth(good: GeneratorEvaluation) -> None:
+    assert "60 images are too few for a covariance" in good["fd_classifier"].note
+    wide = evaluated(painter(), PixelFeatures())["fd_pixels"].note
+    assert "covariance of 768 features of 60 images is singular" in wide
+
+
+def test_the_notes_say_what_chose_the_epoch() -> None:
+    def notes(chosen_with: str) -> str:
+        found = gather(painter(), ColourSense(), None, TRAIN, TEST, 60, 5, chosen_with)
+        return " ".join(measure(found).notes)
+
+    assert "chosen with classifier features too" in notes("classifier")
+    assert "chosen with other features (pixels)" in notes("pixels")
+    assert "epoch" not in notes("")
 
 
 def test_a_generator_of_real_pictures_is_as_near_as_real_pictures_are(
     good: GeneratorEvaluation,
 ) -> None:
-    assert abs(good["kid_classifier"].value) < 3 * good["kid_classifier"].spread
+    assert abs(good["kd_classifier"].value) < 3 * good["kd_classifier"].spread
     for name in ("precision", "recall", "coverage"):
         figure = good[f"{name}_classifier"]
         assert abs(figure.value - figure.reference) < 0.2
@@ -208,8 +259,8 @@ def test_it_is_written_as_plain_json(good: GeneratorEvaluation) -> None:
     few = evaluated(painter(conditional=True), test=LabelledSide(TEST.images[:3], TEST.labels[:3]))
     told = json.loads(json.dumps(few.as_dict(), allow_nan=False))
     assert told["figures"][0] | {"title": "", "note": ""} == {
-        "name": "fd_classifier", "title": "", "value": None, "real": 3, "generated": 60,
-        "spread": None, "reference": None, "note": "",
+        "name": "kd_classifier", "title": "", "value": None, "real": 3, "generated": 60,
+        "spread": None, "reference": None, "note": "", "low": None, "high": None, "noise": None,
     }  # fmt: skip
     assert json.loads(json.dumps(good.as_dict()))["classes"]["fidelity"] == 1
 

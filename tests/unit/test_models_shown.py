@@ -5,7 +5,15 @@ from typing import Any
 
 import pytest
 
-from dashboard.calls.model_versions import AuditLine, Confusion, Curve, Story, Version, story
+from dashboard.calls.model_versions import (
+    AuditLine,
+    Confusion,
+    Curve,
+    Story,
+    Version,
+    story,
+    todays_name,
+)
 from dashboard.calls.model_versions import versions as ask_versions
 from dashboard.client import ApiClient
 from dashboard.plain_text import plain, prose
@@ -85,6 +93,16 @@ def test_the_figures_that_decide_are_found_for_either_kind_of_model() -> None:
     logged = {"test_kid_classifier": 0.1, "test_kid_classifier_sd": 0.1, "test_fid": 9.0}
     told = [each.title for each in headlines([logged, {"test_coverage_pixels": 0.5}])]
     assert told == ["Kernel distance (classifier)", "Fréchet distance", "Coverage (pixels)"]
+    lite = {"test_kd_lite0": 0.1, "test_kd_lite0_noise": 2.0, "test_fd_lite0": 9.0}
+    told = [each.title for each in headlines([lite])]
+    assert told == ["Kernel distance (lite0)", "Fréchet distance (lite0)"]
+
+
+def test_kernel_distances_of_older_versions_are_shown_under_todays_name() -> None:
+    assert todays_name("test_kid_classifier_sd") == "test_kd_classifier_sd"
+    assert todays_name("validation_kid_pixels") == "validation_kd_pixels"
+    for name in ("test_kid", "test_kid_sd", "test_kid_reference", "test_kd_lite0", "kid_pixelsize"):
+        assert todays_name(name) == name
 
 
 def test_the_table_tells_alias_verdict_hold_and_figures(found: tuple[Version, ...]) -> None:
@@ -153,11 +171,11 @@ def test_training_and_validation_share_a_chart() -> None:
 
 
 def test_curves_of_a_generator_are_grouped_and_unknown_ones_shown_alone() -> None:
-    names = ("d_loss", "g_loss", "validation_kid_classifier", "seconds", "test_kid")
+    names = ("d_loss", "g_loss", "validation_kd_classifier", "seconds", "test_kid")
     told = figures([Curve(name, ((1, 0.5), (2, 0.4))) for name in names])
     assert [figure.title for figure in told] == [
         "Losses of the two networks",
-        "Validation kid classifier",
+        "Validation kd classifier",
     ]
 
 

@@ -96,7 +96,7 @@ def test_the_run_tells_configuration_data_and_every_epoch(
     assert run.data.tags["data.digest"] == data.digest
     assert run.data.tags["features.used"] == "pixels"
     measured = ("d_loss", "g_loss", "d_real", "d_fake", "d_gradient", "g_gradient")
-    for metric in (*measured, "images_per_second", "validation_kid_pixels"):
+    for metric in (*measured, "images_per_second", "validation_kd_pixels"):
         assert steps_of(settings, trained.run_id, metric) == [1, 2]
         assert math.isfinite(run.data.metrics[metric])
     store = ModelStore(settings)
@@ -111,7 +111,7 @@ def test_the_run_has_figures_pictures_and_a_report(
     store, metrics = ModelStore(settings), run_of(settings, trained.run_id).data.metrics
     assert metrics["test_generated_images"] == 32
     assert metrics["test_real_images"] == 12
-    named = ("fd_pixels", "kid_pixels", "precision_pixels", "coverage_pixels", "diversity")
+    named = ("fd_pixels", "kd_pixels", "precision_pixels", "coverage_pixels", "diversity")
     assert all(math.isfinite(metrics[f"test_{name}"]) for name in named)
     assert not [name for name in metrics if "fid" in name.split("_") or name == "test_kid"]
     for path in (

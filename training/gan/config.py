@@ -12,6 +12,8 @@ from training.config import ON_CONFLICT, RESPLIT, JobConfig, OnConflict
 from training.gan.families import Family, Shape, find_family
 
 LossName = Literal["cross_entropy", "hinge", "wasserstein"]
+# As `registry.features.FeatureChoice`, which to import takes longer than to read a configuration.
+Features = Literal["auto", "inception", "lite0", "classifier", "pixels"]
 Change = Literal["colour", "translation", "cutout"]
 CHANGES: tuple[Change, ...] = ("colour", "translation", "cutout")
 MOST_CHANNELS = 4
@@ -72,8 +74,14 @@ class GanConfig(JobConfig):
     )
     evaluate_samples: int = Field(512, ge=16, description="pictures drawn for such a look")
     test_samples: int = Field(2048, ge=16, description="pictures drawn for the figures at the end")
-    features: Literal["auto", "inception", "classifier", "pixels"] = Field(
-        "auto", description="what the figures are computed with; auto: the first that can be had"
+    features: Features = Field(
+        "auto",
+        description="what the figures are computed with: inception, lite0, classifier or pixels; "
+        "auto: the first of them that can be had",
+    )
+    epoch_features: Features = Field(
+        "auto",
+        description="what chooses the epoch to store; auto: other features than the figures' own",
     )
     saturated_epochs: int = Field(
         10, gt=0, description="epochs with an all-knowing discriminator that end the run"

@@ -1,11 +1,12 @@
 """The end of a training: what was stored is measured on images that nothing has seen."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from leafgate.errors import UserError
 from leafgate.manifest import Manifest, Side
+from leafgate.progress import tell
 from registry import FeatureExtractor, Generator, Run, find_extractor
 from training.data.pipeline import load_side
 from training.gan.config import GanConfig
@@ -27,21 +28,24 @@ def log_outcome(
     manifest: Manifest,
     unfinished: UnfinishedRun,
     validation: Validation,
+    judging: FeatureExtractor,
 ) -> GeneratorEvaluation:
     """Measure the stored generator on the test side; log figures, pictures and the report.
 
-    manifest: rows of the classes learnt from alone.
+    manifest: rows of the classes learnt from alone; judging: what the figures are computed with.
     """
     evidence = gather(
         stored,
-        validation.extractor,
-        _classifier(run, validation.extractor, manifest.classes),
+        judging,
+        _classifier(run, (judging, validation.extractor), manifest.classes),
         _labelled(fewer_to_learn_from(manifest), "train", config),
         _labelled(manifest, "test", config),
         config.test_samples,
         SEED,
+        validation.extractor.name,
     )
     result = measure(evidence)
+    tell(result.line())
     drawn = pictures(evidence, result)
     drawn["losses.png"] = loss_curves(unfinished.epochs(), validation.name)
     frames = [file.read_bytes() for file in unfinished.samples]
@@ -81,11 +85,12 @@ def _labelled(manifest: Manifest, side: Side, config: GanConfig) -> LabelledSide
 
 
 def _classifier(
-    run: Run, extractor: FeatureExtractor, classes: tuple[str, ...]
+    run: Run, there: Sequence[FeatureExtractor], classes: tuple[str, ...]
 ) -> FeatureExtractor | None:
-    """One that knows the classes, where there is one."""
-    if extractor.name == "classifier":
-        return extractor
+    """One that knows the classes, where there is one. there: loaded already."""
+    for extractor in there:
+        if extractor.name == "classifier":
+            return extractor
     try:
         return find_extractor(run.settings, "classifier", classes)
     except UserError:

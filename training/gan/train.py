@@ -7,12 +7,14 @@ from leafgate.manifest import Manifest
 from leafgate.progress import tell
 from leafgate.settings import Settings
 from registry import (
+    EPOCH_FEATURES_TAG,
     FeatureExtractor,
     Generator,
     GeneratorDescription,
     Ledger,
     ModelVersion,
     Run,
+    find_epoch_extractor,
     find_extractor,
     start_run,
     store_generator,
@@ -32,7 +34,8 @@ def train_generator(
 ) -> ModelVersion:
     """Train on the manifest's training side and register the best epoch with the alias `staging`.
 
-    The best is the one whose pictures are nearest to the validation images. A job that was killed
+    The best is the one whose pictures are nearest to the validation images, to other features than
+    those that the figures are computed with. A job that was killed
     goes on from its last checkpoint, in the same MLflow run, when it is asked for again; one that
     ended well starts afresh. ledger: where the registration is written down, without which no gate
     judges the version. Raises UserError for an unknown class, an unreadable image, features
@@ -41,13 +44,15 @@ def train_generator(
     classes = chosen_classes(config, manifest)
     chosen = of_classes(manifest, classes)
     use_gpu_memory_as_needed()
-    extractor = find_extractor(settings, config.features, classes, ledger)
+    judging = find_extractor(settings, config.features, classes, ledger)
+    choosing = find_epoch_extractor(settings, config.epoch_features, judging, classes, ledger)
+    tell(f"the epoch to store is chosen with {choosing.name} features, on the validation images")
     data = training_images(chosen, config.image_size, config.cache_gib, config.channels)
-    validation = _validation(chosen, config, extractor)
+    validation = _validation(chosen, config, choosing)
     unfinished = UnfinishedRun.for_generator(settings, config, manifest)
     with start_run(settings, "train generator", unfinished.run_id, ledger) as run:
         if unfinished.run_id != run.run_id:
-            _log_job(run, manifest, config, data, extractor)
+            _log_job(run, manifest, config, data, judging, choosing)
             unfinished.begin(run.run_id)
         else:
             run.set_tags({"resumed": "true", "resumed.epochs": str(config.epochs)})
@@ -55,7 +60,7 @@ def train_generator(
         described = describe(config, gan, classes)
         live = live_generator(gan, described)
         train(gan, live, data, validation, config, run, unfinished)
-        version = _finish(run, gan, described, config, manifest, unfinished, validation)
+        version = _finish(run, gan, described, config, manifest, unfinished, validation, judging)
     unfinished.remove()
     return version
 
@@ -72,16 +77,19 @@ def _log_job(
     manifest: Manifest,
     config: GanConfig,
     data: LabelledImages,
-    extractor: FeatureExtractor,
+    judging: FeatureExtractor,
+    choosing: FeatureExtractor,
 ) -> None:
-    """What is to be trained on what, and what it is measured with."""
+    """What is to be trained on what, what it is measured with, and what chooses the epoch."""
     run.log_params({**config.model_dump(), "images": len(data)})
     run.log_data(manifest, manifest.root.name)
     run.set_tags(
         {
             "precision": policy_of(config),
-            "features.used": extractor.name,
-            "features.about": extractor.about,
+            "features.used": judging.name,
+            "features.about": judging.about,
+            EPOCH_FEATURES_TAG: choosing.name,
+            f"{EPOCH_FEATURES_TAG}.about": choosing.about,
         }
     )
 
@@ -106,6 +114,7 @@ def _finish(
     manifest: Manifest,
     unfinished: UnfinishedRun,
     validation: Validation,
+    judging: FeatureExtractor,
 ) -> ModelVersion:
     """Store the best epoch, measure what was stored, and register it.
 
@@ -117,5 +126,5 @@ def _finish(
         store_generator(stored_network(gan), described, folder)
         stored = Generator.load(folder, run.settings.engine)
         chosen = of_classes(manifest, described.classes)
-        log_outcome(run, stored, config, chosen, unfinished, validation)
+        log_outcome(run, stored, config, chosen, unfinished, validation, judging)
         return run.register("generator", folder, run.settings.generator_name, manifest)

@@ -15,6 +15,7 @@ from leafgate.images import Pixels
 from leafgate.metrics.generative import evenly, pixel_diversity
 from leafgate.metrics.kernel import kernel_distance
 from registry import FeatureExtractor, Generator
+from training.gan.evaluation.figures import named
 from training.gan.unfinished import Epoch
 
 SEED = 20_180_105  # of the pictures drawn for a look; any number, but always the same
@@ -49,8 +50,7 @@ class Validation:
     @property
     def name(self) -> str:
         """What the distance is called."""
-        own = "kid" if self.extractor.name == "inception" else f"kid_{self.extractor.name}"
-        return f"validation_{own}"
+        return f"validation_{named('kd', self.extractor.name)}"
 
     def named(self, epoch: Epoch) -> dict[str, float]:
         """An epoch's figures as they are logged."""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from leafgate.images import Pixels
+from leafgate.metrics.generative import pure_noise
 from leafgate.progress import progress
 from registry import Drawn, FeatureExtractor, Generator
 
@@ -19,6 +20,7 @@ Floats = NDArray[np.floating]
 Ask = Callable[[Pixels], Floats | None]
 
 MOST_TRAINING = 5_000  # training images that copies are looked for among
+OWN_TRAINING = 512  # of them, for the reference beside the classifier's own distance
 CHUNK = 128  # images between two steps of the progress bar
 
 
@@ -40,9 +42,11 @@ class Evidence:
     """drawn: the pictures; train: at most 5,000 of `all_training` images, in random order.
 
     train_features, test_features, features, probabilities: what the extractor says of training
-    images, test images and pictures; wanted: (classes,) shares that the pictures ought to have;
-    answers, test_answers: a labelled classifier's probabilities for pictures and test images, None
-    where no classifier knows the classes.
+    images, test images and pictures; noise_features: of pictures of pure noise; wanted: (classes,)
+    shares that the pictures ought to have; answers, test_answers: a labelled classifier's
+    probabilities for pictures and test images, None where no classifier knows the classes; own:
+    the classifier's features, None there too, and where it is the extractor itself; chosen_with:
+    the features that chose the generator's epoch, empty where that is not known.
     """
 
     generator: Generator
@@ -60,11 +64,26 @@ class Evidence:
     classifier: FeatureExtractor | None
     answers: Floats | None
     test_answers: Floats | None
+    noise_features: Floats
+    own: "OwnFeatures | None" = None
+    chosen_with: str = ""
 
     @property
     def classes(self) -> tuple[str, ...]:
         """The generator's."""
         return self.generator.description.classes
+
+
+@dataclass(frozen=True)
+class OwnFeatures:
+    """(any, d) features of the platform's own classifier: a second opinion, which it cannot give
+    alone, as it learnt from the same images.
+    """
+
+    train: Floats
+    test: Floats
+    drawn: Floats
+    noise: Floats
 
 
 def gather(
@@ -75,6 +94,7 @@ def gather(
     test: LabelledSide,
     samples: int,
     seed: int,
+    chosen_with: str = "",
 ) -> Evidence:
     """All that takes time: draw, and run the images through the extractors, once.
 
@@ -85,21 +105,33 @@ def gather(
     classifier = _knowing(classes, classifier_extractor) or _knowing(classes, extractor)
     some = _some(train, seed)
     drawn = generator.draw(range(samples), seed)
-    images = [some.images, test.images, drawn.images, test.images, drawn.images]
-    total = sum(len(_starts(these)) for these in images[: 5 if classifier else 3])
-    with progress("measuring the generator", total) as advance:
-        (of_train,) = _asked([extractor.features], some.images, advance)
-        (of_test,) = _asked([extractor.features], test.images, advance)
+    noise = pure_noise(drawn.images)
+    own = classifier if classifier is not extractor else None
+    known = some.images[:OWN_TRAINING]
+    images = [some.images, test.images, drawn.images, noise]
+    images += [test.images, drawn.images] if classifier else []
+    images += [known, test.images, drawn.images, noise] if own else []
+    with progress("measuring the generator", sum(len(_starts(each)) for each in images)) as advance:
+
+        def features(of: FeatureExtractor, these: Pixels) -> Floats:
+            return _there(_asked([of.features], these, advance)[0])
+
+        of_train, of_test = features(extractor, some.images), features(extractor, test.images)
         of_drawn = _asked([extractor.features, extractor.probabilities], drawn.images, advance)
+        of_noise = features(extractor, noise)
         answers = test_answers = None
         if classifier:
             (test_answers,) = _asked([classifier.probabilities], test.images, advance)
             (answers,) = _asked([classifier.probabilities], drawn.images, advance)
+        second = None
+        if own:
+            sets = (known, test.images, drawn.images, noise)
+            second = OwnFeatures(*(features(own, each) for each in sets))
     wanted = wanted_shares(generator, drawn, train)
     return Evidence(
         generator, seed, drawn, some, test, len(train), wanted, extractor,
-        _there(of_train), _there(of_test), _there(of_drawn[0]), of_drawn[1],
-        classifier, answers, test_answers,
+        of_train, of_test, _there(of_drawn[0]), of_drawn[1],
+        classifier, answers, test_answers, of_noise, second, chosen_with,
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from training.gan.evaluation.figures import (
     Figure,
     comparisons,
     diversity,
+    kernel_figure,
     memorised,
     score,
 )
@@ -25,8 +26,9 @@ Pairs = tuple[tuple[int, int, float], ...]
 
 @dataclass(frozen=True)
 class GeneratorEvaluation:
-    """Figures of one generator. features, about: what they were computed with; seed: of the
-    pictures; notes: what limits them all.
+    """Figures of one generator. features, about: what they were computed with; chosen_with: the
+    features that chose its epoch, empty where that is not known; seed: of the pictures; notes: what
+    limits them all.
 
     closest: (picture, image of `Evidence.train`, distance), nearest first; classes: None where no
     classifier knows the generator's classes.
@@ -45,6 +47,7 @@ class GeneratorEvaluation:
     classes: ClassFigures | None
     closest: Pairs
     notes: tuple[str, ...]
+    chosen_with: str = ""
 
     def __getitem__(self, name: str) -> Figure:
         """The figure of that name. Raises KeyError."""
@@ -66,6 +69,10 @@ class GeneratorEvaluation:
             {start + n: value for n, value in flat.items() if math.isfinite(value)}
         )
 
+    def line(self) -> str:
+        """The kernel distances between their references, for the terminal."""
+        return "; ".join(map(str, (figure for figure in self.figures if figure.is_kernel_distance)))
+
     def as_dict(self) -> dict[str, object]:
         """For JSON, None for what could not be computed."""
         return {name: _plain(value) for name, value in asdict(self).items()}
@@ -81,7 +88,14 @@ def measure(evidence: Evidence) -> GeneratorEvaluation:
     )
     counts = len(evidence.test), len(evidence.features)
     figures = (
-        *comparisons(held_out, evidence.features, evidence.train_features, features),
+        *comparisons(
+            held_out,
+            evidence.features,
+            evidence.train_features,
+            evidence.noise_features,
+            features,
+        ),
+        *_second_opinion(evidence),
         *_scores(evidence),
         diversity(evidence.test.images, evidence.drawn.images),
         *memorised(copies, features, *counts, _searched(evidence)),
@@ -100,7 +114,15 @@ def measure(evidence: Evidence) -> GeneratorEvaluation:
         class_figures(evidence),
         copies.closest,
         tuple(_notes(evidence)),
+        evidence.chosen_with,
     )
+
+
+def _second_opinion(evidence: Evidence) -> tuple[Figure, ...]:
+    own = evidence.own
+    if own is None:
+        return ()
+    return (kernel_figure(own.test, own.drawn, own.train, own.noise, "classifier"),)
 
 
 def _scores(evidence: Evidence) -> tuple[Figure, ...]:
@@ -134,9 +156,16 @@ def _notes(evidence: Evidence) -> list[str]:
         )
     if evidence.extractor is evidence.classifier:
         notes.append(
-            "features and recognised classes come from one classifier: what it overlooks, all of "
-            "these figures overlook"
+            "features and recognised classes come from one classifier, which learnt from the same "
+            "images: what it overlooks, all of these figures overlook"
         )
+    if evidence.chosen_with == evidence.extractor.name:
+        notes.append(
+            f"the epoch was chosen with {evidence.chosen_with} features too, on the validation "
+            "images: distances may flatter it"
+        )
+    elif evidence.chosen_with:
+        notes.append(f"the epoch was chosen with other features ({evidence.chosen_with})")
     if evidence.classifier is None:
         notes.append("no classifier knows these classes: none were recognised")
     return notes

@@ -66,20 +66,28 @@ def _figures(result: GeneratorEvaluation) -> str:
     shown = [figure for figure in result.figures if not figure.name.startswith(MEMORISED)]
     about = f"Computed with {result.about}."
     yardstick = (
-        "The yardstick is the same figure with real training images in place of pictures, as many "
-        "or all there are: a good generator comes near it."
+        "Read a figure between its two ends: the yardstick is the same figure with real training "
+        "images in place of pictures, as many or all there are, and a good generator comes near "
+        "it; noise is what pictures of pure noise get. The kernel distance comes first: it has no "
+        "bias, and its interval says how much luck is in it."
     )
     return f"<h2>Figures</h2><p>{escape(about)}</p><p>{yardstick}</p>{_table(_figure_rows(shown))}"
 
 
 def _figure_rows(figures: Iterable[Figure]) -> Iterable[Sequence[object]]:
-    yield ("figure", "value", "yardstick", "real", "pictures", "meaning and limits")
+    yield (
+        *("figure", "value", "95 % interval", "yardstick", "noise"),
+        *("real", "pictures", "meaning and limits"),
+    )
     for figure in figures:
-        spread = "" if math.isnan(figure.spread) else f" ± {_number(figure.spread)}"
+        known = not math.isnan(figure.low)
+        spread = "" if known or math.isnan(figure.spread) else f" ± {_number(figure.spread)}"
         yield (
             figure.name,
             f"{_number(figure.value)}{spread}",
+            f"{_number(figure.low)} to {_number(figure.high)}" if known else "",
             figure.reference,
+            figure.noise,
             figure.real or "",
             figure.generated,
             f"{figure.title}; {figure.note}".strip("; "),
