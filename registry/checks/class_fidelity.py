@@ -20,7 +20,7 @@ def class_fidelity(
         told = "no class can be asked of it: there is nothing to keep to"
         return Verdict("class_fidelity", True, 0.0, bound, told, "does not apply")
     if not len(like.asked):
-        told = f"the {like.name} features know no classes: train a classifier on these images first"
+        told = f"no classifier sees classes: {like.no_own or 'train one on these images first'}"
         return Verdict("class_fidelity", False, NAN, bound, told)
     value = share_right(like.asked, like.seen)
     each = fidelity_of_classes(like)

@@ -142,12 +142,27 @@ class ClassifierEvidence:
 
 
 @dataclass(frozen=True)
+class SecondOpinion:
+    """(any, d) features of the platform's own classifier, which learnt from the same images.
+
+    about: which version; champion: None without one in production.
+    """
+
+    about: str
+    generated: Floats
+    real: Floats
+    champion: Floats | None = None
+
+
+@dataclass(frozen=True)
 class Likeness:
     """Features of generated, held-out real and training pictures, all (any, d), and whose.
 
     about: what network they are of; name: its short name. asked, seen: (n,) indices into labels of
     the class asked for and the one a classifier sees, empty where none can be asked for.
-    champion: features of the version in production, drawn alike, None without one.
+    champion: features of the version in production, drawn alike, None without one; noise: those of
+    pure noise; own: what the own classifier's features say, None where `no_own` gives the reason;
+    chosen_with: the features that chose the candidate's epoch, empty where that is not on record.
     """
 
     name: str
@@ -160,6 +175,10 @@ class Likeness:
     seen: Labels = field(default_factory=lambda: np.empty(0, np.int64))
     champion: Floats | None = None
     train_files: tuple[Path, ...] = ()
+    noise: Floats | None = None
+    own: SecondOpinion | None = None
+    no_own: str = ""
+    chosen_with: str = ""
 
 
 @dataclass(frozen=True)

@@ -2,31 +2,44 @@
 
 Bińkowski et al. 2018, arXiv 1801.01401. It is called KID where the features are Inception's and
 kernel distance otherwise. Departs in its unit: 1 is what the same real picture, repeated, would get
-on average, so that one bound serves any features.
+on average, so that one bound serves any features. The own classifier's features are asked for a
+second opinion, and where the two disagree about the bound, nothing is passed.
 """
 
-import numpy as np
+from dataclasses import replace
 
-from leafgate.metrics.kernel import kernel_distance as unscaled
+from leafgate.metrics.generative import evenly
+from leafgate.metrics.kernel_interval import kernel_interval, one_repeated
+from leafgate.metrics.statistics import Interval
 from registry.checks.check import Check, at_most
 from registry.checks.evidence import Floats, GeneratorEvidence, Likeness
 from registry.checks.verdict import Verdict, sureness
 
+REFERENCE_DRAWS = 1  # its interval is not shown
+
 
 def kernel_distance(evidence: GeneratorEvidence, at_most: float) -> Verdict:
-    """Passes where the distance to held-out real pictures is at the bound or below."""
+    """Passes where the distance to held-out real pictures is at the bound or below, to both."""
     like = evidence.likeness
     assert like is not None  # noqa: S101 - asked for by `needs`
-    value, spread = relative_distance(like.real, like.generated)
+    found = relative_distance(like.real, like.generated)
+    own = None if like.own is None else relative_distance(like.own.real, like.own.generated)
+    near, near_too = found.value <= at_most, own is None or own.value <= at_most
+    disagree = near != near_too and own is not None
+    told = (
+        f"{distance_name(like)} is {in_words(found)} between {len(like.generated)} generated and "
+        f"{len(like.real)} held-out real pictures, where 0 is as near as real ones and 1 is one "
+        f"real picture over and over{_references(like)}. {_second(like, own, disagree)}. "
+        f"{epoch_note(like)}Features: {like.about}"
+    )
     return Verdict(
         "kernel_distance",
-        value <= at_most,
-        value,
+        near and near_too,
+        found.value,
         f"at most {at_most:g} of one picture repeated",
-        f"{distance_name(like)} is {value:.3f} between {len(like.generated)} generated and "
-        f"{len(like.real)} held-out real pictures, where 0 is as near as real ones and 1 is one "
-        f"real picture over and over; features: {like.about}",
-        sure=sureness(value, at_most, spread),
+        told,
+        outcome="features disagree" if disagree else "",
+        sure=sureness(found.value, at_most, found.spread),
     )
 
 
@@ -35,23 +48,59 @@ def distance_name(like: Likeness) -> str:
     return "KID" if like.name == "inception" else f"kernel distance ({like.name} features)"
 
 
-def relative_distance(real: Floats, generated: Floats) -> tuple[float, float]:
-    """(value, spread): kernel distance over that of one real picture repeated, and its deviation.
+def relative_distance(real: Floats, generated: Floats) -> Interval:
+    """Kernel distance over that of one real picture repeated, with its 95 % interval.
 
-    The divisor is the mean kernel of a picture with itself less that of two different ones. NaN
-    for fewer than two pictures of either.
+    NaN for fewer than two pictures of either.
     """
-    found = unscaled(real, generated)
-    if not found.block_size:
-        return float("nan"), float("nan")
-    exact = np.asarray(real, np.float64)
-    kernel = (exact @ exact.T / exact.shape[1] + 1) ** 3
-    count, itself = len(kernel), np.trace(kernel)
-    unit = itself / count - (kernel.sum() - itself) / (count * (count - 1))
-    share = found.block_size / min(len(real), len(generated))
-    if not unit > 0:
-        return float("nan"), float("nan")
-    return found.value / unit, found.standard_deviation * np.sqrt(share) / unit
+    return scaled(kernel_interval(real, generated), one_repeated(real))
+
+
+def scaled(found: Interval, unit: float) -> Interval:
+    """In multiples of `unit`."""
+    value, low, high, spread = (
+        each / unit for each in (found.value, found.low, found.high, found.spread)
+    )
+    return replace(found, value=value, low=low, high=high, spread=spread)
+
+
+def in_words(found: Interval) -> str:
+    """The value and its interval."""
+    return f"{found.value:.3f} (95 % interval {found.low:.3f} to {found.high:.3f})"
+
+
+def epoch_note(like: Likeness) -> str:
+    """A sentence about what chose the epoch; empty where that is not on record."""
+    if not like.chosen_with:
+        return ""
+    if like.chosen_with == like.name:
+        return (
+            f"The epoch was chosen with the same features ({like.name}), on validation images, so "
+            "this figure may flatter it. "
+        )
+    return f"The epoch was chosen with other features ({like.chosen_with}). "
+
+
+def _references(like: Likeness) -> str:
+    """What the two ends of the scale get."""
+    learnt = like.train[evenly(len(like.train), len(like.generated))]
+    ends = {"real training pictures get": learnt, "pure noise gets": like.noise}
+    unit = one_repeated(like.real)
+    values = {
+        name: kernel_interval(like.real, each, REFERENCE_DRAWS).value / unit
+        for name, each in ends.items()
+        if each is not None
+    }
+    return "".join(f", {name} {value:.3f}" for name, value in values.items())
+
+
+def _second(like: Likeness, own: Interval | None, disagree: bool) -> str:
+    if own is None:
+        return f"The own classifier's features do not count: {like.no_own or 'not asked'}"
+    told = f"With the own classifier's features it is {in_words(own)}"
+    if disagree:
+        return f"{told}: one is within the bound and the other is not, so this is no clear pass"
+    return told
 
 
 CHECK = Check(

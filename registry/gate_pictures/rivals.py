@@ -49,15 +49,22 @@ def _lost(evidence: ClassifierEvidence, rival: Champion) -> bytes | None:
 
 
 def draw_generator_champion(evidence: GeneratorEvidence, verdict: Verdict) -> bytes | None:
-    """Two distances from real pictures."""
+    """Two distances from real pictures, with the own classifier's features two more."""
     like, margin = evidence.likeness, bound_in(verdict)
     assert like is not None  # noqa: S101 - asked for by `needs`
     if like.champion is None:
         return None
-    ours, _ = relative_distance(like.real, like.generated)
-    theirs, _ = relative_distance(like.real, like.champion)
+    theirs = relative_distance(like.real, like.champion).value
+    figures = {
+        "this version": relative_distance(like.real, like.generated).value,
+        "in production": theirs,
+    }
+    own = like.own
+    if own is not None and own.champion is not None:
+        figures["this, own classifier"] = relative_distance(own.real, own.generated).value
+        figures["in production, own"] = relative_distance(own.real, own.champion).value
     return bars(
-        {"this version": ours, "in production": theirs},
+        figures,
         "How far from real pictures",
         distance_name(like),
         None if margin is None else theirs + margin,

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from leafgate.errors import UserError
 from leafgate.images import Pixels, load_images
 from leafgate.manifest import Manifest
-from leafgate.metrics.generative import evenly
+from leafgate.metrics.generative import evenly, pure_noise
 from leafgate.progress import progress
 from leafgate.strict_json import as_number, load_json
-from registry.checks.evidence import Gain, GeneratorEvidence, Labels, Likeness
+from registry.checks.evidence import Gain, GeneratorEvidence, Labels, Likeness, SecondOpinion
 from registry.evaluation_set import run_manifest
-from registry.features import FeatureChoice, FeatureExtractor, find_extractor
+from registry.features import EPOCH_FEATURES_TAG, FeatureChoice, FeatureExtractor, find_extractor
 from registry.generator_model import Generator, to_pixels
 from registry.latent_series import latents
 from registry.measure.subject import Subject, attempt, measure_origin
@@ -104,11 +104,13 @@ def _likeness(
 ) -> Likeness:
     classes = generator.description.classes
     extractor = find_extractor(subject.settings, features, classes, subject.ledger)
+    own, no_own = _own_classifier(subject, extractor, classes)
     trained = run_manifest(subject.store, subject.candidate, _root_of(subject))
     if trained is None:
         raise UserError("what it learnt from is not on record", "train it with `leafgate train`")
-    labels, asked, seen = _seen(extractor, generator, images, names)
-    with progress("looking at real and generated pictures", 4) as advance:
+    labels, asked, seen = _seen(own or extractor, generator, images, names)
+    rival = _rival_images(subject)
+    with progress("looking at real and generated pictures", 6) as advance:
         generated = extractor.features(images)
         advance("generated")
         held_out = extractor.features(real)
@@ -116,12 +118,39 @@ def _likeness(
         files = _files(trained, generator, TRAIN, "train")
         learnt = extractor.features(_real(trained, generator, TRAIN, "train"))
         advance("learnt from")
-        champion = _champion(subject, extractor)
+        champion = None if rival is None else extractor.features(rival)
         advance("in production")
+        noise = extractor.features(pure_noise(images))
+        advance("pure noise")
+        second = None if own is None else _second_opinion(own, images, real, rival)
+        advance("the own classifier's features")
+    tags = subject.store.run_tags(subject.candidate)
     return Likeness(
         extractor.name, extractor.about, generated, held_out, learnt,
-        labels, asked, seen, champion, tuple(files),
+        labels, asked, seen, champion, tuple(files), noise, second, no_own,
+        tags.get(EPOCH_FEATURES_TAG, tags.get("features.used", "")),  # one did both, at first
     )  # fmt: skip
+
+
+def _own_classifier(
+    subject: Subject, extractor: FeatureExtractor, classes: tuple[str, ...]
+) -> tuple[FeatureExtractor | None, str]:
+    """The classifier that gives the second opinion; else why there is none."""
+    if extractor.name == "classifier":
+        return None, "the features are the classifier's already"
+    try:
+        return find_extractor(subject.settings, "classifier", classes, subject.ledger), ""
+    except UserError as error:
+        if error.code != "no_classifier":
+            raise
+        return None, error.problem
+
+
+def _second_opinion(
+    own: FeatureExtractor, images: Pixels, real: Pixels, rival: Pixels | None
+) -> SecondOpinion:
+    champion = None if rival is None else own.features(rival)
+    return SecondOpinion(own.about, own.features(images), own.features(real), champion)
 
 
 def _root_of(subject: Subject) -> Path | None:
@@ -143,11 +172,12 @@ def _seen(
     return extractor.labels, asked, shares.argmax(axis=1)
 
 
-def _champion(subject: Subject, extractor: FeatureExtractor) -> NDArray[np.float32] | None:
+def _rival_images(subject: Subject) -> Pixels | None:
+    """What the version in production draws, drawn alike; None without one."""
     if subject.rival is None:
         return None
     outputs, _ = _outputs(_load(subject, subject.rival))
-    return extractor.features(to_pixels(np.nan_to_num(outputs)))
+    return to_pixels(np.nan_to_num(outputs))
 
 
 def _gain(subject: Subject) -> Gain:

@@ -1,11 +1,14 @@
 """The generator's checks of the gate: evidence built to pass, and built to fail."""
 
+import re
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
-from registry.checks.evidence import Gain
+from registry.checks.evidence import Gain, Likeness, SecondOpinion
+from registry.checks.generator_champion import relative_difference
 from tests.evidence import generator_evidence, likeness, noise_images, verdict
 
 
@@ -53,6 +56,87 @@ def test_a_distance_is_called_kid_with_inceptions_features_only() -> None:
     assert sentence.startswith("kernel distance (pixels features) is")
     inception = generator_evidence(likeness=likeness(name="inception"))
     assert verdict("kernel_distance", inception).sentence.startswith("KID is")
+
+
+def opinion(generated: float, champion: float = 0.0, count: int = 200) -> SecondOpinion:
+    """Of a classifier to which pictures lie so far from real ones."""
+    rng = np.random.default_rng(7)
+    sets = rng.standard_normal((3, count, 8))
+    return SecondOpinion("version 3", sets[0] + generated, sets[1], sets[2] + champion)
+
+
+def apart(generated: float, champion: float = 0.0, **overrides: Any) -> Likeness:
+    """The same of the features that judge."""
+    far = opinion(generated, champion)
+    sets = {"generated": far.generated, "real": far.real, "champion": far.champion}
+    return likeness(**sets | overrides)
+
+
+def test_a_distance_stands_with_its_interval_between_real_training_pictures_and_noise() -> None:
+    noise = np.random.default_rng(4).standard_normal((50, 8)) + 5
+    sentence = verdict("kernel_distance", generator_evidence(likeness=apart(0.3, noise=noise)))
+    found = re.search(
+        r"is (\S+) \(95 % interval (\S+) to (\S+)\).*training pictures get (\S+), pure noise gets "
+        r"(\S+)\. ",
+        sentence.sentence,
+    )
+    assert found is not None
+    value, low, high, training, worst = map(float, found.groups())
+    assert low < value < high < worst
+    assert abs(training) < low
+
+
+def test_a_distance_within_the_bound_to_one_set_of_features_alone_is_no_pass() -> None:
+    near, far = apart(0.1), opinion(2)
+    both = verdict("kernel_distance", generator_evidence(likeness=replace(near, own=opinion(0.1))))
+    assert (both.passed, both.outcome) == (True, "")
+    assert "With the own classifier's features it is" in both.sentence
+    for evidence in (replace(near, own=far), replace(apart(2), own=opinion(0.1))):
+        found = verdict("kernel_distance", generator_evidence(likeness=evidence))
+        assert (found.passed, found.outcome) == (False, "features disagree")
+        assert "no clear pass" in found.sentence
+    neither = verdict("kernel_distance", generator_evidence(likeness=replace(apart(2), own=far)))
+    assert (neither.passed, neither.outcome) == (False, "")
+
+
+def test_a_champion_beaten_to_one_set_of_features_alone_stays() -> None:
+    better, worse = apart(0.1, 0.8), opinion(0.8, 0.1)
+    agreed = verdict(
+        "champion", generator_evidence(likeness=replace(better, own=opinion(0.1, 0.8)))
+    )
+    assert agreed.passed
+    found = verdict("champion", generator_evidence(likeness=replace(better, own=worse)))
+    assert not found.passed
+    assert found.figure < 0, "better, to the features that judge"
+    assert found.outcome == "features disagree"
+    assert "no clear win" in found.sentence
+
+
+def test_two_versions_that_are_alike_are_not_held_back_for_signs_that_luck_decides() -> None:
+    alike, other = apart(0.3, 0.3), opinion(0.3, 0.3)
+    own = SecondOpinion("", np.asarray(other.champion), other.real, other.generated)
+    ours = relative_difference(alike.real, alike.generated, np.asarray(alike.champion))
+    theirs = relative_difference(own.real, own.generated, np.asarray(own.champion))
+    assert ours.value * theirs.value < 0
+    assert verdict("champion", generator_evidence(likeness=replace(alike, own=own))).passed
+
+
+def test_without_a_classifier_that_knows_the_classes_the_second_column_says_so() -> None:
+    alone = apart(0.1, no_own="leaf-classifier version 3 does not know the class 'rust'")
+    for check in ("kernel_distance", "champion"):
+        found = verdict(check, generator_evidence(likeness=alone))
+        assert found.passed
+        assert "own classifier's features do not count: leaf-classifier version 3" in found.sentence
+
+
+def test_the_verdict_says_what_chose_the_epoch() -> None:
+    def sentence(chosen_with: str) -> str:
+        like = likeness(chosen_with=chosen_with)
+        return verdict("kernel_distance", generator_evidence(likeness=like)).sentence
+
+    assert "chosen with the same features (pixels), on validation images" in sentence("pixels")
+    assert "chosen with other features (classifier)" in sentence("classifier")
+    assert "epoch" not in sentence("")
 
 
 def test_a_replay_of_training_images_is_memorised() -> None:
