@@ -6,7 +6,7 @@ import keras
 
 from benchmarks.networks import fit
 from leafgate.errors import UserError
-from leafgate.loop import FOR_DRAWN_LEAVES
+from leafgate.loop import MILD_VIEWS
 from registry.engine import KERAS_FILE
 from training.classifier.backbones import Network, load_backbone
 from training.classifier.config import ClassifierConfig
@@ -40,7 +40,12 @@ def _learnt(backbone: str, size: int, folder: Path) -> Network:
     leaves = make_leaf_folder(folder / "leaves to learn from", DRAWN, SEED)
     manifest = split(read_folder(leaves))
     config = ClassifierConfig(
-        backbone=backbone, weights="none", image_size=size, **FOR_DRAWN_LEAVES
+        backbone=backbone,
+        weights="none",
+        image_size=size,
+        scratch_epochs=16,
+        scratch_batch_size=32,
+        **MILD_VIEWS,
     )
     return fit(config, manifest).backbone.network
 

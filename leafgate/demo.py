@@ -88,18 +88,22 @@ def run_demo(settings: Settings, data: Path | None, options: Sequence[str] = ())
 
 @contextmanager
 def _signals_stop_services() -> Iterator[None]:
-    """SIGTERM, and a terminal that is closed, end the block as Ctrl-C does."""
+    """SIGTERM, and a terminal that is closed (but for nohup), end the block as Ctrl-C does."""
 
     def leave(number: int, _frame: FrameType | None) -> NoReturn:
         sys.exit(128 + number)
 
-    numbers = (signal.SIGTERM, signal.SIGHUP)
+    numbers = [
+        number
+        for number in (signal.SIGTERM, signal.SIGHUP)
+        if signal.getsignal(number) is not signal.SIG_IGN
+    ]
     before = {number: signal.signal(number, leave) for number in numbers}
     try:
         yield
     finally:
         for number, handler in before.items():
-            signal.signal(number, handler)
+            signal.signal(number, handler or signal.SIG_DFL)
 
 
 def services(settings: Settings) -> list[Service]:

@@ -38,6 +38,9 @@ FILES: dict[Form, str] = {
     "int8": "openvino/int8.xml",
 }
 BF16_FLAGS = {"avx512_bf16", "amx_bf16"}  # of a processor
+ISAS_WITHOUT_BF16 = {  # as oneDNN names them
+    *("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI"),
+}
 MOST_LANES = 8  # each keeps its own intermediate results in memory
 HINTS: dict[Form, str] = {"fp32": "f32", "bf16": "bf16", "int8": "f32"}
 
@@ -109,7 +112,7 @@ class OpenVinoEngine(PlainEngine):
         openvino = load_openvino()
         self._tensor = openvino.Tensor
         options = {
-            "INFERENCE_PRECISION_HINT": HINTS[form],
+            "INFERENCE_PRECISION_HINT": "f32" if _leaves_bf16_out() else HINTS[form],
             "NUM_STREAMS": lanes,
             "INFERENCE_NUM_THREADS": threads or usable_cores(),
         }
@@ -268,13 +271,20 @@ def usable_cores() -> int:
 
 @cache
 def computes_bf16() -> bool:
-    """Whether the processor has bf16 in hardware; without, it is emulated slowly."""
+    """Whether the processor has bf16 in hardware and may use it; else it is emulated slowly."""
+    if _leaves_bf16_out():
+        return False
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     except OSError:
         return False
     flags = next((line for line in text.splitlines() if line.startswith("flags")), "")
     return bool(BF16_FLAGS & set(flags.split()))
+
+
+def _leaves_bf16_out() -> bool:
+    """Whether oneDNN, below TensorFlow and OpenVINO, was asked to do without such instructions."""
+    return os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper() in ISAS_WITHOUT_BF16
 
 
 def _gpu_is_there() -> bool:

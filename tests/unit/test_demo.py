@@ -17,6 +17,7 @@ from leafgate.errors import UserError
 from leafgate.gating import open_ledger
 from leafgate.loop import (
     classifier_recipe,
+    draw_leaves,
     generator_recipe,
     other_images_policy,
     split_images,
@@ -33,6 +34,7 @@ from tests.models import register_tiny_classifier
 from tests.recording_proxy import set_proxies
 from tests.small_server import ok, serving
 from training.data.folder import FolderScan, read_folder
+from training.data.procedural import make_leaf_folder
 
 
 def test_the_account_is_made_once_and_readable_by_its_owner_alone(settings: Settings) -> None:
@@ -224,3 +226,12 @@ def test_a_folder_is_read_again_only_where_something_in_it_has_changed(
     split_images(settings, folder)
     split_images(settings, folder)
     assert len(reads) == 6  # behind a link, anything may change
+
+
+def test_the_leaves_that_an_older_version_drew_are_used(settings: Settings) -> None:
+    folder = settings.var_dir / "demo" / "leaves"
+    make_leaf_folder(folder, 12, size=32)
+    about = json.loads((folder / "ABOUT.json").read_text())
+    (folder / "ABOUT.json").write_text(json.dumps({**about, "size": 128}))
+    assert draw_leaves(settings) == folder
+    assert len(list(folder.rglob("*.jpg"))) == 12

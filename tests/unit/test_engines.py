@@ -11,7 +11,7 @@ import pytest
 
 from leafgate.errors import UserError
 from registry import Classifier, store_int8
-from registry.engine import ENGINES, EngineChoice, Form, load_engine
+from registry.engine import ENGINES, EngineChoice, Form, computes_bf16, load_engine
 from tests.colours import COLOURS, colour_picture
 from tests.models import store_tiny_classifier
 
@@ -60,6 +60,11 @@ def test_a_processor_without_bf16_serves_fp32_instead_and_says_why(
     engine = load_engine(stored, "openvino", "bf16")
     assert engine.name == "openvino-fp32"
     assert "prefers bf16" in engine.reason
+
+
+def test_a_processor_that_is_held_to_avx2_computes_no_bf16(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", "avx2")
+    assert not computes_bf16.__wrapped__()
 
 
 def test_a_serving_engine_answers_as_the_plain_one_alone_and_among_many(stored: Path) -> None:

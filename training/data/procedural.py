@@ -98,6 +98,15 @@ def plan(count: int, classes: Sequence[str] = CLASSES) -> list[str]:
     return [name for name, number in zip(classes, numbers, strict=True) for _ in range(number)]
 
 
+def drawn_count(out: Path) -> int | None:
+    """How many leaves a finished folder of the whole set holds; None where there is none."""
+    try:
+        count = json.loads((out / ABOUT_FILE).read_text(encoding="utf-8"))["count"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return count if isinstance(count, int) else None
+
+
 def _is_finished(out: Path, about: dict[str, Any]) -> bool:
     file = out / ABOUT_FILE
     return file.is_file() and json.loads(file.read_text(encoding="utf-8")) == about
