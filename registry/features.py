@@ -15,7 +15,7 @@ from registry.inception import find_inception
 from registry.ledger import Ledger
 from registry.lite_features import LiteFeatures
 
-FeatureChoice = Literal["auto", "inception", "lite0", "classifier", "pixels"]
+FeatureChoice = Literal["auto", "own", "inception", "lite0", "classifier", "pixels"]
 
 EPOCH_FEATURES_TAG = "features.epoch"  # of a generator's run: what chose the epoch that is stored
 
@@ -55,6 +55,11 @@ FINDERS: dict[str, Finder] = {  # in the order of `auto`: what learnt from these
 }
 
 
+# Choices of several: the first of these that can be had, and pixels where none can.
+SEVERAL: dict[str, tuple[FeatureChoice, ...]] = {
+    "auto": ("inception", "lite0", "classifier"),
+    "own": ("classifier",),
+}
 # What chooses an epoch, by what judges it: other features, and none of those that the gate's `auto`
 # comes to first, where there is a choice.
 EPOCH_FINDERS: dict[str, tuple[FeatureChoice, ...]] = {
@@ -97,8 +102,8 @@ def find_extractor(
     UserError where the one asked for cannot be had (no weights, no classifier for these classes) or
     is none of the known ones.
     """
-    if choice == "auto":
-        return _best(settings, classes, ledger)
+    if choice in SEVERAL:
+        return _best(settings, SEVERAL[choice], classes, ledger)
     if choice not in FINDERS:
         raise UserError(
             f"unknown features {choice!r}",
@@ -108,9 +113,14 @@ def find_extractor(
     return FINDERS[choice](settings, classes, ledger)
 
 
-def _best(settings: Settings, classes: tuple[str, ...], ledger: Ledger | None) -> FeatureExtractor:
+def _best(
+    settings: Settings,
+    names: tuple[FeatureChoice, ...],
+    classes: tuple[str, ...],
+    ledger: Ledger | None,
+) -> FeatureExtractor:
     refused = ""
-    for name in ("inception", "lite0", "classifier"):
+    for name in names:
         try:
             found = FINDERS[name](settings, classes, ledger)
         except UserError as error:

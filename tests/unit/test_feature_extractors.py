@@ -232,6 +232,12 @@ def test_pixels_are_what_is_left_and_it_is_told_why(
     assert "leaf-classifier is neither in production nor in staging" in told
 
 
+def test_own_features_are_the_classifiers_or_else_pixels(offline: Settings, colours: Path) -> None:
+    assert find_extractor(offline, "own", CLASSES).name == "pixels"
+    put("production", 7, colours)
+    assert find_extractor(offline, "own", CLASSES).name == "classifier"
+
+
 def test_what_was_asked_for_and_cannot_be_had_is_refused(offline: Settings, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"WEIGHTS is none: give .* in LEAFGATE_INCEPTION_WEIGHTS"):
         find_extractor(offline, "inception", CLASSES)
