@@ -11,12 +11,13 @@ import numpy as np
 from leafgate.manifest import Manifest
 from registry import ClassifierDescription, store_classifier, store_int8
 from registry.engine import Batch
-from training.classifier.backbones import LoadedBackbone, Network, load_backbone
+from training.classifier.backbones import LoadedBackbone, Network, find_backbone, load_backbone
 from training.classifier.config import ClassifierConfig
 from training.classifier.finished import load_side_for
 from training.classifier.fit import fit_stages
 from training.classifier.memory import Row, TrainingMemory
 from training.classifier.network import build_network, extract_head
+from training.classifier.recipe import recipe
 from training.classifier.train import SOURCE_SHARE
 from training.data.pipeline import training_images
 from training.devices import precision_for, precision_policy, use_gpu_memory_as_needed
@@ -39,7 +40,7 @@ def build(config: ClassifierConfig, classes: int) -> Built:
     use_gpu_memory_as_needed()
     keras.utils.clear_session()  # several networks a process: the last one's memory is given back
     keras.utils.set_random_seed(config.seed)
-    policy = precision_policy(config.precision)
+    policy = precision_policy(config.precision, find_backbone(config.backbone).depthwise)
     with precision_for(policy):
         backbone = load_backbone(config.backbone, config.weights)
         return Built(build_network(config, backbone, classes), backbone, policy)
@@ -59,6 +60,7 @@ def fit(
     train = training_images(manifest, source_size(config), config.cache_gib)
     validation = load_side_for(manifest, manifest.side("validation"), config.image_size)
     built = build(config, len(manifest.classes))
+    config = recipe(config, built.backbone, len(train))
 
     def log(figures: dict[str, float], epoch: int) -> None:
         on_epoch(dict(figures))

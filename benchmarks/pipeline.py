@@ -23,6 +23,7 @@ from leafgate.manifest import Manifest
 from leafgate.progress import progress
 from training.classifier.config import ClassifierConfig
 from training.classifier.learner import Learner, learning_loss
+from training.classifier.recipe import recipe
 from training.classifier.stages import stages
 from training.data.pipeline import (
     LabelledImages,
@@ -41,7 +42,8 @@ STEP = "step alone"
 def learner(config: ClassifierConfig, train: LabelledImages, classes: int) -> keras.Model:
     """The job's network, ready to learn from scratch."""
     built = build(config, classes)
-    stage = next(iter(stages(config, built.backbone)))
+    config = recipe(config, built.backbone, len(train))
+    stage = next(stages(config, built.backbone, built.network.get_layer("head"), False))
     counts = np.bincount(train.labels, minlength=classes)
     with precision_for(built.policy):
         model: keras.Model = Learner(built.network, config)

@@ -4,7 +4,7 @@ Both are the job's own code (`training.classifier.fit.fit_stages`) on the same i
 seed and the same number of epochs; the backbone is frozen in both. An epoch is measured as the job
 runs it, learning, validation and checkpoint; the median after the first counts. `once` is what
 the first takes longer: the building of graphs and, with cached features, their computation.
-Accuracy is that of the epoch whose weights the stage keeps (lowest validation loss).
+Accuracy is that of the epoch whose weights the stage keeps (lowest validation loss, calibrated).
 """
 
 import argparse
@@ -55,7 +55,7 @@ def course(manifest: Manifest, config: ClassifierConfig) -> Course:
     fit(config, manifest, note, begin)
     seconds = np.diff(times)
     epoch = float(np.median(seconds[1:]))
-    kept = min(rows, key=lambda row: float(row["val_loss"]))
+    kept = min(rows, key=lambda row: float(row["val_calibrated_loss"]))
     return Course(float(seconds[0]) - epoch, epoch, float(kept["val_accuracy"]))
 
 

@@ -29,7 +29,7 @@ from registry import (
     run_manifest,
     standing,
 )
-from training.classifier.config import ClassifierConfig
+from training.classifier.config import STAGE2_EPOCHS, ClassifierConfig
 from training.config import JobConfig, OnConflict
 from training.data.folder import read_folder
 from training.data.procedural import drawn_count, make_leaf_folder
@@ -134,7 +134,7 @@ def classifier_recipe(manifest: Manifest, drawn: bool) -> ClassifierConfig:
     return usual.model_copy(
         update={
             "stage1_views": min(max(passes, 1), usual.stage1_views),
-            "stage2_epochs": min(max(passes, 2), usual.stage2_epochs),
+            "stage2_epochs": None if passes >= STAGE2_EPOCHS else max(passes, 2),
         }
     )
 

@@ -101,4 +101,6 @@ def settings_help(kind: type[JobConfig]) -> str:
 
 
 def _shown(value: object) -> str:
+    if value is None:
+        return "null"  # as YAML has it
     return ",".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -21,10 +21,14 @@ def gpu_is_used() -> bool:
     return bool(tf.config.list_logical_devices("GPU"))
 
 
-def precision_policy(precision: str) -> str:
-    """Keras's policy for `auto`, `float32`, `bfloat16` or `float16`."""
+def precision_policy(precision: str, depthwise: bool = False) -> str:
+    """Keras's policy for `auto`, `float32`, `bfloat16` or `float16`.
+
+    depthwise: of a network whose convolutions are; those are slower in bfloat16 on a processor.
+    """
     if precision == "auto":
-        precision = "float16" if gpu_is_used() else "bfloat16" if computes_bf16() else "float32"
+        on_cpu = "bfloat16" if computes_bf16() and not depthwise else "float32"
+        precision = "float16" if gpu_is_used() else on_cpu
     return precision if precision == "float32" else f"mixed_{precision}"
 
 

@@ -18,7 +18,11 @@ HEIGHT, WIDTH = 290, 380
 MOST_DOTS = 60  # beyond, they would hide the line
 # Charts in their order: what is logged, by what it is called in the chart.
 GROUPS: Mapping[str, Mapping[str, str]] = {
-    "Loss": {"loss": "training", "val_loss": "validation"},
+    "Loss": {
+        "loss": "training",
+        "val_loss": "validation",
+        "val_calibrated_loss": "validation, calibrated",
+    },
     "Accuracy": {"accuracy": "training", "val_accuracy": "validation"},
     "Macro F1": {"val_macro_f1": "validation"},
     "Losses of the two networks": {"d_loss": "discriminator", "g_loss": "generator"},
@@ -27,7 +31,14 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
     "Learning rate": {"learning_rate": "learning rate"},
 }
 LOGARITHMIC = ("Learning rate", "Size of the gradients")
-NOT_LEARNING = ("images_per_second", "seconds")
+NOT_LEARNING = (
+    "images_per_second",
+    "seconds",
+    "stage_number",
+    "linear_val_accuracy",
+    "linear_val_macro_f1",
+)
+SECOND = 2.0  # stage, as a run logs it
 
 
 @dataclass(frozen=True)
@@ -58,7 +69,12 @@ def _single(there: Mapping[str, Curve], known: set[str]) -> Iterator[Figure]:
 
 
 def second_stage(curves: Sequence[Curve], params: Mapping[str, str]) -> int | None:
-    """The epoch in which the last layers began to be tuned, as the learning rate shows it."""
+    """The epoch in which the last layers began to be tuned; of runs that did not log their stage,
+    as the learning rate shows it.
+    """
+    stages = next((curve.points for curve in curves if curve.metric == "stage_number"), ())
+    if stages:
+        return next((epoch for epoch, stage in stages if stage == SECOND), None)
     rates = next((curve.points for curve in curves if curve.metric == "learning_rate"), ())
     try:
         wanted = float(params["stage2_learning_rate"])

@@ -14,6 +14,7 @@ from training.classifier.config import ClassifierConfig
 from training.classifier.fit import fit_stages
 from training.classifier.memory import Row, TrainingMemory
 from training.classifier.network import build_network
+from training.classifier.recipe import recipe
 from training.data.pipeline import LabelledImages
 
 LABELS = np.arange(12) % 2
@@ -44,7 +45,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> ClassifierConfig:
 
 
 def fitted(
-    config: ClassifierConfig, folder: Path, stop_after: int = 0, logged: list[int] | None = None
+    config: ClassifierConfig, folder: Path, stop_after: int = -1, logged: list[int] | None = None
 ) -> tuple[Row, ...]:
     """The figures of every epoch, from a network built anew; goes on where `folder` is.
 
@@ -54,6 +55,7 @@ def fitted(
     backbone = load_backbone(config.backbone, config.weights)
     network = build_network(config, backbone, 2)
     train = LabelledImages(lambda indices: IMAGES[indices], LABELS, 32, 2)
+    config = recipe(config, backbone, len(LABELS))
     memory = TrainingMemory(folder)
     if memory.run_id is None:
         memory.begin("run")

@@ -18,6 +18,7 @@ from training.classifier.config import ClassifierConfig
 from training.classifier.fit import fit_stages
 from training.classifier.memory import Row, TrainingMemory
 from training.classifier.network import build_network
+from training.classifier.recipe import recipe
 from training.classifier.train import train_classifier
 from training.data.pipeline import load_side, training_images
 
@@ -55,10 +56,9 @@ def killed(settings: Settings, colour_manifest: Manifest, tmp_path: Path) -> Tra
     add_tiny_backbone()
     colour_manifest.save(tmp_path / "manifest.csv")
     places = [str(settings.var_dir), str(tmp_path / "manifest.csv"), str(colour_manifest.root)]
-    memory = TrainingMemory.of(
-        settings, "classifier", {**CONFIG.model_dump(), "weights_used": "none"},
-        colour_manifest.digest,
-    )  # fmt: skip
+    used = {"weights_used": "none", "backbone_used": TINY}
+    job = {**CONFIG.model_dump(), **used}
+    memory = TrainingMemory.of(settings, "classifier", job, colour_manifest.digest)
     process = subprocess.Popen(
         [sys.executable, "-c", TRAIN, *places, CONFIG.model_dump_json()], cwd=ROOT
     )
@@ -105,6 +105,7 @@ def _uninterrupted(manifest: Manifest, tmp_path: Path) -> tuple[Row, ...]:
     memory.begin("none")
     train = training_images(manifest, round(CONFIG.image_size * 4 / 3), CONFIG.cache_gib)
     validation = load_side(manifest, "validation", CONFIG.image_size)
-    rows = fit_stages(network, backbone, CONFIG, train, validation, memory, lambda *_: None)
+    config = recipe(CONFIG, backbone, len(train))
+    rows = fit_stages(network, backbone, config, train, validation, memory, lambda *_: None)
     assert np.isfinite([float(row["val_loss"]) for row in rows]).all()
     return rows

@@ -179,7 +179,14 @@ def test_curves_of_a_generator_are_grouped_and_unknown_ones_shown_alone() -> Non
     ]
 
 
-def test_the_second_stage_is_seen_in_the_learning_rate_alone() -> None:
+def test_the_second_stage_is_where_the_run_says_so() -> None:
+    stages = Curve("stage_number", ((1, 1.0), (2, 1.0), (3, 2.0), (4, 2.0)))
+    assert second_stage([*logged(), stages], {}) == 3
+    assert second_stage([Curve("stage_number", ((1, 1.0),))], {}) is None
+    assert "Stage number" not in [figure.title for figure in figures([stages])]
+
+
+def test_of_older_runs_the_second_stage_is_seen_in_the_learning_rate() -> None:
     assert second_stage(logged(), {"stage2_learning_rate": "5e-05"}) == 9
     assert second_stage(logged(), {"stage2_learning_rate": "1e-09"}) is None
     assert second_stage(logged(), {}) is None

@@ -39,12 +39,17 @@ class Backbone:
 
     last_in_branch: how the names of the normalisations end that close a residual branch; imagenet:
     where ImageNet weights come from, a file of Keras or a package; None where there are none.
+    tuned_layers, tuning_rate: of stage 2, where the user does not say; depthwise: whether most of
+    its convolutions are, which a processor computes slower in bfloat16 than in float32.
     """
 
     build: Callable[..., Network]
     prepare: Callable[[Any], Any]
     last_in_branch: str = ""
     imagenet: KerasFile | LiteName | None = None
+    tuned_layers: int = 50
+    tuning_rate: float = 1e-4
+    depthwise: bool = False
 
 
 def _as_torch(pixels: Any) -> Any:  # noqa: ANN401 - a Keras tensor
@@ -81,6 +86,7 @@ BACKBONES: dict[str, Backbone] = {
     "efficientnetv2b0": Backbone(
         APPLICATIONS.EfficientNetV2B0,
         _as_is,
+        depthwise=True,
         imagenet=KerasFile(
             f"{KERAS_URL}/efficientnet_v2/efficientnetv2-b0_notop.h5",
             "893217f2bb855e2983157299931e43ff",
@@ -89,12 +95,23 @@ BACKBONES: dict[str, Backbone] = {
     "mobilenetv3small": Backbone(
         APPLICATIONS.MobileNetV3Small,
         _as_is,
+        depthwise=True,
         imagenet=KerasFile(
             f"{KERAS_URL}/mobilenet_v3/weights_mobilenet_v3_small_224_1.0_float_no_top_v2.h5",
             "d3e8ec802a04aa4fc771ee12a9a9b836",
         ),
     ),
-    **{name: Backbone(efficientnet_lite(name), _as_lite, imagenet=name) for name in LITES},
+    **{
+        name: Backbone(
+            efficientnet_lite(name),
+            _as_lite,
+            imagenet=name,
+            tuned_layers=46 if name == "efficientnet_lite0" else 55,  # from block6a on
+            tuning_rate=5e-4,
+            depthwise=True,
+        )
+        for name in LITES
+    },
 }
 
 
@@ -137,6 +154,15 @@ def choose_backbone(name: str, named: bool, weights: str, setting: str = AUTO) -
     loaded = _choose(name, named, weights, setting)
     tell(loaded.note)
     return loaded
+
+
+def computing_in(policy: str, backbone: LoadedBackbone) -> LoadedBackbone:
+    """The same in the precision of Keras's policy, which counts when layers are made."""
+    if policy == "float32":
+        return backbone
+    same = load_backbone(backbone.name, "none").network
+    same.set_weights(backbone.network.get_weights())
+    return backbone._replace(network=same)
 
 
 def load_backbone(name: str, weights: str, setting: str = AUTO) -> LoadedBackbone:

@@ -7,16 +7,21 @@ from pydantic import Field
 from training.config import ON_CONFLICT, RESPLIT, JobConfig, OnConflict
 
 Imbalance = Literal["none", "balanced_sampling", "class_weights", "logit_adjustment"]
+STAGE2_EPOCHS = 16  # where there are images enough
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 
 class ClassifierConfig(JobConfig):
-    """Defaults are the two-stage recipe for ImageNet weights; `scratch_*` is used without them."""
+    """Defaults are the two-stage recipe for ImageNet weights; `scratch_*` is used without them.
+
+    None (null in YAML): `training.classifier.recipe` decides, and the run records what it decided.
+    """
 
     backbone: str = Field(
         "resnet50",
         description="network below the head: resnet50, resnet18, resnet152, efficientnetv2b0, "
-        "mobilenetv3small",
+        "mobilenetv3small, efficientnet_lite0, _lite1, _lite2; where it is not named and the "
+        "weights of resnet50 cannot be had, efficientnet_lite0, whose weights are installed",
     )
     weights: str = Field(
         "auto",
@@ -24,16 +29,28 @@ class ClassifierConfig(JobConfig):
     )
     image_size: int = Field(224, ge=32, le=1024, description="pixels, square")
     batch_size: int = Field(32, ge=1, description="of the two stages")
-    hidden_units: int = Field(256, ge=1, description="width of the head on pretrained features")
-    dropout: float = Field(0.4, ge=0, lt=1, description="in that head")
+    hidden_units: int = Field(
+        0, ge=0, description="hidden layer of the head on pretrained features; 0: none"
+    )
+    dropout: float = Field(0.2, ge=0, lt=1, description="in that head")
     stage1_epochs: int = Field(20, ge=0, description="at most; the backbone is frozen")
     stage1_views: int = Field(
-        8, ge=0, description="augmented views whose features are computed once; 0: every epoch anew"
+        8,
+        ge=0,
+        description="augmented views of each image whose features are computed once, for both "
+        "stages; 0: new views in every epoch, which takes several times longer",
     )
     stage1_learning_rate: float = Field(1e-3, gt=0)
-    stage2_epochs: int = Field(20, ge=0, description="at most; the last layers are tuned")
-    stage2_learning_rate: float = Field(5e-5, gt=0)
-    unfrozen_layers: int = Field(50, ge=0, description="backbone layers tuned in stage 2")
+    stage2_epochs: int | None = Field(
+        None, ge=0, description="the last layers are tuned; null: 16, up to 40 for few images"
+    )
+    stage2_learning_rate: float | None = Field(
+        None, gt=0, description="peak of warm-up and cosine; null: what suits the backbone"
+    )
+    stage2_weight_decay: float = Field(0.05, ge=0)
+    unfrozen_layers: int | None = Field(
+        None, ge=0, description="backbone layers tuned in stage 2; null: what suits the backbone"
+    )
     scratch_epochs: int = Field(72, ge=1, description="used without pretrained weights")
     scratch_small_epochs: float = Field(
         0.7, ge=0, lt=1, description="share of them on smaller pictures, which is quicker"
@@ -48,10 +65,26 @@ class ClassifierConfig(JobConfig):
     plateau_factor: float = Field(0.3, gt=0, lt=1, description="learning rate cut on a plateau")
     plateau_patience: int = Field(4, ge=1)
     label_smoothing: float = Field(0.1, ge=0, lt=1)
-    mixup: float = Field(0.15, ge=0, le=1, description="share of images blended with another")
-    cutmix: float = Field(0.35, ge=0, le=1, description="share of images pasted into another")
+    mixup: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="share of images blended with another; null: 0.15 from scratch, else 0",
+    )
+    cutmix: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="share of images pasted into another; null: 0.35 from scratch, else 0",
+    )
     imbalance: Imbalance = Field(
         "none", description="none, balanced_sampling, class_weights or logit_adjustment"
+    )
+    view_strength: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="factor of zoom and all that follows it; null: 1 from scratch, else 0.5",
     )
     flip: bool = Field(True, description="mirror left-right and upside down")
     rotation: float = Field(0.5, ge=0, le=1, description="share of a full turn, either way")

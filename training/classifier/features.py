@@ -1,10 +1,17 @@
-"""Stage 1 without the backbone: features of a few augmented views, computed once.
+"""What the frozen layers make of a few augmented views of every image, computed once.
 
-A frozen backbone gives the same features for the same view, so K views of every image are sent
-through it once, and the head alone learns on them, an epoch in well under a second.
+Frozen layers give the same for the same view, so K views of every image are sent through them once.
+Stage 1 then learns the head from the pooled features, an epoch in well under a second, and stage 2
+the last layers from the maps that enter them. On a processor OpenVINO does the frozen part, several
+times faster than TensorFlow.
 """
 
-from typing import Any
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import keras
 import numpy as np
@@ -13,48 +20,177 @@ from numpy.typing import NDArray
 
 from leafgate.images import Pixels
 from leafgate.progress import progress
-from training.classifier.backbones import Network
+from registry import computes_bf16
+from registry.engine import OpenVinoEngine
+from registry.openvino_library import load_openvino
+from training.classifier.backbones import LoadedBackbone, Network, find_backbone, load_backbone
 from training.classifier.config import ClassifierConfig
+from training.classifier.halves import halves
 from training.classifier.views import Draws, random_views
 from training.data.pipeline import LabelledImages
+from training.devices import gpu_is_used, precision_for
 
-Features = NDArray[np.float16]
+Array = NDArray[np.float16]
 BATCH = 32
+FEWEST_VIEWS = 2  # of which maps are worth keeping
 
 
-def view_features(network: Network, images: LabelledImages, config: ClassifierConfig) -> Features:
-    """(views, n, channels) pooled features of `config.stage1_views` views of every image."""
-    extract = _pooled(network)
+class Frozen(NamedTuple):
+    """pooled: (views, n, channels), or (n, channels); maps: the same with (height, width, channels)
+    of the cut, or empty where they are not kept.
+    """
 
-    @tf.function(reduce_retracing=True)
-    def features_of(pixels: Any, seed: Any) -> Any:  # noqa: ANN401 - tensors
-        draws = Draws(tf.stack([tf.constant(config.seed, tf.int32), seed]))
-        views = random_views(pixels, tf.constant(config.image_size), config, draws)
-        return extract(views, training=False)
-
-    starts = range(0, len(images), BATCH)
-    views = []
-    with progress("features of augmented views", config.stage1_views * len(starts)) as advance:
-        for view in range(config.stage1_views):
-            parts = []
-            for start in starts:
-                pixels = images.read(np.arange(start, min(start + BATCH, len(images))))
-                seed = tf.constant(view * len(images) + start, tf.int32)
-                parts.append(np.asarray(features_of(pixels, seed), np.float16))
-                advance()
-            views.append(np.concatenate(parts))
-    return np.stack(views)
+    pooled: Array
+    maps: Array
 
 
-def image_features(network: Network, images: Pixels) -> Features:
-    """(n, channels) pooled features of images as they are."""
-    extract = tf.function(_pooled(network), reduce_retracing=True)
-    parts = [
-        np.asarray(extract(images[i : i + BATCH].astype(np.float32), training=False), np.float16)
-        for i in range(0, len(images), BATCH)
-    ]
-    return np.concatenate(parts)
+@dataclass(frozen=True)
+class FrozenViews:
+    """Computed when first asked for, and shared by the stages.
+
+    tuned: layers that stage 2 tunes, 0 for none; keep_bytes: of memory that maps may take.
+    """
+
+    backbone: LoadedBackbone
+    config: ClassifierConfig
+    tuned: int
+    train: LabelledImages
+    validation: Pixels
+    keep_bytes: float
+
+    @property
+    def keeps_maps(self) -> bool:
+        """Whether stage 2 can learn from them."""
+        return self.map_views >= min(FEWEST_VIEWS, self.config.stage1_views)
+
+    @cached_property
+    def map_shape(self) -> tuple[int, ...]:
+        """(height, width, channels) of one view's map; empty where the cut is at the pixels."""
+        cut = halves(self.backbone.network, self.tuned) if self.tuned else None
+        if cut is None:
+            return ()
+        side = self.config.image_size
+        shape = cut.trunk.compute_output_shape((1, side, side, 3))
+        return tuple(int(length) for length in shape[1:])
+
+    @cached_property
+    def map_views(self) -> int:
+        """Views whose maps fit into memory."""
+        if not self.map_shape:
+            return 0
+        each = np.prod(self.map_shape, dtype=float) * np.dtype(np.float16).itemsize
+        images = len(self.train) + len(self.validation) / max(self.config.stage1_views, 1)
+        return int(min(self.keep_bytes // (each * images), self.config.stage1_views))
+
+    @cached_property
+    def learnt(self) -> Frozen:
+        """Of the training images: `stage1_views` views of each."""
+        views, count = self.config.stage1_views, len(self.train)
+        batches = range(0, count, BATCH)
+        kept: list[Frozen] = []
+        with progress("features of augmented views", views * len(batches)) as advance:
+            for view in range(views):
+                parts = []
+                for start in batches:
+                    pixels = self.train.read(np.arange(start, min(start + BATCH, count)))
+                    parts.append(self._run(self._draw(pixels, view * count + start)))
+                    advance()
+                found = _joined(parts)
+                kept.append(found if self._has_maps(view) else Frozen(found.pooled, found.maps[:0]))
+        maps = [each.maps for each in kept if len(each.maps)]
+        return Frozen(
+            np.stack([each.pooled for each in kept]), np.stack(maps) if maps else kept[0].maps
+        )
+
+    @cached_property
+    def plain(self) -> Array:
+        """(n, channels) pooled features of the training images as they will be served."""
+        return self.of_images(
+            lambda start: _middle(self.train.read(_indices(start, len(self.train))),
+                                  self.config.image_size), len(self.train)
+        ).pooled  # fmt: skip
+
+    @cached_property
+    def validated(self) -> Frozen:
+        """Of the validation images, as they will be served."""
+        return self.of_images(
+            lambda start: self.validation[start : start + BATCH], len(self.validation)
+        )
+
+    def of_images(self, read: Callable[[int], Pixels], count: int) -> Frozen:
+        """Of images as they are. read: the batch that begins at an index."""
+        starts = range(0, count, BATCH)
+        return _joined([self._run(read(start).astype(np.float32)) for start in starts])
+
+    def _has_maps(self, view: int) -> bool:
+        return self.keeps_maps and view < self.map_views
+
+    @cached_property
+    def _draw(self) -> Callable[[Pixels, int], NDArray[np.float32]]:
+        config = self.config
+
+        @tf.function(reduce_retracing=True)
+        def draw(pixels: Any, seed: Any) -> Any:  # noqa: ANN401 - tensors
+            draws = Draws(tf.stack([tf.constant(config.seed, tf.int32), seed]))
+            return random_views(pixels, tf.constant(config.image_size), config, draws)
+
+        return lambda pixels, seed: np.array(draw(pixels, tf.constant(seed, tf.int32)))
+
+    @cached_property
+    def _run(self) -> Callable[[NDArray[np.float32]], Frozen]:
+        keep = self.keeps_maps
+        run = compiled(frozen_network(self.backbone, self.config, self.tuned if keep else 0))
+
+        def frozen(batch: NDArray[np.float32]) -> Frozen:
+            found = [np.asarray(values, np.float16) for values in run(batch)]
+            pooled = next(values for values in found if values.ndim == 2)
+            maps = next((v for v in found if v.ndim == 4), np.empty((0, 0, 0, 0), np.float16))
+            return Frozen(pooled, maps)
+
+        return frozen
 
 
-def _pooled(network: Network) -> Network:
-    return keras.Model(network.inputs, network.get_layer("pooled").output)
+def frozen_network(backbone: LoadedBackbone, config: ClassifierConfig, tuned: int) -> Network:
+    """(n, size, size, 3) in [0, 255] to pooled features, and to the map at the cut; in float32.
+
+    tuned: layers after the cut; 0 for the pooled features alone.
+    """
+    with precision_for("float32"):
+        same = load_backbone(backbone.name, "none").network
+        same.set_weights(backbone.network.get_weights())
+        pixels = keras.Input((config.image_size, config.image_size, 3))
+        prepared = find_backbone(backbone.name).prepare(pixels)
+        cut = halves(same, tuned) if tuned else None
+        maps = prepared if cut is None else cut.trunk(prepared)
+        last = same(prepared) if cut is None else cut.tail(maps)
+        pooled = keras.layers.GlobalAveragePooling2D()(last)
+        return keras.Model(pixels, [pooled] if cut is None else [pooled, maps])
+
+
+def compiled(network: Network) -> Callable[[NDArray[np.float32]], Sequence[Any]]:
+    """The network's outputs for a batch: by TensorFlow on a GPU, else by OpenVINO."""
+    if gpu_is_used():
+        flat = keras.Model(network.inputs, network.outputs)
+        call = tf.function(lambda batch: flat(batch, training=False), reduce_retracing=True)
+        return lambda batch: tf.nest.flatten(call(batch))
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "frozen.xml"
+        library = load_openvino()  # before Keras does
+        network.export(str(file), format="openvino", verbose=False)
+        read = library.Core().read_model(str(file))
+        engine = OpenVinoEngine(Path(folder), "bf16" if computes_bf16() else "fp32", network=read)
+    return engine.run_all
+
+
+def _joined(parts: Sequence[Frozen]) -> Frozen:
+    return Frozen(*(np.concatenate(each) for each in zip(*parts, strict=True)))
+
+
+def _indices(start: int, count: int) -> NDArray[np.int64]:
+    return np.arange(start, min(start + BATCH, count))
+
+
+def _middle(pixels: Pixels, size: int) -> Pixels:
+    """(n, size, size, 3) of training images, which are kept larger."""
+    resized = tf.image.resize(pixels, (size, size), antialias=True)
+    return np.asarray(tf.clip_by_value(tf.round(resized), 0, 255), np.uint8)

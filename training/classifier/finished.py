@@ -77,7 +77,7 @@ def store_finished(
     described = ClassifierDescription(
         manifest.classes,
         config.image_size,
-        config.backbone,
+        backbone.name,
         backbone.weights,
         test_time_views=config.test_time_views,
     )
@@ -116,10 +116,8 @@ def fixed_network(
 ) -> Network:
     """The same network in float32, for pictures of the one size that will be served."""
     with precision_for("float32"):
-        fresh = load_backbone(config.backbone, "none").network
-        final = build_network(
-            config, LoadedBackbone(fresh, backbone.weights, ""), classes, config.image_size
-        )
+        fresh = load_backbone(backbone.name, "none").network
+        final = build_network(config, backbone._replace(network=fresh), classes, config.image_size)
     final.set_weights(network.get_weights())
     return final
 

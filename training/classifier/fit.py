@@ -3,6 +3,7 @@
 import csv
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +12,22 @@ import numpy as np
 
 from leafgate.errors import UserError
 from leafgate.images import Pixels
-from leafgate.metrics.calibration import log_loss
+from leafgate.metrics.calibration import fit_temperature, log_loss
 from leafgate.metrics.classification import accuracy, macro_f1
 from leafgate.progress import Advance, progress, tell
 from training.classifier.backbones import LoadedBackbone, Network
 from training.classifier.config import ClassifierConfig
+from training.classifier.features import FrozenViews
 from training.classifier.learner import learning_loss
-from training.classifier.lessons import Lesson, Material, OnFeatures, OnPictures
+from training.classifier.lessons import LESSONS, Lesson, Logits, Material
+from training.classifier.linear_model import fit_linear_model
 from training.classifier.memory import Position, Row, TrainingMemory
+from training.classifier.network import take_linear_model
 from training.classifier.stages import Stage, stages
 from training.data.pipeline import LabelledImages, Labels, steps_an_epoch
 
 LogMetrics = Callable[[dict[str, float], int], None]
+LINEAR_VIEWS = 2  # augmented ones that the linear model learns from, beside the images themselves
 
 
 def fit_stages(
@@ -34,7 +39,11 @@ def fit_stages(
     memory: TrainingMemory,
     log_metrics: LogMetrics,
 ) -> tuple[Row, ...]:
-    """Fit `network` in place and return the figures of every epoch; goes on where `memory` is."""
+    """Fit `network` in place and return the figures of every epoch; goes on where `memory` is.
+
+    config: with nothing left open, see `training.classifier.recipe`.
+    """
+    frozen = _frozen_views(backbone, config, train, validation[0])
     position, weights, optimizer = memory.load() or (Position(), [], [])
     if weights:
         tell(f"going on after {len(position.rows)} epochs")
@@ -42,12 +51,15 @@ def fit_stages(
         _log(position, log_metrics)  # a kill may have come between keeping it and logging it
     if not position.epoch:
         _set_stored(network.variables, weights)  # of all of it, as stored between stages
-    for number, stage in enumerate(stages(config, backbone)):
+    head = network.get_layer("head")
+    if position == Position() and backbone.weights != "none" and config.stage1_views:
+        begin_with_linear_model(head, config, frozen, train, validation[1], log_metrics)
+    for number, stage in enumerate(stages(config, backbone, head, frozen.keeps_maps)):
         if number < position.stage:
             continue
         stage.prepare()
-        material = Material(network, config, number, stage, train, validation[0])
-        lesson: Lesson = OnFeatures(material) if stage.cached else OnPictures(material)
+        given = Material(network, backbone, config, number, stage, train, validation[0], frozen)
+        lesson = LESSONS[stage.learns](given)
         _compile(lesson, stage, config, train)
         if position.epoch:
             _set_stored(lesson.variables, weights)
@@ -55,9 +67,50 @@ def fit_stages(
         position = _fit_stage(lesson, stage, config, validation[1], position, memory, log_metrics)
         if stage.best:
             _set_stored(lesson.variables, memory.load_best())
+            tell(_outcome(stage, position))
         position = position.next_stage()
         memory.save(position, network.variables, [])
     return position.rows
+
+
+def _frozen_views(
+    backbone: LoadedBackbone, config: ClassifierConfig, train: LabelledImages, validation: Pixels
+) -> FrozenViews:
+    """What the stages share; of no layers where the whole network learns from scratch."""
+    learns_all = backbone.weights == "none" or not config.stage1_views
+    tuned = 0 if learns_all or not config.stage2_epochs else config.unfrozen_layers or 0
+    free = config.cache_gib * 2**30
+    return FrozenViews(backbone, config, tuned, train, validation, free)
+
+
+def begin_with_linear_model(
+    head: Network,
+    config: ClassifierConfig,
+    frozen: FrozenViews,
+    train: LabelledImages,
+    truth: Labels,
+    log_metrics: LogMetrics,
+) -> None:
+    """Say what a linear model on the frozen features gives, and let the head begin as that."""
+    features = np.concatenate([frozen.plain, *frozen.learnt.pooled[:LINEAR_VIEWS]])
+    labels = np.tile(train.labels, len(features) // len(train))
+    weights = None
+    if config.imbalance != "none":
+        weights = (1 / np.maximum(np.bincount(labels), 1))[labels]
+        weights /= weights.mean()
+    found = fit_linear_model(
+        features, labels, (frozen.validated.pooled, truth), train.classes, weights
+    )
+    if found is None:
+        return
+    tell(
+        f"a linear model on the frozen features: validation accuracy {found.accuracy:.3f}, "
+        f"macro F1 {found.macro_f1:.3f}, fitted in {found.seconds:.1f} s"
+    )
+    told = {"linear_val_accuracy": found.accuracy, "linear_val_macro_f1": found.macro_f1}
+    log_metrics(told, 0)
+    if not config.hidden_units:
+        take_linear_model(head, found)
 
 
 def _compile(lesson: Lesson, stage: Stage, config: ClassifierConfig, train: LabelledImages) -> None:
@@ -85,13 +138,16 @@ def _fit_stage(
     log_metrics: LogMetrics,
 ) -> Position:
     steps = int(lesson.batches(0).cardinality())
+    if stage.best and not position.epoch:
+        position = _before(lesson, truth, position)
+        memory.save_best(lesson.variables)
     with progress(stage.name, stage.epochs * steps, position.epoch * steps) as advance:
         bar = Bar(advance)
         while position.epoch < stage.epochs and not _stale(stage, config, position):
             learnt = _learn(lesson, position.epoch, bar)
             row = _row(stage, position, learnt, lesson, truth)
             _check_finite(stage, row)
-            position = position.after(row, float(row["val_loss"]))
+            position = position.after(row, float(row["val_calibrated_loss"]))
             position = _cut_rate(lesson, stage, config, position)
             if position.since_best == 0 and stage.best:
                 memory.save_best(lesson.variables)
@@ -99,6 +155,20 @@ def _fit_stage(
             _log(position, log_metrics)
             bar.note = _note(stage, position, row)
     return position
+
+
+def _before(lesson: Lesson, truth: Labels, position: Position) -> Position:
+    """Where a stage begins: what it must improve on."""
+    loss = calibrated_loss(lesson.validate(), truth)
+    return replace(position, best=loss, begin=loss) if math.isfinite(loss) else position
+
+
+def _outcome(stage: Stage, position: Position) -> str:
+    """What became of the validation images."""
+    told = f"{stage.name}: validation loss {position.begin:.3f} before, "
+    if position.best < position.begin:
+        return f"{told}{position.best:.3f} after; its best epoch is kept"
+    return f"{told}no epoch was better; the network is kept as it was"
 
 
 def _log(position: Position, log_metrics: LogMetrics) -> None:
@@ -126,12 +196,25 @@ def _row(
     return {
         "epoch": len(position.rows) + 1,
         "stage": stage.name,
+        "stage_number": float(stage.number),
         **learnt,
         "val_loss": log_loss(logits, truth),
+        "val_calibrated_loss": calibrated_loss(logits, truth),
         "val_accuracy": accuracy(truth, predicted),
         "val_macro_f1": macro_f1(truth, predicted, logits.shape[1]),
         "learning_rate": float(lesson.model.optimizer.learning_rate),
     }
+
+
+def calibrated_loss(logits: Logits, truth: Labels) -> float:
+    """Log loss at the temperature that suits best, which is how the network will be served.
+
+    Networks that learnt with label smoothing and without compare in no other way.
+    """
+    plain = log_loss(logits, truth)
+    if not math.isfinite(plain):
+        return plain
+    return log_loss(logits, truth, fit_temperature(logits, truth))
 
 
 def _check_finite(stage: Stage, row: Row) -> None:
@@ -144,14 +227,14 @@ def _check_finite(stage: Stage, row: Row) -> None:
 
 
 def _stale(stage: Stage, config: ClassifierConfig, position: Position) -> bool:
-    return stage.best and position.since_best >= config.patience
+    return stage.patient and position.since_best >= config.patience
 
 
 def _cut_rate(
     lesson: Lesson, stage: Stage, config: ClassifierConfig, position: Position
 ) -> Position:
     """Lower the learning rate on a plateau; a schedule lowers it by itself."""
-    if not stage.best or position.since_cut < config.plateau_patience:
+    if not stage.patient or position.since_cut < config.plateau_patience:
         return position
     optimizer = lesson.model.optimizer
     optimizer.learning_rate = float(optimizer.learning_rate) * config.plateau_factor

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from training.classifier.backbones import Network
 from training.classifier.config import ClassifierConfig
-from training.classifier.views import Draws, mixed, random_views
+from training.classifier.views import Draws, mixed, mixes, random_views
 
 Loss = Callable[[Any, Any], Any]
 Counts = NDArray[np.int64]
@@ -36,9 +36,29 @@ class Learner(keras.Model):  # type: ignore[misc] # Keras has no type informatio
         batch, targets = data
         draws = Draws(tf.stack([self.config.seed, batch["seed"][0]]))
         images = random_views(batch["pixels"], batch["size"][0], self.config, draws)
-        if self.config.mixup + self.config.cutmix > 0:
+        if mixes(self.config):
             images, targets = mixed(images, targets, self.config, draws)
         return super().train_step((images, targets))
+
+
+class MapLearner(keras.Model):  # type: ignore[misc] # Keras has no type information
+    """A model of batches `{maps, seed}, targets`: learns from what frozen layers have made.
+
+    maps: (n, height, width, channels) float32; seed: (n,) int32, the first of which counts.
+    """
+
+    def __init__(self, tail: Network, config: ClassifierConfig) -> None:
+        super().__init__(tail.inputs, tail.output, name="map_learner")
+        self.config = config
+
+    def train_step(self, data: Any) -> Any:  # noqa: ANN401 - Keras's hook
+        """One step; maps are mixed as pictures are."""
+        batch, targets = data
+        maps = batch["maps"]
+        if mixes(self.config):
+            draws = Draws(tf.stack([self.config.seed, batch["seed"][0]]))
+            maps, targets = mixed(maps, targets, self.config, draws)
+        return super().train_step((maps, targets))
 
 
 def learning_loss(config: ClassifierConfig, counts: Counts) -> Loss:

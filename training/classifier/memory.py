@@ -20,7 +20,8 @@ Arrays = Sequence[Any]
 class Position:
     """Epochs done of the stage under way, and what decides when it ends.
 
-    since_best, since_cut: epochs without progress, and since the learning rate was cut.
+    best, begin: lowest validation loss, and that before the stage's first epoch; since_best,
+    since_cut: epochs without progress, and since the learning rate was cut.
     """
 
     stage: int = 0
@@ -29,6 +30,7 @@ class Position:
     since_best: int = 0
     since_cut: int = 0
     rows: tuple[Row, ...] = field(default_factory=tuple)
+    begin: float = inf
 
     def after(self, row: Row, loss: float) -> "Position":
         """One epoch on, with validation loss `loss`."""
@@ -104,9 +106,10 @@ class TrainingMemory(UnfinishedJob):
 
 def _position(values: dict[str, Any]) -> Position:
     """As it was: JSON has no figure for the best loss before the first epoch, nor for NaN."""
-    best = inf if values["best"] is None else values["best"]
+    losses = {name: values.get(name) for name in ("best", "begin")}
+    losses = {name: inf if value is None else value for name, value in losses.items()}
     rows = (
         {name: as_number(value) if value is None else value for name, value in row.items()}
         for row in values["rows"]
     )
-    return Position(**{**values, "best": best, "rows": tuple(rows)})
+    return Position(**{**values, **losses, "rows": tuple(rows)})

@@ -3,11 +3,15 @@
 Two stages on pretrained weights (head alone, then the last layers), or one from scratch.
 """
 
+from dataclasses import replace
+
 import keras
+import numpy as np
 
 from registry import Head
 from training.classifier.backbones import Backbone, LoadedBackbone, Network, find_backbone
 from training.classifier.config import ClassifierConfig
+from training.classifier.linear_model import EPSILON, LinearModel
 
 
 def build_network(
@@ -18,7 +22,7 @@ def build_network(
     size: None for pictures of any size.
     """
     pretrained = backbone.weights != "none"
-    found = find_backbone(config.backbone)
+    found = find_backbone(backbone.name)
     if not pretrained:
         _prepare_for_scratch(backbone.network, found, config.scratch_momentum)
     pixels = keras.Input((size, size, 3), name="pixels")
@@ -31,13 +35,14 @@ def build_network(
 def build_head(config: ClassifierConfig, pretrained: bool, channels: int, classes: int) -> Network:
     """(n, channels) pooled features to (n, classes) logits.
 
-    On pretrained features: BatchNormalization - Dense(ReLU) - Dropout - Dense. From scratch the
-    features themselves learn, and Dropout - Dense is enough.
+    On pretrained features: BatchNormalization - Dense(ReLU), where there are `hidden_units` -
+    Dropout - Dense. From scratch the features themselves learn, and Dropout - Dense is enough.
     """
     pooled = x = keras.Input((channels,), name="pooled_features")
     if pretrained:
-        x = keras.layers.BatchNormalization(name="normalise")(x)
-        x = keras.layers.Dense(config.hidden_units, activation="relu", name="hidden")(x)
+        x = keras.layers.BatchNormalization(epsilon=EPSILON, name="normalise")(x)
+        if config.hidden_units:
+            x = keras.layers.Dense(config.hidden_units, activation="relu", name="hidden")(x)
     dropout = config.dropout if pretrained else config.scratch_dropout
     x = keras.layers.Dropout(dropout, seed=config.seed)(x)
     logits = keras.layers.Dense(classes, dtype="float32", name="logits")(x)
@@ -49,13 +54,25 @@ def extract_head(network: Network) -> Head:
     head = network.get_layer("head")
     names = {layer.name for layer in head.layers}
     kernel, bias = head.get_layer("logits").get_weights()
-    if "hidden" not in names:
-        return Head.linear(kernel, bias)
+    plain = Head.linear(kernel, bias)
+    if "normalise" not in names:
+        return plain
     layer = head.get_layer("normalise")
     gamma, beta, mean, variance = layer.get_weights()
     scale = gamma / (variance + layer.epsilon) ** 0.5
+    scaled = replace(plain, scale=scale, shift=beta - mean * scale)
+    if "hidden" not in names:
+        return scaled
     hidden_kernel, hidden_bias = head.get_layer("hidden").get_weights()
-    return Head(scale, beta - mean * scale, hidden_kernel, hidden_bias, kernel, bias)
+    return replace(scaled, hidden_kernel=hidden_kernel, hidden_bias=hidden_bias)
+
+
+def take_linear_model(head: Network, model: LinearModel) -> None:
+    """Make the head, which has no hidden layer, answer as the linear model does."""
+    layer = head.get_layer("normalise")
+    ones, zeros = np.ones_like(model.mean), np.zeros_like(model.mean)
+    layer.set_weights([ones, zeros, model.mean, model.variance])
+    head.get_layer("logits").set_weights([model.kernel, model.bias])
 
 
 def _prepare_for_scratch(network: Network, backbone: Backbone, momentum: float) -> None:
@@ -75,6 +92,12 @@ def _prepare_for_scratch(network: Network, backbone: Backbone, momentum: float) 
 def freeze_all(backbone: Network) -> None:
     """Stage 1: nothing below the head learns."""
     backbone.trainable = False
+
+
+def freeze_normalisation(head: Network) -> None:
+    """Stage 2: what stage 1 found of the features' mean and spread stays."""
+    if "normalise" in {layer.name for layer in head.layers}:
+        head.get_layer("normalise").trainable = False
 
 
 def unfreeze_last(backbone: Network, count: int) -> None:

@@ -13,7 +13,13 @@ from leafgate.pictures import learning_curves
 from leafgate.progress import progress, tell
 from leafgate.settings import Settings
 from registry import Classifier, Ledger, ModelVersion, Run, start_run
-from training.classifier.backbones import LoadedBackbone, Network, load_backbone
+from training.classifier.backbones import (
+    LoadedBackbone,
+    Network,
+    choose_backbone,
+    computing_in,
+    find_backbone,
+)
 from training.classifier.config import ClassifierConfig
 from training.classifier.evaluation import Evaluation, evaluate
 from training.classifier.evaluation_page import page, pictures
@@ -21,6 +27,7 @@ from training.classifier.finished import Side, judge_all, load_side_for, store_f
 from training.classifier.fit import fit_stages, save_history
 from training.classifier.memory import Row, TrainingMemory
 from training.classifier.network import build_network
+from training.classifier.recipe import recipe
 from training.data.pipeline import training_images
 from training.devices import (
     distribution,
@@ -56,9 +63,11 @@ def train_classifier(
     """
     use_gpu_memory_as_needed()
     keras.utils.set_random_seed(config.seed)
-    built = _build(config, len(manifest.classes))
-    job = {**config.model_dump(), "weights_used": built.backbone.weights}
+    built = _build(settings, config, len(manifest.classes))
+    used = {"weights_used": built.backbone.weights, "backbone_used": built.backbone.name}
+    job = {**config.model_dump(), **used}
     memory = TrainingMemory.of(settings, "classifier", job, manifest.digest)
+    config = recipe(config, built.backbone, len(manifest.side("train")))
     with start_run(settings, "train classifier", memory.run_id, ledger) as run:
         if memory.run_id != run.run_id:
             _log_job(run, manifest, config, built)
@@ -73,15 +82,20 @@ def train_classifier(
     return version
 
 
-def _build(config: ClassifierConfig, classes: int) -> Built:
-    policy = precision_policy(config.precision)
-    with distribution().scope(), precision_for(policy):
-        backbone = load_backbone(config.backbone, config.weights)
-        network = build_network(config, backbone, classes)
-    if backbone.weights == "none":
-        tell(f"no pretrained weights, training from scratch. {backbone.note}".rstrip())
-        if config.backbone != "resnet18":
-            tell("from scratch, backbone=resnet18 learns more from few images, and quicker")
+def _build(settings: Settings, config: ClassifierConfig, classes: int) -> Built:
+    with distribution().scope():
+        backbone = choose_backbone(
+            config.backbone,
+            "backbone" in config.model_fields_set,
+            config.weights,
+            settings.backbone_weights,
+        )
+        policy = precision_policy(config.precision, find_backbone(backbone.name).depthwise)
+        with precision_for(policy):
+            backbone = computing_in(policy, backbone)
+            network = build_network(config, backbone, classes)
+    if backbone.weights == "none" and backbone.name != "resnet18":
+        tell("from scratch, backbone=resnet18 learns more from few images, and quicker")
     return Built(network, backbone, policy)
 
 
@@ -92,7 +106,10 @@ def _log_job(run: Run, manifest: Manifest, config: ClassifierConfig, built: Buil
     backbone = built.backbone
     run.set_tags(
         {
+            "backbone.used": backbone.name,
             "weights.used": backbone.weights,
+            "weights.file": backbone.file,
+            "weights.sha256": backbone.sha256,
             "weights.note": backbone.note,
             "precision": built.policy,
         }

@@ -126,6 +126,11 @@ def _noise(shape: Tensor, config: ClassifierConfig, draws: Draws) -> Tensor:
     return strength * draws.normal(shape)
 
 
+def mixes(config: ClassifierConfig) -> bool:
+    """Whether any image is mixed with another."""
+    return bool(config.mixup or config.cutmix)
+
+
 def mixed(
     images: Tensor, targets: Tensor, config: ClassifierConfig, draws: Draws
 ) -> tuple[Tensor, Tensor]:
@@ -136,10 +141,8 @@ def mixed(
     count = tf.shape(images)[0]
     partner = tf.argsort(draws.uniform([count]))
     kind = draws.uniform([count])
-    cut, blend = (
-        kind < config.cutmix,
-        (kind >= config.cutmix) & (kind < config.cutmix + config.mixup),
-    )
+    cutmix, mixup = config.cutmix or 0.0, config.mixup or 0.0
+    cut, blend = kind < cutmix, (kind >= cutmix) & (kind < cutmix + mixup)
     kept = tf.where(
         cut[:, None, None, None],
         _outside_a_box(tf.shape(images)[1], count, draws),
