@@ -1,6 +1,6 @@
 """Dataclasses of NumPy arrays, stored beside a network in float32."""
 
-from dataclasses import fields
+from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -19,6 +19,11 @@ def save_arrays(values: "DataclassInstance", file: Path) -> None:
 
 
 def load_arrays(kind: "type[Arrays]", file: Path) -> "Arrays":
-    """Read them back."""
+    """Read them back; a field that a file of an older version lacks has its default."""
     with np.load(file) as stored:
-        return kind(**{field.name: stored[field.name] for field in fields(kind)})
+        found = {
+            field.name: stored[field.name]
+            for field in fields(kind)
+            if field.name in stored or field.default is MISSING
+        }
+    return kind(**found)

@@ -1,8 +1,9 @@
 """Is this picture like anything the model learnt from? The distance of its features says so.
 
 Mahalanobis distance to the nearest class mean with one shared covariance (Lee et al. 2018, arXiv
-1807.03888). Only the covariance's largest directions are kept; the rest counts as alike in all
-directions, which keeps the stored model small and the estimate sound with few images.
+1807.03888), of features brought to unit length (Müller and Hein 2025, arXiv 2505.18032). Only the
+covariance's largest directions are kept; the rest counts as alike in all directions, which keeps
+the stored model small and the estimate sound with few images.
 """
 
 from dataclasses import dataclass, replace
@@ -24,7 +25,8 @@ Floats = NDArray[np.floating]
 class OutlierScore:
     """means: (classes, channels); directions: (channels, kept); variances: (kept,); rest: ().
 
-    threshold: (), scores above it mean unknown.
+    threshold: (), scores above it mean unknown. unit: () 1 where features are brought to unit
+    length first; 0 where they are taken as they are, as for models that were stored without it.
     """
 
     means: Floats
@@ -32,11 +34,12 @@ class OutlierScore:
     variances: Floats
     rest: Floats
     threshold: Floats
+    unit: Floats | float = 0.0
 
     @classmethod
     def fit(cls, pooled: Floats, labels: NDArray[np.integer]) -> "OutlierScore":
         """From pooled features (n, channels) of training images; the threshold is still open."""
-        pooled = np.asarray(pooled, np.float64)
+        pooled = _unit(pooled)
         means = np.stack([pooled[labels == c].mean(axis=0) for c in np.unique(labels)])
         _, place = np.unique(labels, return_inverse=True)
         within = pooled - means[place]
@@ -47,7 +50,12 @@ class OutlierScore:
         kept = min(DIRECTIONS, channels)
         rest = variances[: channels - kept].mean() if channels > kept else variances.min()
         return cls(
-            means, directions[:, -kept:], variances[-kept:], np.array(rest), np.array(np.inf)
+            means,
+            directions[:, -kept:],
+            variances[-kept:],
+            rest=np.array(rest),
+            threshold=np.array(np.inf),
+            unit=np.array(1.0),
         )
 
     def with_threshold(self, scores: Floats, known_share: float) -> "OutlierScore":
@@ -57,7 +65,7 @@ class OutlierScore:
     def score(self, pooled: Floats) -> NDArray[np.float64]:
         """(n,) distance to the nearest class mean, per channel: about 1 for images as learnt."""
         centre, means, directions, offsets, lengths = self._prepared
-        apart = np.asarray(pooled, np.float64) - centre
+        apart = (_unit(pooled) if self.unit else np.asarray(pooled, np.float64)) - centre
         along = (apart @ directions)[:, None] - offsets  # (n, classes, kept)
         # |x - m|^2, with both taken from the means' own centre so that little is cancelled
         total = (apart**2).sum(axis=1)[:, None] - 2 * apart @ means.T + lengths
@@ -84,3 +92,9 @@ class OutlierScore:
         if not file.is_file():
             return None
         return load_arrays(cls, file)
+
+
+def _unit(pooled: Floats) -> NDArray[np.float64]:
+    """Rows of length 1; a row of zeros stays."""
+    rows = np.asarray(pooled, np.float64)
+    return rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)

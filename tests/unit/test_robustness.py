@@ -166,5 +166,5 @@ def test_a_changed_picture_is_called_unknown_more_often(colours: Classifier, sid
     judging = Classifier(colours.description, colours.engine, colours.head, score)
     assert unknown_share(judging, judging.judge(side.images).scores) <= 0.2
     table = robustness(judging, side)
-    assert table["darker"]["unknown"] == 1
+    assert table["noise"]["unknown"] > 0.5
     assert table["other background"]["unknown"] > 0.5

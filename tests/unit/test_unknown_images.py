@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from registry import Classifier, OutlierScore
-from registry.outliers import DIRECTIONS
+from registry.outliers import DIRECTIONS, OUTLIERS_FILE
 from tests.colours import COLOURS, colour_picture
 from tests.models import store_tiny_classifier
 
@@ -16,11 +16,15 @@ CLASSES = 3
 SPREAD = 10.0  # of the class means; the images of a class spread by about 1
 
 
+def class_means(channels: int = 24) -> np.ndarray:
+    return np.random.default_rng(99).normal(0, SPREAD, (CLASSES, channels))
+
+
 def learnt(count: int, channels: int = 24, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Pooled features around three class means, some channels more spread than others."""
     rng = np.random.default_rng(seed)
     labels = np.arange(count) % CLASSES
-    means = np.random.default_rng(99).normal(0, SPREAD, (CLASSES, channels))
+    means = class_means(channels)
     noise = rng.normal(0, 1, (count, channels)) * np.linspace(0.5, 2, channels)
     return (means[labels] + noise).astype(np.float32), labels
 
@@ -46,15 +50,15 @@ def test_images_as_learnt_score_about_one() -> None:
 def test_features_far_from_every_class_are_unknown() -> None:
     score = fitted()
     far = np.random.default_rng(5).normal(0, 3 * SPREAD, (50, 24)).astype(np.float32)
-    between = score.means.mean(axis=0, keepdims=True)
+    between = class_means().mean(axis=0, keepdims=True)
     assert (score.score(far) > score.threshold).all()
     assert (score.score(between) > score.threshold).all()
-    assert (score.score(score.means) < 1e-6).all()
+    assert (score.score(class_means()) < 0.1).all()
 
 
 def test_a_step_along_a_narrow_direction_counts_more_than_along_a_wide_one() -> None:
     score = fitted()
-    narrow, wide = score.means[[0]].copy(), score.means[[0]].copy()
+    narrow, wide = class_means()[[0]], class_means()[[0]]
     narrow[0, 0] += 3
     wide[0, -1] += 3
     assert score.score(narrow)[0] > 4 * score.score(wide)[0]
@@ -65,14 +69,15 @@ def test_before_a_threshold_is_placed_nothing_is_unknown() -> None:
     assert not (score.score(np.full((1, 24), 1e3, np.float32)) > score.threshold).any()
 
 
-def test_the_score_is_the_mahalanobis_distance_to_the_nearest_mean() -> None:
-    pooled, labels = learnt(300, channels=5)
+def test_the_score_is_the_mahalanobis_distance_of_unit_features_to_the_nearest_mean() -> None:
+    features, labels = learnt(300, channels=5)
+    pooled = features / np.linalg.norm(features, axis=1, keepdims=True)
     means = np.stack([pooled[labels == c].mean(axis=0) for c in range(CLASSES)])
     covariance = np.cov((pooled - means[labels]).T)
     covariance += 0.1 * np.trace(covariance) / 5 * np.eye(5)
     gaps = pooled[:20, None] - means[None]
     distances = np.einsum("nci,ij,ncj->nc", gaps, np.linalg.inv(covariance), gaps)
-    score = OutlierScore.fit(pooled, labels).score(pooled[:20])
+    score = OutlierScore.fit(features, labels).score(features[:20])
     assert score == pytest.approx(distances.min(axis=1) / 5, rel=1e-3)
 
 
@@ -114,11 +119,12 @@ def test_what_lies_outside_the_kept_directions_counts_too() -> None:
 
 def test_a_class_with_one_image_is_known_by_it() -> None:
     pooled, labels = learnt(300)
-    alone = np.full((1, 24), 200, np.float32)
+    alone = np.full((1, 24), 20, np.float32)
     score = OutlierScore.fit(np.concatenate([pooled, alone]), np.append(labels, CLASSES))
     score = score.with_threshold(score.score(pooled), 0.95)
     assert score.score(alone)[0] == pytest.approx(0, abs=1e-6)
-    assert score.score(alone + 20)[0] > score.threshold
+    aside = np.linspace(-20, 20, 24, dtype=np.float32)
+    assert score.score(alone + aside)[0] > score.threshold
 
 
 def test_one_image_of_each_class_still_gives_figures() -> None:
@@ -165,9 +171,31 @@ def test_the_score_beside_a_stored_network_is_loaded_with_it(colours: Path, tmp_
     assert Classifier.load(folder, "openvino").outliers is not None
 
 
-def test_features_far_from_zero_are_scored_as_well_as_those_around_it() -> None:
-    pooled, labels = learnt(600)
-    shifted = pooled + np.float32(1000)
-    near, far = OutlierScore.fit(pooled, labels), OutlierScore.fit(shifted, labels)
-    fresh = learnt(50, seed=3)[0]
-    assert far.score(fresh + np.float32(1000)) == pytest.approx(near.score(fresh), rel=0.05)
+def test_the_length_of_features_says_nothing() -> None:
+    score, fresh = fitted(), learnt(50, seed=3)[0]
+    assert score.score(3 * fresh) == pytest.approx(score.score(fresh), rel=1e-5)
+
+
+def test_features_that_are_all_zero_are_unknown() -> None:
+    score = fitted()
+    assert score.score(np.zeros((1, 24), np.float32))[0] > score.threshold
+
+
+def test_a_model_stored_before_features_had_unit_length_answers_as_it_did(tmp_path: Path) -> None:
+    pooled, labels = learnt(300, channels=5)
+    means = np.stack([pooled[labels == c].mean(axis=0) for c in range(CLASSES)])
+    variances, directions = np.linalg.eigh(np.cov((pooled - means[labels]).T))
+    np.savez(
+        tmp_path / OUTLIERS_FILE,
+        means=means,
+        directions=directions,
+        variances=variances,
+        rest=variances.min(),
+        threshold=np.float32(2.5),
+    )
+    stored = OutlierScore.load(tmp_path)
+    assert stored is not None
+    gaps = pooled[:20, None] - means[None]
+    distances = (((gaps @ directions) ** 2) / variances).sum(axis=2)
+    assert stored.score(pooled[:20]) == pytest.approx(distances.min(axis=1) / 5, rel=1e-3)
+    assert float(stored.threshold) == 2.5

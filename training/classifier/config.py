@@ -84,7 +84,7 @@ class ClassifierConfig(JobConfig):
         None,
         ge=0,
         le=1,
-        description="factor of zoom and all that follows it; null: 1 from scratch, else 0.5",
+        description="factor of zoom to white_balance; null: 1 from scratch, else 0.5",
     )
     flip: bool = Field(True, description="mirror left-right and upside down")
     rotation: float = Field(0.5, ge=0, le=1, description="share of a full turn, either way")

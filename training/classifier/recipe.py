@@ -10,13 +10,13 @@ from training.classifier.config import STAGE2_EPOCHS, ClassifierConfig
 from training.data.pipeline import steps_an_epoch
 
 STRENGTHS = ("zoom", "stretch", "translation", "contrast", "brightness", "saturation",
-             "white_balance", "sharpness", "noise")  # fmt: skip
+             "white_balance")  # fmt: skip
 MOST_STAGE2_EPOCHS = 40
 STAGE2_STEPS = 600  # at least, where few images make an epoch of few steps
 
 
 def recipe(config: ClassifierConfig, backbone: LoadedBackbone, images: int) -> ClassifierConfig:
-    """The same with nothing left open, and with every view as strong as it will be drawn.
+    """The same with nothing left open, and with views as strong as they will be drawn.
 
     images: of the training side.
     """
