@@ -147,3 +147,28 @@ def test_a_training_that_diverges_is_told_with_the_remedy(
     with pytest.raises(UserError, match=r"stage 1: head: .*loss became") as raised:
         fitted(wild, tmp_path / "job")
     assert "lower learning rate" in raised.value.fix
+
+
+def test_a_stage_that_makes_it_worse_leaves_the_linear_model(
+    small: ClassifierConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """So few images may be worth no more than a linear model: it is told, and kept."""
+    alone = small.model_copy(update={"hidden_units": 0, "stage1_epochs": 0, "stage2_epochs": 0})
+    worse = alone.model_copy(update={"stage2_epochs": 1, "stage2_learning_rate": 0.5})
+    answers = []
+    for number, config in enumerate((alone, worse)):
+        keras.utils.set_random_seed(config.seed)
+        backbone = load_backbone(config.backbone, config.weights)
+        network = build_network(config, backbone, 2)
+        train = LabelledImages(lambda indices: IMAGES[indices], LABELS, 32, 2)
+        memory = TrainingMemory(tmp_path / str(number))
+        memory.begin("run")
+        final = recipe(config, backbone, len(LABELS))
+        fit_stages(network, backbone, final, train, (IMAGES, LABELS), memory, lambda *_: None)
+        found = network(IMAGES.astype(np.float32), training=False)["logits"]
+        answers.append(np.asarray(found))
+    assert answers[0] == pytest.approx(answers[1], rel=1e-3, abs=1e-3)
+    assert (answers[0].argmax(axis=1) == LABELS).mean() > 0.9
+    told = capsys.readouterr().err
+    assert "a linear model on the frozen features: validation accuracy 1.000" in told
+    assert "no epoch was better; the network is kept as it was" in told

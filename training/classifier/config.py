@@ -7,7 +7,7 @@ from pydantic import Field
 from training.config import ON_CONFLICT, RESPLIT, JobConfig, OnConflict
 
 Imbalance = Literal["none", "balanced_sampling", "class_weights", "logit_adjustment"]
-STAGE2_EPOCHS = 16  # where there are images enough
+STAGE2_EPOCHS = 20  # where there are images enough
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
 
@@ -37,12 +37,12 @@ class ClassifierConfig(JobConfig):
     stage1_views: int = Field(
         8,
         ge=0,
-        description="augmented views of each image whose features are computed once, for both "
-        "stages; 0: new views in every epoch, which takes several times longer",
+        description="views of each image whose features are computed once, for both stages: as it "
+        "is, the others augmented; 0: new views in every epoch, which takes several times longer",
     )
     stage1_learning_rate: float = Field(1e-3, gt=0)
     stage2_epochs: int | None = Field(
-        None, ge=0, description="the last layers are tuned; null: 16, up to 40 for few images"
+        None, ge=0, description="the last layers are tuned; null: 20, up to 40 for few images"
     )
     stage2_learning_rate: float | None = Field(
         None, gt=0, description="peak of warm-up and cosine; null: what suits the backbone"

@@ -1,6 +1,7 @@
-"""What the frozen layers make of a few augmented views of every image, computed once.
+"""What the frozen layers make of a few views of every image, computed once.
 
-Frozen layers give the same for the same view, so K views of every image are sent through them once.
+Frozen layers give the same for the same view, so K views of every image are sent through them once:
+the image as it will be served, and K - 1 augmented ones.
 Stage 1 then learns the head from the pooled features, an epoch in well under a second, and stage 2
 the last layers from the maps that enter them. On a processor OpenVINO does the frozen part, several
 times faster than TensorFlow.
@@ -84,16 +85,17 @@ class FrozenViews:
 
     @cached_property
     def learnt(self) -> Frozen:
-        """Of the training images: `stage1_views` views of each."""
+        """Of the training images: `stage1_views` views of each, the first as it will be served."""
         views, count = self.config.stage1_views, len(self.train)
         batches = range(0, count, BATCH)
         kept: list[Frozen] = []
-        with progress("features of augmented views", views * len(batches)) as advance:
+        with progress("features of views", views * len(batches)) as advance:
             for view in range(views):
                 parts = []
                 for start in batches:
                     pixels = self.train.read(np.arange(start, min(start + BATCH, count)))
-                    parts.append(self._run(self._draw(pixels, view * count + start)))
+                    seen = self._draw(pixels, view * count + start) if view else self._plain(pixels)
+                    parts.append(self._run(seen))
                     advance()
                 found = _joined(parts)
                 kept.append(found if self._has_maps(view) else Frozen(found.pooled, found.maps[:0]))
@@ -103,24 +105,11 @@ class FrozenViews:
         )
 
     @cached_property
-    def plain(self) -> Array:
-        """(n, channels) pooled features of the training images as they will be served."""
-        return self.of_images(
-            lambda start: _middle(self.train.read(_indices(start, len(self.train))),
-                                  self.config.image_size), len(self.train)
-        ).pooled  # fmt: skip
-
-    @cached_property
     def validated(self) -> Frozen:
         """Of the validation images, as they will be served."""
-        return self.of_images(
-            lambda start: self.validation[start : start + BATCH], len(self.validation)
-        )
-
-    def of_images(self, read: Callable[[int], Pixels], count: int) -> Frozen:
-        """Of images as they are. read: the batch that begins at an index."""
-        starts = range(0, count, BATCH)
-        return _joined([self._run(read(start).astype(np.float32)) for start in starts])
+        starts = range(0, len(self.validation), BATCH)
+        batches = (self.validation[start : start + BATCH] for start in starts)
+        return _joined([self._run(batch.astype(np.float32)) for batch in batches])
 
     def _has_maps(self, view: int) -> bool:
         return self.keeps_maps and view < self.map_views
@@ -135,6 +124,11 @@ class FrozenViews:
             return random_views(pixels, tf.constant(config.image_size), config, draws)
 
         return lambda pixels, seed: np.array(draw(pixels, tf.constant(seed, tf.int32)))
+
+    def _plain(self, pixels: Pixels) -> NDArray[np.float32]:
+        """Training images, which are kept larger, at the size that is served."""
+        side = self.config.image_size
+        return np.array(tf.image.resize(pixels, (side, side), antialias=True))
 
     @cached_property
     def _run(self) -> Callable[[NDArray[np.float32]], Frozen]:
@@ -184,13 +178,3 @@ def compiled(network: Network) -> Callable[[NDArray[np.float32]], Sequence[Any]]
 
 def _joined(parts: Sequence[Frozen]) -> Frozen:
     return Frozen(*(np.concatenate(each) for each in zip(*parts, strict=True)))
-
-
-def _indices(start: int, count: int) -> NDArray[np.int64]:
-    return np.arange(start, min(start + BATCH, count))
-
-
-def _middle(pixels: Pixels, size: int) -> Pixels:
-    """(n, size, size, 3) of training images, which are kept larger."""
-    resized = tf.image.resize(pixels, (size, size), antialias=True)
-    return np.asarray(tf.clip_by_value(tf.round(resized), 0, 255), np.uint8)

@@ -27,7 +27,7 @@ from training.classifier.stages import Stage, stages
 from training.data.pipeline import LabelledImages, Labels, steps_an_epoch
 
 LogMetrics = Callable[[dict[str, float], int], None]
-LINEAR_VIEWS = 2  # augmented ones that the linear model learns from, beside the images themselves
+LINEAR_VIEWS = 3  # that the linear model learns from, the images themselves among them
 
 
 def fit_stages(
@@ -92,7 +92,7 @@ def begin_with_linear_model(
     log_metrics: LogMetrics,
 ) -> None:
     """Say what a linear model on the frozen features gives, and let the head begin as that."""
-    features = np.concatenate([frozen.plain, *frozen.learnt.pooled[:LINEAR_VIEWS]])
+    features = np.concatenate(frozen.learnt.pooled[:LINEAR_VIEWS])
     labels = np.tile(train.labels, len(features) // len(train))
     weights = None
     if config.imbalance != "none":
