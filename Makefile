@@ -52,6 +52,7 @@ bench: .venv/ready  ## measure what the documentation states
 	@echo "services in full take 20 minutes: $(BIN)/python -m benchmarks.serving, .swaps and .overload"
 	@echo "queries and pages on ten million requests take half an hour: $(BIN)/python -m benchmarks.analytics --help, .dashboard --help"
 	@echo "what a change costs a request: $(BIN)/python -m benchmarks.revisions --help"
+	@echo "backbones in one table take 20 minutes: $(BIN)/python -m benchmarks.backbones --help"
 	@echo "families of generators at equal time take an hour: $(BIN)/python -m benchmarks.generators --help"
 
 lock:            ## write requirements.txt, and the images' parts of it, anew from pyproject.toml
