@@ -10,6 +10,7 @@ threads that wait for one another and makes the most pictures a second.
 
 import os
 import queue
+import tempfile
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -301,6 +302,18 @@ def store_network(network: "object", folder: Path) -> None:
     load_openvino()  # before Keras does
     network.save(folder / KERAS_FILE)  # type: ignore[attr-defined]
     network.export(str(file), format="openvino", verbose=False)  # type: ignore[attr-defined]
+
+
+def engine_of(network: "object", form: Form) -> OpenVinoEngine:
+    """A Keras model as OpenVINO runs it here and now; nothing is kept on disk.
+
+    network: a keras.Model with one float32 input.
+    """
+    library = load_openvino()  # before Keras does
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "network.xml"
+        network.export(str(file), format="openvino", verbose=False)  # type: ignore[attr-defined]
+        return OpenVinoEngine(Path(folder), form, network=library.Core().read_model(str(file)))
 
 
 def store_int8(folder: Path, images: Batch) -> None:

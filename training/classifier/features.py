@@ -7,11 +7,9 @@ the last layers from the maps that enter them. On a processor OpenVINO does the 
 times faster than TensorFlow.
 """
 
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import keras
@@ -22,8 +20,7 @@ from numpy.typing import NDArray
 from leafgate.images import Pixels
 from leafgate.progress import progress
 from registry import computes_bf16
-from registry.engine import OpenVinoEngine
-from registry.openvino_library import load_openvino
+from registry.engine import engine_of
 from training.classifier.backbones import LoadedBackbone, Network, find_backbone, load_backbone
 from training.classifier.config import ClassifierConfig
 from training.classifier.halves import halves
@@ -167,13 +164,7 @@ def compiled(network: Network) -> Callable[[NDArray[np.float32]], Sequence[Any]]
         flat = keras.Model(network.inputs, network.outputs)
         call = tf.function(lambda batch: flat(batch, training=False), reduce_retracing=True)
         return lambda batch: tf.nest.flatten(call(batch))
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "frozen.xml"
-        library = load_openvino()  # before Keras does
-        network.export(str(file), format="openvino", verbose=False)
-        read = library.Core().read_model(str(file))
-        engine = OpenVinoEngine(Path(folder), "bf16" if computes_bf16() else "fp32", network=read)
-    return engine.run_all
+    return engine_of(network, "bf16" if computes_bf16() else "fp32").run_all
 
 
 def _joined(parts: Sequence[Frozen]) -> Frozen:
