@@ -72,7 +72,7 @@ def test_pairs_override_the_file_and_the_file_the_defaults(tmp_path: Path) -> No
     file.write_text("image_size: 96\nbatch_size: 8\n")
     config = read_config(ClassifierConfig, file, ["batch_size=4", "weights=none"])
     assert (config.image_size, config.batch_size, config.weights) == (96, 4, "none")
-    assert config.dropout == 0.4
+    assert config.dropout == 0.2
 
 
 @pytest.mark.parametrize(
