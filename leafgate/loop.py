@@ -42,7 +42,7 @@ BACKBONE = "efficientnet_lite0"  # its ImageNet weights came with the installati
 LEAVES = 1000
 PASSES = 20_000  # of photographs through the network, a stage; a few minutes on two cores
 GENERATOR_PASSES = 12_000
-DRAWN_PASSES = 3_500  # half a minute on two cores
+DRAWN_PASSES = 2_100  # a quarter of a minute on two cores
 MILD_VIEWS = {  # drawings are all alike in light and sharpness: strong views only cost time
     "rotation": 0.1,
     "zoom": 0.1,
