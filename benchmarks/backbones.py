@@ -57,14 +57,15 @@ def learnt(manifest: Manifest, config: ClassifierConfig, label: str) -> Row:
         )
         minutes = (time.perf_counter() - began) / 60
         classifier = Classifier.load(Path(folder), "openvino")
-        told, groups = judge_all(classifier, test.images).logits.argmax(axis=1), list(test.groups)
+        predicted = judge_all(classifier, test.images).logits.argmax(axis=1)
+        groups = list(test.groups)
         classes = len(manifest.classes)
         return Row(
             label,
             built.backbone.weights,
             minutes,
-            bootstrap(lambda rows: accuracy(test.truth[rows], told[rows]), groups),
-            bootstrap(lambda rows: macro_f1(test.truth[rows], told[rows], classes), groups),
+            bootstrap(lambda rows: accuracy(test.truth[rows], predicted[rows]), groups),
+            bootstrap(lambda rows: macro_f1(test.truth[rows], predicted[rows], classes), groups),
             forms,
             *speed_and_size(Path(folder), size),
         )

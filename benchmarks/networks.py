@@ -63,7 +63,8 @@ def fit(
     config = recipe(config, built.backbone, len(train))
 
     def log(figures: dict[str, float], epoch: int) -> None:
-        on_epoch(dict(figures))
+        if epoch:  # before the first, the linear model's figures are logged
+            on_epoch(dict(figures))
 
     with TemporaryDirectory() as folder, precision_for(built.policy):
         on_begin()

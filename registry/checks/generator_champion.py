@@ -4,8 +4,16 @@ from leafgate.metrics.kernel_interval import kernel_difference, one_repeated
 from leafgate.metrics.statistics import Interval
 from registry.checks.check import NAN, Check, at_most
 from registry.checks.evidence import Floats, GeneratorEvidence, Likeness
-from registry.checks.kernel_distance import distance_name, epoch_note, relative_distance, scaled
+from registry.checks.kernel_distance import (
+    distance_name,
+    epoch_note,
+    relative_distance,
+    scaled,
+    second_opinion,
+)
 from registry.checks.verdict import Verdict, sureness
+
+OPPOSITE = "one says nearer and the other further off, so this is no clear win"
 
 
 def generator_champion(evidence: GeneratorEvidence, worse_by_at_most: float) -> Verdict:
@@ -25,9 +33,11 @@ def generator_champion(evidence: GeneratorEvidence, worse_by_at_most: float) -> 
     theirs = relative_distance(like.real, like.champion).value
     worse, own = relative_difference(like.real, like.generated, like.champion), _own(like)
     disagree = own is not None and _opposite(worse, own)
+    difference = "" if own is None else _in_words(own)
+    second = second_opinion(like, difference, OPPOSITE if disagree else "")
     told = (
         f"{distance_name(like)} is {ours:.3f}, the version in production has {theirs:.3f}: a "
-        f"difference of {_in_words(worse)}. {_second(like, own, disagree)}. {epoch_note(like)}"
+        f"difference of {_in_words(worse)}. {second}. {epoch_note(like)}"
     )
     return Verdict(
         "champion",
@@ -63,15 +73,6 @@ def _is_shown(found: Interval) -> bool:
 
 def _in_words(found: Interval) -> str:
     return f"{found.value:+.3f} (95 % interval {found.low:+.3f} to {found.high:+.3f})"
-
-
-def _second(like: Likeness, own: Interval | None, disagree: bool) -> str:
-    if own is None:
-        return f"The own classifier's features do not count: {like.no_own or 'not asked'}"
-    told = f"With the own classifier's features it is {_in_words(own)}"
-    if disagree:
-        return f"{told}: one says nearer and the other further off, so this is no clear win"
-    return told
 
 
 CHECK = Check(

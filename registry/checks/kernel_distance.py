@@ -15,6 +15,7 @@ from registry.checks.check import Check, at_most
 from registry.checks.evidence import Floats, GeneratorEvidence, Likeness
 from registry.checks.verdict import Verdict, sureness
 
+APART = "one is within the bound and the other is not, so this is no clear pass"
 REFERENCE_DRAWS = 1  # its interval is not shown
 
 
@@ -26,10 +27,11 @@ def kernel_distance(evidence: GeneratorEvidence, at_most: float) -> Verdict:
     own = None if like.own is None else relative_distance(like.own.real, like.own.generated)
     near, near_too = found.value <= at_most, own is None or own.value <= at_most
     disagree = near != near_too and own is not None
+    second = second_opinion(like, "" if own is None else in_words(own), APART if disagree else "")
     told = (
         f"{distance_name(like)} is {in_words(found)} between {len(like.generated)} generated and "
         f"{len(like.real)} held-out real pictures, where 0 is as near as real ones and 1 is one "
-        f"real picture over and over{_references(like)}. {_second(like, own, disagree)}. "
+        f"real picture over and over{_references(like)}. {second}. "
         f"{epoch_note(like)}Features: {like.about}"
     )
     return Verdict(
@@ -94,13 +96,15 @@ def _references(like: Likeness) -> str:
     return "".join(f", {name} {value:.3f}" for name, value in values.items())
 
 
-def _second(like: Likeness, own: Interval | None, disagree: bool) -> str:
-    if own is None:
+def second_opinion(like: Likeness, distance: str, disagreement: str) -> str:
+    """What the own classifier's features give, in a sentence.
+
+    distance: with its interval, empty where there is none; disagreement: empty where they agree.
+    """
+    if not distance:
         return f"The own classifier's features do not count: {like.no_own or 'not asked'}"
-    told = f"With the own classifier's features it is {in_words(own)}"
-    if disagree:
-        return f"{told}: one is within the bound and the other is not, so this is no clear pass"
-    return told
+    sentence = f"With the own classifier's features it is {distance}"
+    return f"{sentence}: {disagreement}" if disagreement else sentence
 
 
 CHECK = Check(

@@ -172,3 +172,13 @@ def test_a_stage_that_makes_it_worse_leaves_the_linear_model(
     told = capsys.readouterr().err
     assert "a linear model on the frozen features: validation accuracy 1.000" in told
     assert "no epoch was better; the network is kept as it was" in told
+
+
+def test_without_cached_views_both_stages_learn_from_new_ones(
+    small: ClassifierConfig, tmp_path: Path
+) -> None:
+    rows = fitted(
+        small.model_copy(update={"stage1_views": 0, "stage1_epochs": 1}), tmp_path / "job"
+    )
+    assert [str(row["stage"])[:7] for row in rows] == ["stage 1", "stage 2", "stage 2"]
+    assert np.isfinite([float(row["val_loss"]) for row in rows]).all()

@@ -102,7 +102,11 @@ class ClassifierConfig(JobConfig):
     precision: Precision = Field(
         "auto", description="float16 on a GPU, bfloat16 on a processor that has it, else float32"
     )
-    cache_gib: float = Field(8.0, ge=0, description="decoded training images kept in memory")
+    cache_gib: float = Field(
+        8.0,
+        ge=0,
+        description="memory for decoded training images, and as much again for feature maps",
+    )
     test_time_views: Literal[1, 8] = Field(
         1, description="8: the stored model averages the eight positions of the square"
     )

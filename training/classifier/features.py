@@ -46,7 +46,7 @@ class Frozen(NamedTuple):
 class FrozenViews:
     """Computed when first asked for, and shared by the stages.
 
-    tuned: layers that stage 2 tunes, 0 for none; keep_bytes: of memory that maps may take.
+    tuned: layers that stage 2 tunes, 0 for none; keep_bytes: memory that maps may take.
     """
 
     backbone: LoadedBackbone
@@ -59,7 +59,7 @@ class FrozenViews:
     @property
     def keeps_maps(self) -> bool:
         """Whether stage 2 can learn from them."""
-        return self.map_views >= min(FEWEST_VIEWS, self.config.stage1_views)
+        return self.map_views >= max(min(FEWEST_VIEWS, self.config.stage1_views), 1)
 
     @cached_property
     def map_shape(self) -> tuple[int, ...]:
@@ -84,32 +84,31 @@ class FrozenViews:
     def learnt(self) -> Frozen:
         """Of the training images: `stage1_views` views of each, the first as it will be served."""
         views, count = self.config.stage1_views, len(self.train)
-        batches = range(0, count, BATCH)
-        kept: list[Frozen] = []
-        with progress("features of views", views * len(batches)) as advance:
+        channels = int(self.backbone.network.output.shape[-1])
+        pooled = np.empty((views, count, channels), np.float16)
+        kept = self.map_views if self.keeps_maps else 0
+        maps = np.empty((kept, count, *self.map_shape), np.float16)
+        starts = range(0, count, BATCH)
+        with progress("features of views", views * len(starts)) as advance:
             for view in range(views):
-                parts = []
-                for start in batches:
-                    pixels = self.train.read(np.arange(start, min(start + BATCH, count)))
+                for start in starts:
+                    rows = slice(start, min(start + BATCH, count))
+                    pixels = self.train.read(np.arange(rows.start, rows.stop))
                     seen = self._draw(pixels, view * count + start) if view else self._plain(pixels)
-                    parts.append(self._run(seen))
+                    found = self._run(seen)
+                    pooled[view, rows] = found.pooled
+                    if view < kept:
+                        maps[view, rows] = found.maps
                     advance()
-                found = _joined(parts)
-                kept.append(found if self._has_maps(view) else Frozen(found.pooled, found.maps[:0]))
-        maps = [each.maps for each in kept if len(each.maps)]
-        return Frozen(
-            np.stack([each.pooled for each in kept]), np.stack(maps) if maps else kept[0].maps
-        )
+        return Frozen(pooled, maps)
 
     @cached_property
     def validated(self) -> Frozen:
         """Of the validation images, as they will be served."""
         starts = range(0, len(self.validation), BATCH)
         batches = (self.validation[start : start + BATCH] for start in starts)
-        return _joined([self._run(batch.astype(np.float32)) for batch in batches])
-
-    def _has_maps(self, view: int) -> bool:
-        return self.keeps_maps and view < self.map_views
+        parts = [self._run(batch.astype(np.float32)) for batch in batches]
+        return Frozen(*(np.concatenate(each) for each in zip(*parts, strict=True)))
 
     @cached_property
     def _draw(self) -> Callable[[Pixels, int], NDArray[np.float32]]:
@@ -165,7 +164,3 @@ def compiled(network: Network) -> Callable[[NDArray[np.float32]], Sequence[Any]]
         call = tf.function(lambda batch: flat(batch, training=False), reduce_retracing=True)
         return lambda batch: tf.nest.flatten(call(batch))
     return engine_of(network, "bf16" if computes_bf16() else "fp32").run_all
-
-
-def _joined(parts: Sequence[Frozen]) -> Frozen:
-    return Frozen(*(np.concatenate(each) for each in zip(*parts, strict=True)))

@@ -28,6 +28,7 @@ from training.data.pipeline import LabelledImages, Labels, steps_an_epoch
 
 LogMetrics = Callable[[dict[str, float], int], None]
 LINEAR_VIEWS = 3  # that the linear model learns from, the images themselves among them
+MOST_LINEAR = 20_000  # images and views together: it is to take seconds
 
 
 def fit_stages(
@@ -92,23 +93,24 @@ def begin_with_linear_model(
     log_metrics: LogMetrics,
 ) -> None:
     """Say what a linear model on the frozen features gives, and let the head begin as that."""
-    features = np.concatenate(frozen.learnt.pooled[:LINEAR_VIEWS])
-    labels = np.tile(train.labels, len(features) // len(train))
+    images = np.random.default_rng(config.seed).permutation(len(train))[:MOST_LINEAR]
+    views = frozen.learnt.pooled[: max(min(LINEAR_VIEWS, MOST_LINEAR // len(images)), 1)]
+    features = np.concatenate([view[images] for view in views])
+    labels = np.tile(train.labels[images], len(views))
     weights = None
     if config.imbalance != "none":
         weights = (1 / np.maximum(np.bincount(labels), 1))[labels]
         weights /= weights.mean()
-    found = fit_linear_model(
-        features, labels, (frozen.validated.pooled, truth), train.classes, weights
-    )
+    validation = frozen.validated.pooled, truth
+    found = fit_linear_model(features, labels, validation, train.classes, weights)
     if found is None:
         return
     tell(
         f"a linear model on the frozen features: validation accuracy {found.accuracy:.3f}, "
         f"macro F1 {found.macro_f1:.3f}, fitted in {found.seconds:.1f} s"
     )
-    told = {"linear_val_accuracy": found.accuracy, "linear_val_macro_f1": found.macro_f1}
-    log_metrics(told, 0)
+    figures = {"linear_val_accuracy": found.accuracy, "linear_val_macro_f1": found.macro_f1}
+    log_metrics(figures, 0)
     if not config.hidden_units:
         take_linear_model(head, found)
 
@@ -164,11 +166,11 @@ def _before(lesson: Lesson, truth: Labels, position: Position) -> Position:
 
 
 def _outcome(stage: Stage, position: Position) -> str:
-    """What became of the validation images."""
-    told = f"{stage.name}: validation loss {position.begin:.3f} before, "
+    """What the stage did to the validation loss, in a sentence."""
+    before = f"{stage.name}: validation loss {position.begin:.3f} before, "
     if position.best < position.begin:
-        return f"{told}{position.best:.3f} after; its best epoch is kept"
-    return f"{told}no epoch was better; the network is kept as it was"
+        return f"{before}{position.best:.3f} after; its best epoch is kept"
+    return f"{before}no epoch was better; the network is kept as it was"
 
 
 def _log(position: Position, log_metrics: LogMetrics) -> None:

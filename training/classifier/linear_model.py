@@ -5,10 +5,12 @@ keeps what the features know (Kumar et al. 2022, arXiv 2202.10054).
 """
 
 import time
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 
 from leafgate.metrics.calibration import log_loss
@@ -71,9 +73,14 @@ def fit_linear_model(
         logits = made.logits(validation[0].astype(np.float64))
         loss = log_loss(logits, validation[1])
         if best is None or loss < best[0]:
-            told = logits.argmax(axis=1)
-            figures = accuracy(validation[1], told), macro_f1(validation[1], told, classes)
-            best = loss, made._replace(accuracy=figures[0], macro_f1=figures[1])
+            predicted = logits.argmax(axis=1)
+            best = (
+                loss,
+                made._replace(
+                    accuracy=accuracy(validation[1], predicted),
+                    macro_f1=macro_f1(validation[1], predicted, classes),
+                ),
+            )
     assert best is not None  # noqa: S101 - there are several strengths
     return best[1]._replace(seconds=time.perf_counter() - began)
 
@@ -83,10 +90,8 @@ def _scaled(features: Floats, mean: Floats, variance: Floats) -> Floats:
 
 
 def _fit(solver: Any, features: Floats, labels: Labels, weights: Any) -> None:  # noqa: ANN401
-    import warnings
-
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that more steps would change it a little
+        warnings.simplefilter("ignore", ConvergenceWarning)  # more steps would change it a little
         solver.fit(features, labels, weights)
 
 
