@@ -87,7 +87,7 @@ class Block:
 
 
 def blocks(name: LiteName) -> Iterator[Block]:
-    """The blocks in order, of 3, 5, 7 … channels as this size has them."""
+    """The blocks in order, scaled to this size."""
     lite, number, inputs = LITES[name], 0, STEM
     for stage, (repeats, kernel, stride, expansion, channels) in enumerate(STAGES, start=1):
         outputs = _channels(channels * lite.width)

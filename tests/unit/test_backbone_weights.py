@@ -185,6 +185,23 @@ def test_files_that_cannot_be_used_are_named(weights: Path, tmp_path: Path) -> N
         choose_backbone(TINY, False, "auto", str(weights.parent))
 
 
+def test_weights_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
+    network = BACKBONES[TINY].build(include_top=False, weights=None, input_shape=(None, None, 3))
+    network.layers[1].set_weights(
+        [np.full_like(each, np.nan) for each in network.layers[1].get_weights()]
+    )
+    file = tmp_path / "diverged.weights.h5"
+    network.save_weights(file)
+    with pytest.raises(UserError, match=r"diverged\.weights\.h5 holds weights that are no numbers"):
+        choose_backbone(TINY, True, str(file))
+
+
+def test_an_empty_setting_names_no_folder(weights: Path) -> None:
+    assert (
+        choose_backbone(TINY, False, "auto", "").file == choose_backbone(TINY, False, "auto").file
+    )
+
+
 def test_none_asks_nobody(weights: Path, capsys: pytest.CaptureFixture[str]) -> None:
     loaded = choose_backbone(TINY, False, "none", str(weights))
     assert (loaded.weights, loaded.file, loaded.sha256) == ("none", "", "")

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from leafgate.metrics.calibration import log_loss
-from training.classifier.linear_model import STRENGTHS, LinearModel, fit_linear_model
+from training.classifier.linear_model import INVERSE_PENALTIES, LinearModel, fit_linear_model
 
 CHANNELS = 12
 
@@ -39,9 +39,9 @@ def test_classes_that_lie_apart_are_told_from_five_images_of_each(classes: int) 
 def test_the_penalty_is_the_one_of_the_lowest_validation_loss() -> None:
     model, (features, labels) = fitted(30), drawn(60, seed=1)
     best = log_loss(model.logits(features), labels)
-    for strength in STRENGTHS:
+    for strength in INVERSE_PENALTIES:
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr("training.classifier.linear_model.STRENGTHS", (strength,))
+            patched.setattr("training.classifier.linear_model.INVERSE_PENALTIES", (strength,))
             other = fitted(30)
         assert other.strength == strength
         assert log_loss(other.logits(features), labels) >= best - 1e-3

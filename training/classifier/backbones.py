@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import keras
+import numpy as np
 
 from leafgate.errors import UserError
 from leafgate.manifest import file_digest
@@ -29,6 +30,8 @@ REMEDY = (
     f"connect to the network, set {VARIABLE} to a file or folder with them, take "
     f"backbone={FALLBACK}, or train from scratch with weights=none"
 )
+FILES_FOR_WEIGHTS = "give the path of a Keras .h5 file, or imagenet, none, auto"
+FILES_FOR_SETTING = "give the path of a Keras .h5 file or of a folder with some, or auto, or none"
 KERAS_URL = "https://storage.googleapis.com/tensorflow/keras-applications"
 RESNET = f"{KERAS_URL}/resnet/{{}}_weights_tf_dim_ordering_tf_kernels_notop.h5"
 
@@ -208,7 +211,7 @@ def _with_imagenet(name: str, setting: str) -> LoadedBackbone:
     if isinstance(source, str):
         return _from_package(source)
     missing = ""
-    if setting not in (AUTO, NEVER):
+    if setting not in (AUTO, NEVER, ""):
         given = Path(setting).expanduser()
         if not _is_folder(given):
             return _from_file(name, given, "file", f"{VARIABLE}={setting}")
@@ -256,7 +259,7 @@ def _from_file(name: str, file: Path, kind: WeightsKind, origin: str) -> LoadedB
         reason = "there is no such file" if isinstance(error, FileNotFoundError) else _words(error)
         raise UserError(
             f"{origin}: no weights can be read from {file} ({reason})",
-            "give the path of a Keras .h5 file, or imagenet, none, auto",
+            FILES_FOR_SETTING if origin.startswith(VARIABLE) else FILES_FOR_WEIGHTS,
             code="no_weights",
         ) from error
     network = BACKBONES[name].build(include_top=False, weights=None, input_shape=SHAPE)
@@ -264,10 +267,17 @@ def _from_file(name: str, file: Path, kind: WeightsKind, origin: str) -> LoadedB
         network.load_weights(file)
     except Exception as error:  # h5py, Keras and zipfile each raise their own
         raise UserError(
-            f"{file} does not hold weights of {name} ({_words(error)})",
-            "save them from the same Keras application, built with include_top=False",
+            f"{origin}: {file} does not hold weights of {name} ({_words(error)})",
+            f"save them from {name} as Keras builds it, with include_top=False, or name another "
+            "backbone",
             code="damaged_weights",
         ) from error
+    if not all(np.isfinite(each).all() for each in network.get_weights()):
+        raise UserError(
+            f"{origin}: {file} holds weights that are no numbers",
+            "save them once more, from a network that has not diverged",
+            code="damaged_weights",
+        )
     words = "ImageNet weights" if kind == "imagenet" else "the weights of a file"
     return LoadedBackbone(
         network, kind, f"{name} starts from {words}: {origin}, {file}", name, str(file), sha256

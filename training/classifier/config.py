@@ -61,7 +61,7 @@ class ClassifierConfig(JobConfig):
     scratch_weight_decay: float = Field(0.05, ge=0)
     scratch_momentum: float = Field(0.9, gt=0, lt=1, description="of batch normalisation")
     scratch_dropout: float = Field(0.2, ge=0, lt=1, description="before the last layer")
-    patience: int = Field(10, ge=1, description="epochs without progress before a stage ends")
+    patience: int = Field(10, ge=1, description="epochs without progress before stage 1 ends")
     plateau_factor: float = Field(0.3, gt=0, lt=1, description="learning rate cut on a plateau")
     plateau_patience: int = Field(4, ge=1)
     label_smoothing: float = Field(0.1, ge=0, lt=1)

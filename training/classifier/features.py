@@ -17,6 +17,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from leafgate.errors import UserError
 from leafgate.images import Pixels
 from leafgate.progress import progress
 from registry import computes_bf16
@@ -30,6 +31,7 @@ from training.devices import gpu_is_used, precision_for
 
 Array = NDArray[np.float16]
 BATCH = 32
+HIGHEST = float(np.finfo(np.float16).max)
 FEWEST_VIEWS = 2  # of which maps are worth keeping
 
 
@@ -132,7 +134,13 @@ class FrozenViews:
         run = compiled(frozen_network(self.backbone, self.config, self.tuned if keep else 0))
 
         def frozen(batch: NDArray[np.float32]) -> Frozen:
-            found = [np.asarray(values, np.float16) for values in run(batch)]
+            with np.errstate(over="ignore"):  # it is looked for here
+                found = [np.asarray(values, np.float16) for values in run(batch)]
+            if not all(np.isfinite(values).all() for values in found):
+                raise UserError(
+                    f"the features of {self.backbone.name} are no numbers, or beyond {HIGHEST:g}",
+                    "take other weights, or stage1_views=0, which keeps no features",
+                )
             pooled = next(values for values in found if values.ndim == 2)
             maps = next((v for v in found if v.ndim == 4), np.empty((0, 0, 0, 0), np.float16))
             return Frozen(pooled, maps)

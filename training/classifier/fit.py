@@ -68,7 +68,7 @@ def fit_stages(
         position = _fit_stage(lesson, stage, config, validation[1], position, memory, log_metrics)
         if stage.best:
             _set_stored(lesson.variables, memory.load_best())
-            tell(_outcome(stage, position))
+            tell(_outcome(stage, position, lesson.validate(), validation[1]))
         position = position.next_stage()
         memory.save(position, network.variables, [])
     return position.rows
@@ -111,8 +111,11 @@ def begin_with_linear_model(
     )
     figures = {"linear_val_accuracy": found.accuracy, "linear_val_macro_f1": found.macro_f1}
     log_metrics(figures, 0)
-    if not config.hidden_units:
-        take_linear_model(head, found)
+    if config.hidden_units:
+        return
+    take_linear_model(head, found)
+    if not config.stage1_epochs and not config.stage2_epochs:
+        tell("the linear model is kept: neither stage has an epoch")
 
 
 def _compile(lesson: Lesson, stage: Stage, config: ClassifierConfig, train: LabelledImages) -> None:
@@ -165,12 +168,17 @@ def _before(lesson: Lesson, truth: Labels, position: Position) -> Position:
     return replace(position, best=loss, begin=loss) if math.isfinite(loss) else position
 
 
-def _outcome(stage: Stage, position: Position) -> str:
-    """What the stage did to the validation loss, in a sentence."""
-    before = f"{stage.name}: validation loss {position.begin:.3f} before, "
+def _outcome(stage: Stage, position: Position, logits: Logits, truth: Labels) -> str:
+    """What the stage changed, and what is kept, in a sentence. logits: of what is kept."""
+    predicted = logits.argmax(axis=1)
+    figures = (
+        f"validation accuracy {accuracy(truth, predicted):.3f}, "
+        f"macro F1 {macro_f1(truth, predicted, logits.shape[1]):.3f}"
+    )
     if position.best < position.begin:
-        return f"{before}{position.best:.3f} after; its best epoch is kept"
-    return f"{before}no epoch was better; the network is kept as it was"
+        change = f"{position.begin:.3f} to {position.best:.3f}"
+        return f"{stage.name}: its best epoch is kept, {figures} (loss {change})"
+    return f"{stage.name}: no epoch was better; the network is kept as it was, {figures}"
 
 
 def _log(position: Position, log_metrics: LogMetrics) -> None:

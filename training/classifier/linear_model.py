@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 from leafgate.metrics.calibration import log_loss
 from leafgate.metrics.classification import accuracy, macro_f1
 
-STRENGTHS = (1e-3, 1e-2, 1e-1, 1.0)  # inverse of the penalty on the weights
+INVERSE_PENALTIES = (1e-3, 1e-2, 1e-1, 1.0)  # inverse of the penalty on the weights
 STEPS = 100  # of the solver, for each
 FEWEST_CLASSES = 2
 EPSILON = 1e-3  # as of Keras's batch normalisation
@@ -65,7 +65,7 @@ def fit_linear_model(
     scaled = _scaled(features, mean, variance).astype(np.float32)
     solver = LogisticRegression(max_iter=STEPS, warm_start=True, tol=1e-3)
     best: tuple[float, LinearModel] | None = None
-    for strength in STRENGTHS:
+    for strength in INVERSE_PENALTIES:
         solver.set_params(C=strength)
         _fit(solver, scaled, labels, weights)
         kernel, bias = _of_all_classes(solver, classes)

@@ -88,7 +88,7 @@ def _stage2(
 
 
 def _scratch(config: ClassifierConfig) -> Stage:
-    """Small pictures first: three quarters of the epochs cost half the time, and more is seen."""
+    """Small pictures first: most of the epochs then cost half the time, and more is seen."""
     small_epochs = round(config.scratch_epochs * config.scratch_small_epochs)
     small = max(round(config.image_size * config.scratch_small_size), MIN_SMALL)
 

@@ -15,6 +15,10 @@ import tensorflow as tf
 from training.classifier.config import ClassifierConfig
 
 Tensor = Any  # tf.Tensor
+WEAKENED = (
+    *("zoom", "stretch", "translation"),
+    *("contrast", "brightness", "saturation", "white_balance"),
+)
 CALL_STRIDE = 40_000_003  # calls of one step and steps of one run never meet on a seed
 
 
@@ -43,6 +47,7 @@ def random_views(images: Tensor, size: Tensor, config: ClassifierConfig, draws: 
 
     size: scalar int32.
     """
+    config = at_strength(config)
     pixels = tf.cast(images, tf.float32)
     matrix = _geometry(tf.shape(images)[0], tf.shape(images)[1], size, config, draws)
     pixels = tf.raw_ops.ImageProjectiveTransformV3(
@@ -59,6 +64,12 @@ def random_views(images: Tensor, size: Tensor, config: ClassifierConfig, draws: 
     if config.noise:
         pixels += _noise(tf.shape(pixels), config, draws)
     return tf.clip_by_value(pixels, 0.0, 255.0)
+
+
+def at_strength(config: ClassifierConfig) -> ClassifierConfig:
+    """With the reaches that `view_strength` is a factor of multiplied by it."""
+    strength = 1.0 if config.view_strength is None else config.view_strength
+    return config.model_copy(update={n: getattr(config, n) * strength for n in WEAKENED})
 
 
 def _geometry(
